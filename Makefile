@@ -1,0 +1,48 @@
+# One word each: make demo, test, lint, accuracy, train, data, bench, clean.
+# Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+INSTALLED := .venv/installed
+DEMO := demo_out
+
+.PHONY: install demo test lint accuracy train data bench clean
+
+install: $(INSTALLED)
+
+# torch first and by version: a bare `torch` may bring several gigabytes of CUDA libraries.
+$(INSTALLED): setup.cfg setup.py
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet torch==2.13.0
+	$(PY) -m pip install --quiet --editable '.[test]'
+	touch $@
+
+demo: $(INSTALLED)
+	mkdir -p $(DEMO)
+	bin/sct_deepspine_label -i data_test/t2_sim.nii.gz -c t2 -ofolder $(DEMO) \
+	    -json $(DEMO)/t2_sim.json -overlay $(DEMO)/t2_sim.png -qc $(DEMO)/qc
+	$(PY) -m deepspine_sct.evaluation.compare \
+	    $(DEMO)/t2_sim_labeled_discs.nii.gz data_test/t2_sim_labels.nii.gz
+
+test: lint
+	$(PY) -m pytest
+
+lint: $(INSTALLED)
+	$(PY) -m ruff check .
+
+accuracy: $(INSTALLED)
+	$(PY) -m deepspine_sct.evaluation.accuracy
+
+train: $(INSTALLED)
+	$(PY) -m deepspine_sct.training.train
+
+data: $(INSTALLED)
+	$(PY) -m deepspine_sct.training.demo_scans
+
+bench: $(INSTALLED)
+	$(PY) benchmarks/label.py
+
+# .venv stays: making it again means downloading torch again. Remove it by hand when you mean to.
+clean:
+	rm -rf $(DEMO) build dist *.egg-info .hypothesis .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,203 @@
+"""`sct_deepspine_label`: one scan in, one file of named discs out."""
+
+import json
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from deepspine_sct.cli.label_arguments import get_parser
+from deepspine_sct.cli.outputs import Outputs, plan_outputs
+from deepspine_sct.cli.parser import run, say
+from deepspine_sct.errors import DeepspineError, NoDiscFound
+
+# Everything heavy is imported where it is used, so that -h and a usage error answer at once.
+if TYPE_CHECKING:
+    from deepspine_sct.image.volume import Volume
+    from deepspine_sct.labeling.inference import Predictor, Result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status; see `deepspine_sct.cli.parser.run`.
+    """
+    return run(get_parser(), label, argv)
+
+
+def label(args: Namespace) -> None:
+    """Label one scan as the arguments say.
+
+    Raises
+    ------
+    DeepspineError
+        When an input, an output or the request cannot be used.
+    NoDiscFound
+        When the image holds no disc; no file is written.
+    """
+    from deepspine_sct.image.nifti import read_volume, write_discs
+
+    outputs = plan_outputs(args)
+    if outputs.wants_picture:
+        from deepspine_sct.evaluation.overlay import require_matplotlib
+
+        require_matplotlib()  # said now, not after the network has run
+
+    seconds: dict[str, float] = {}
+    started_s = perf_counter()
+    volume = read_volume(args.i)
+    seconds["read"] = perf_counter() - started_s
+
+    started_s = perf_counter()
+    predictor = load_predictor(args)
+    seconds["load"] = perf_counter() - started_s
+
+    result = find_discs(predictor, volume, args)
+    seconds |= result.seconds
+
+    started_s = perf_counter()
+    outputs.discs.parent.mkdir(parents=True, exist_ok=True)
+    voxels = write_discs(outputs.discs, volume.grid, result.labeling.points, like=args.i)
+    seconds["write"] = perf_counter() - started_s
+
+    report = describe(args, outputs, predictor.checksum, result, voxels, seconds)
+    write_extras(args, outputs, volume, result, report)
+    announce(args, outputs, report)
+
+
+def load_predictor(args: Namespace) -> "Predictor":
+    """Load the checkpoint that -model names, or the installed one."""
+    from deepspine_sct.labeling.inference import Predictor
+
+    return Predictor.load(Path(args.model) if args.model else None, device=args.device)
+
+
+def find_discs(predictor: "Predictor", volume: "Volume", args: Namespace) -> "Result":
+    """Run the network and the ordering, from the start that the user gave, if any.
+
+    Raises
+    ------
+    DeepspineError
+        When the start cannot be used.
+    NoDiscFound
+        When the image holds no disc.
+    """
+    from deepspine_sct.cli import start
+
+    pins = None
+    if args.initlabel:
+        pins = start.pins_from_file(args.initlabel, volume.grid)
+    if args.initz:
+        # -initz says how high a disc lies, not where: the spine is found without a start first.
+        slice_index, value = args.initz
+        start.check_slice(slice_index, volume.grid)
+        discs = _predict(predictor, volume, args).labeling.discs
+        pins = start.pin_from_slice(slice_index, value, discs, volume.grid)
+    start.check_pins(pins or {}, args.discs)
+    return _predict(predictor, volume, args, values=args.discs, pins=pins)
+
+
+def _predict(
+    predictor: "Predictor", volume: "Volume", args: Namespace, **request: object
+) -> "Result":
+    """Run the predictor; it knows no file, so its refusals are given the name of the image."""
+    try:
+        result = predictor.predict(volume, threshold=args.thr, **request)
+    except DeepspineError as error:
+        raise type(error)(f"{args.i}: {error}") from error
+    if not result.labeling.discs:
+        raise NoDiscFound(
+            f"{args.i}: no disc was found, so nothing was written; check that the scan shows the "
+            "spine from the side, or lower -thr"
+        )
+    return result
+
+
+def describe(
+    args: Namespace,
+    outputs: Outputs,
+    checksum: str,
+    result: "Result",
+    voxels: Mapping[int, Sequence[int]],
+    seconds: Mapping[str, float],
+) -> dict:
+    """Gather the report of the run from its pieces."""
+    from deepspine_sct.cli.report import build_report, gather_warnings, installed_versions
+
+    return build_report(
+        inputs={
+            "image": args.i,
+            "contrast": args.c,
+            "threshold": args.thr,
+            "values": args.discs,
+            "initlabel": args.initlabel,
+            "initz": args.initz,
+        },
+        outputs={name: str(path) for name, path in outputs.named().items()},
+        labeling=result.labeling,
+        voxels=voxels,
+        warnings=gather_warnings(result.labeling, voxels, args.c),
+        model={"file": args.model or "installed", "sha256": checksum},
+        versions=installed_versions(),
+        seconds=seconds,
+    )
+
+
+def write_extras(
+    args: Namespace, outputs: Outputs, volume: "Volume", result: "Result", report: dict
+) -> None:
+    """Write what the user asked for beside the label file."""
+    from deepspine_sct.image.atomic import atomic_path
+
+    if outputs.json:
+        with atomic_path(outputs.json) as path:
+            path.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
+    if not outputs.wants_picture:
+        return
+    from deepspine_sct.evaluation.overlay import render_overlay
+    from deepspine_sct.evaluation.page import add_entry, default_identity
+
+    written = {disc["value"] for disc in report["discs"]}
+    discs = [disc for disc in result.labeling.discs if disc.value in written]
+    picture = render_overlay(volume, discs, title=Path(args.i).name)
+    if outputs.overlay:
+        with atomic_path(outputs.overlay) as path:
+            path.write_bytes(picture)
+    if outputs.qc:
+        identity = default_identity(args.i)
+        identity["dataset"] = args.qc_dataset or identity["dataset"]
+        identity["subject"] = args.qc_subject or identity["subject"]
+        add_entry(outputs.qc, identity, report, picture)
+
+
+def announce(args: Namespace, outputs: Outputs, report: Mapping) -> None:
+    """Print the result on stdout and the warnings on stderr."""
+    from deepspine_sct.cli import table
+
+    for warning in report["warnings"]:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if args.v == 0:
+        return
+    say(table.disc_table(report))
+    say(table.level_line(report))
+    if args.v == 2:
+        say(table.provenance_lines(report))
+    for path in outputs.named().values():
+        say(f"Wrote {path}")
+    if shutil.which("fsleyes"):
+        say(f"To see it:\n{table.viewer_command(args.i, str(outputs.discs))}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Where the results go, settled before any work starts and refused where they would do harm."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.evaluation.page import PAGE_NAME
+from deepspine_sct.image.source import SUFFIXES, check_suffix
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Paths that one run writes; None where the user did not ask for it.
+
+    Attributes
+    ----------
+    discs : Path
+        Label file. Its folder may have to be made first.
+    json : Path or None
+        Report.
+    overlay : Path or None
+        Picture.
+    qc : Path or None
+        Folder of the quality-control page.
+    """
+
+    discs: Path
+    json: Path | None
+    overlay: Path | None
+    qc: Path | None
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether a picture has to be drawn."""
+        return self.overlay is not None or self.qc is not None
+
+    def named(self) -> dict[str, Path]:
+        """Name each file that is written, the label file first."""
+        page = self.qc and self.qc / PAGE_NAME
+        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "qc": page}
+        return {name: path for name, path in paths.items() if path is not None}
+
+
+def plan_outputs(args: Namespace) -> Outputs:
+    """Work out every output path from the arguments of `sct_deepspine_label`.
+
+    Parameters
+    ----------
+    args : Namespace
+        With `i`, `o`, `ofolder`, `json`, `overlay`, `qc`, `initlabel` and `model`: str or None.
+
+    Returns
+    -------
+    Outputs
+
+    Raises
+    ------
+    DeepspineError
+        When a path has the wrong extension, lies in a folder that does not exist, is a folder, or
+        would overwrite an input or another output.
+    """
+    outputs = Outputs(
+        discs=Path(args.o) if args.o else Path(args.ofolder) / default_name(args.i),
+        json=_optional_path(args.json),
+        overlay=_optional_path(args.overlay),
+        qc=_optional_path(args.qc),
+    )
+    check_suffix(outputs.discs)
+    if outputs.overlay and outputs.overlay.suffix.lower() != ".png":
+        raise DeepspineError(f"{outputs.overlay}: a picture is written as .png; name it so")
+    for folder in (Path(args.ofolder), outputs.qc):  # these are made when missing
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise DeepspineError(f"{folder}: is a file, not a folder; give a folder")
+    files = [path for path in (outputs.discs, outputs.json, outputs.overlay) if path is not None]
+    for path in files:
+        _check_place(path, folder_is_made=path == outputs.discs and not args.o)
+    inputs = [Path(name) for name in (args.i, args.initlabel, args.model) if name]
+    _refuse_overwriting(files, inputs)
+    return outputs
+
+
+def default_name(image: str) -> str:
+    """Name the label file after the image, as SCT's commands do: t2_labeled_discs.nii.gz."""
+    name = Path(image).name
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return f"{name[: len(name) - len(suffix)]}_labeled_discs.nii.gz"
+
+
+def _optional_path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+def _check_place(path: Path, folder_is_made: bool) -> None:
+    if path.is_dir():
+        raise DeepspineError(f"{path}: is a folder; give the name of a file in it")
+    if not folder_is_made and not path.parent.is_dir():
+        raise DeepspineError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:
+    """Refuse outputs that are one and the same file, or one of the inputs."""
+    for output in files:
+        for source in inputs:
+            if _same_file(output, source):
+                raise DeepspineError(f"{output}: is an input and would be overwritten; rename it")
+    for first, second in combinations(files, 2):
+        if _same_file(first, second):
+            raise DeepspineError(f"{first}: two outputs would go to this file; rename one")
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    """Tell whether two names lead to one file: by path, symbolic link or hard link."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return first.resolve() == second.resolve()

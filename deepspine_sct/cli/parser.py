@@ -1,0 +1,123 @@
+"""What every command shares: SCT's manners of parsing, reporting an error and exiting."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from deepspine_sct.errors import DeepspineError
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class SctArgumentParser(argparse.ArgumentParser):
+    """An argument parser with the manners of the Spinal Cord Toolbox.
+
+    Options have one dash and stand in groups MANDATORY, OPTIONAL and MISC. A usage error prints
+    the whole help and then ``<prog>: error: <message>`` on stderr, and exits with 2. An option
+    must be written out: argparse alone would read ``-initlable F`` as ``-i nitlable``.
+    """
+
+    def __init__(self, prog: str, description: str, usage: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            usage=f"{prog} {usage}",
+            epilog=epilog,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.mandatory = self.add_argument_group("MANDATORY ARGUMENTS")
+        self.optional = self.add_argument_group("OPTIONAL ARGUMENTS")
+        self.misc = self.add_argument_group("MISC ARGUMENTS")
+
+    def add_misc_arguments(self) -> None:
+        """Add -v, -r and -h, which SCT's commands end with."""
+        self.misc.add_argument(
+            "-v",
+            type=int,
+            choices=(0, 1, 2),
+            default=1,
+            help="Verbosity. 0: warnings and errors only, 1: the result, 2: the result, the time "
+            "of every stage and the traceback of an error. Default: 1.",
+        )
+        self.misc.add_argument(
+            "-r",
+            type=int,
+            choices=(0, 1),
+            default=1,
+            help="Remove temporary files. Taken for compatibility with SCT: this command leaves "
+            "none either way. Default: 1.",
+        )
+        self.misc.add_argument(
+            "-h", "--help", action="help", help="Show this help message and exit."
+        )
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse as argparse does, but refuse abbreviated and run-together options."""
+        arguments = sys.argv[1:] if args is None else list(args)
+        for argument in arguments:
+            if _looks_like_an_option(argument) and argument not in self._option_string_actions:
+                self.error(
+                    f"unrecognized option: {argument} "
+                    f"(for a file whose name begins with a dash, write ./{argument})"
+                )
+        return super().parse_args(arguments, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the help and the message on stderr and exit with 2."""
+        self.print_help(sys.stderr)
+        self.exit(2, f"\n{self.prog}: error: {message}\n")
+
+
+def _looks_like_an_option(argument: str) -> bool:
+    """Tell an option from a value, from a negative number and from a lone dash."""
+    return argument[:1] == "-" and len(argument) > 1 and argument[1] not in ".0123456789"
+
+
+def run(
+    parser: SctArgumentParser,
+    command: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+) -> int:
+    """Parse the arguments, run the command, and turn what goes wrong into one line.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 1 for an error, 3 where no disc was found, 130 when interrupted. The
+        traceback is shown only with ``-v 2``. A usage error and ``-h`` raise SystemExit, as
+        argparse does. An error that is none of the user's or the machine's doing is a bug and
+        keeps its traceback.
+    """
+    args = parser.parse_args(argv)
+    try:
+        command(args)
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (DeepspineError, OSError, MemoryError, ModuleNotFoundError) as error:
+        if args.v == 2:
+            traceback.print_exception(error)
+        print(f"{parser.prog}: error: {_one_line(error)}", file=sys.stderr)
+        return getattr(error, "exit_code", DeepspineError.exit_code)
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    """Say what is wrong in one line, whatever line breaks a file name may hold."""
+    if isinstance(error, MemoryError):
+        message = f"not enough memory {error}".rstrip()
+    elif isinstance(error, ModuleNotFoundError):
+        message = f"the Python package '{error.name}' is missing: run `pip install deepspine_sct`"
+    else:
+        message = str(error)
+    return " ".join(message.split())
+
+
+def say(text: str) -> None:
+    """Print on stdout, with characters that the terminal cannot show escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,224 @@
+"""How far and how right: label-aware, one-to-one scores of disc points, in world millimetres.
+
+A disc is compared with the true disc OF ITS OWN VALUE, never with the nearest one: two swapped
+labels are two errors. The rates follow Azad et al. (2021), with millimetres instead of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Points = dict[int, np.ndarray]  # disc value -> (3,) world RAS+ position [mm]
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """One image's prediction against its truth.
+
+    Attributes
+    ----------
+    distance_mm : dict of int to float
+        For each true value, the distance to the prediction of that value; NaN without one.
+    distance_si_mm : dict of int to float
+        The superior-inferior (world z) part of it, absolute.
+    found : tuple of int
+        True values predicted within the tolerance.
+    missed : tuple of int
+        The other true values.
+    off_level : tuple of int
+        Predicted values that are not at their own place but at another true disc's.
+    ghost : tuple of int
+        Predicted values at no true disc's place.
+    shift : int
+        Predicted minus true value, where one and the same offset explains every prediction that
+        lies on a true disc: 1 when the whole image is named a level too low; 0 otherwise.
+    """
+
+    distance_mm: dict[int, float]
+    distance_si_mm: dict[int, float]
+    found: tuple[int, ...]
+    missed: tuple[int, ...]
+    off_level: tuple[int, ...]
+    ghost: tuple[int, ...]
+    shift: int
+
+    @property
+    def false(self) -> tuple[int, ...]:
+        """Predicted values that are not at their own place, increasing."""
+        return tuple(sorted(self.off_level + self.ghost))
+
+    @property
+    def all_right(self) -> bool:
+        """Whether every true disc was found and nothing else was predicted."""
+        return not self.missed and not self.false
+
+
+def score_case(
+    predicted: Points, truth: Points, tolerance_mm: float = 5.0, span_only: bool = False
+) -> CaseScore:
+    """Score one image.
+
+    Parameters
+    ----------
+    predicted, truth : dict of int to (3,) array
+        World position [mm] of each disc value.
+    tolerance_mm : float
+        Largest distance of a disc that counts as being at a place.
+    span_only : bool
+        Ignore predicted values above and below all true ones, because experts do not mark every
+        visible disc. A prediction that lies ON a true disc is never ignored: it renames that disc.
+
+    Returns
+    -------
+    CaseScore
+        The counts and distances.
+    """
+    offset_mm = {
+        value: np.subtract(predicted.get(value, np.full(3, np.nan)), point)
+        for value, point in sorted(truth.items())
+    }
+    distance_mm = {value: float(np.linalg.norm(offset)) for value, offset in offset_mm.items()}
+    found = tuple(value for value, mm in distance_mm.items() if mm <= tolerance_mm)
+    place = {
+        value: value if value in found else _disc_at(point, truth, tolerance_mm)
+        for value, point in sorted(predicted.items())
+    }
+    if span_only:
+        low, high = min(truth, default=0), max(truth, default=0)
+        place = {v: at for v, at in place.items() if low <= v <= high or at is not None}
+    shifts = {value - at for value, at in place.items() if at is not None}
+    return CaseScore(
+        distance_mm=distance_mm,
+        distance_si_mm={value: float(abs(offset[2])) for value, offset in offset_mm.items()},
+        found=found,
+        missed=tuple(value for value in distance_mm if value not in found),
+        off_level=tuple(value for value, at in place.items() if at not in (value, None)),
+        ghost=tuple(value for value, at in place.items() if at is None),
+        shift=shifts.pop() if len(shifts) == 1 else 0,
+    )
+
+
+def _disc_at(point_mm: np.ndarray, truth: Points, tolerance_mm: float) -> int | None:
+    """Value of the true disc nearest to a point, None beyond the tolerance."""
+    away_mm = {value: float(np.linalg.norm(point_mm - true)) for value, true in truth.items()}
+    nearest = min(away_mm, key=away_mm.get, default=None)
+    return nearest if nearest is not None and away_mm[nearest] <= tolerance_mm else None
+
+
+def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
+    """Pool the discs of many images.
+
+    Parameters
+    ----------
+    cases : sequence of CaseScore
+        One an image.
+
+    Returns
+    -------
+    dict of str to float
+        Rates are shares in [0, 1], NaN where there is nothing to share. Distances [mm] are over the
+        true discs whose value was predicted, also far off. ``identification_rate`` is found / true,
+        ``fnr`` missed / true and ``fpr`` false / predicted.
+    """
+    count = {
+        name: sum(len(getattr(case, name)) for case in cases)
+        for name in ("found", "missed", "false", "off_level", "ghost")
+    }
+    n_true, n_predicted = count["found"] + count["missed"], count["found"] + count["false"]
+    n_images = len(cases)
+    return {
+        "n_images": n_images,
+        "n_discs": n_true,
+        "n_predicted": n_predicted,
+        **count,
+        "identification_rate": _share(count["found"], n_true),
+        "fnr": _share(count["missed"], n_true),
+        "fpr": _share(count["false"], n_predicted),
+        **_spread("distance", [mm for case in cases for mm in case.distance_mm.values()]),
+        **_spread("distance_si", [mm for case in cases for mm in case.distance_si_mm.values()]),
+        "images_all_right": _share(sum(case.all_right for case in cases), n_images),
+        "images_off_by_one": _share(sum(abs(case.shift) == 1 for case in cases), n_images),
+        "images_shifted": _share(sum(case.shift != 0 for case in cases), n_images),
+    }
+
+
+def summarise_by(
+    cases: Sequence[CaseScore], groups: Sequence[Hashable]
+) -> dict[Hashable, dict[str, float]]:
+    """Summarise each group of images by itself.
+
+    Parameters
+    ----------
+    cases : sequence of CaseScore
+        One an image.
+    groups : sequence of hashable
+        Group of each image, for example its contrast.
+
+    Returns
+    -------
+    dict of group to summary
+        In order of first appearance.
+    """
+    members: dict[Hashable, list[CaseScore]] = {}
+    for case, group in zip(cases, groups, strict=True):
+        members.setdefault(group, []).append(case)
+    return {group: summarise(chosen) for group, chosen in members.items()}
+
+
+def confidence_interval(
+    cases: Sequence[CaseScore],
+    name: str = "identification_rate",
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of one entry of `summarise`.
+
+    Images are resampled, not discs: the discs of one image are right or wrong together.
+
+    Parameters
+    ----------
+    cases : sequence of CaseScore
+        One an image, at least one.
+    name : str
+        Key of the summary.
+    level : float
+        Coverage.
+    n_resamples : int
+        Bootstrap samples.
+    seed : int
+        Seed of the random choice; the same seed gives the same interval.
+
+    Returns
+    -------
+    low, high : float
+        The interval, NaN where the entry never exists.
+    """
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(cases), size=(n_resamples, len(cases)))
+    samples = np.array([summarise([cases[i] for i in draw])[name] for draw in draws], dtype=float)
+    samples = samples[~np.isnan(samples)]
+    if len(samples) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _spread(name: str, values_mm: list[float]) -> dict[str, float]:
+    """Mean, sample standard deviation, median and 95th percentile of the finite values [mm]."""
+    finite = np.array(values_mm, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    nan = float("nan")
+    return {
+        f"{name}_mean_mm": float(finite.mean()) if len(finite) else nan,
+        f"{name}_sd_mm": float(finite.std(ddof=1)) if len(finite) > 1 else nan,
+        f"{name}_median_mm": float(np.median(finite)) if len(finite) else nan,
+        f"{name}_p95_mm": float(np.percentile(finite, 95)) if len(finite) else nan,
+    }

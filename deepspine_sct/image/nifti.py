@@ -1,0 +1,291 @@
+"""NIfTI files in and out: the only module that knows nibabel.
+
+The header is judged before a voxel is read, so that a damaged or hostile file costs no memory, and
+the voxels are converted block by block, so that a scan is held once, as float32.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from ..anatomy import SPECIAL_VALUES, check_values, disc_name
+from ..errors import DeepspineError, NoDiscFound
+from .atomic import atomic_path
+from .grid import Grid, round_index
+from .source import check_suffix, largest_content, open_source
+from .volume import Volume
+
+MAX_VOXELS = 2**31
+"""A larger image is refused: as float32 it would need more than 8 GiB."""
+
+_BLOCK_VOXELS = 2**20
+_HEADERS = (nib.Nifti1Header, nib.Nifti2Header)
+_LOG = logging.getLogger(__name__)
+_LOG.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
+
+
+def read_volume(path: str | os.PathLike) -> Volume:
+    """Read a three-dimensional image.
+
+    Parameters
+    ----------
+    path : path
+        NIfTI-1 or NIfTI-2 file, ``.nii`` or ``.nii.gz``. More than three dimensions are accepted
+        when the further ones have length 1.
+
+    Returns
+    -------
+    Volume
+        float32 data, scaled where the header says so, with NaN and infinity set to 0. The affine is
+        the sform, else the qform, else the voxel sizes.
+
+    Raises
+    ------
+    DeepspineError
+        When the file is missing, unreadable, no 3-D scalar image, without a usable geometry, or
+        shows nothing (constant or without a finite value).
+    """
+    volume = _read(Path(path))
+    if volume.data.min() == volume.data.max():
+        raise DeepspineError(f"{path}: every voxel has the same value; give an image of a spine")
+    return volume
+
+
+def read_labels(path: str | os.PathLike) -> dict[int, np.ndarray]:
+    """Read disc points from a label image.
+
+    Parameters
+    ----------
+    path : path
+        NIfTI file whose non-zero voxels hold disc values. Values are rounded, as files in the wild
+        hold 3.0000457; SCT's special values are skipped.
+
+    Returns
+    -------
+    dict of int to (3,) array
+        World RAS+ mm of each disc value, superior to inferior: the centre of mass of its voxels.
+
+    Raises
+    ------
+    DeepspineError
+        When the file cannot be read (see `read_volume`), holds another value, or holds no disc.
+    """
+    volume = _read(Path(path))
+    ijk = np.argwhere(np.abs(volume.data) > 0.5)
+    values = np.rint(volume.data[tuple(ijk.T)])
+    try:
+        present = check_values(set(values.tolist()) - set(SPECIAL_VALUES))
+    except DeepspineError as error:
+        raise DeepspineError(f"{path}: {error}") from error
+    if not present:
+        raise DeepspineError(f"{path}: holds no disc label; give one voxel a disc, valued 1 to 25")
+    return {value: volume.grid.to_world(ijk[values == value].mean(axis=0)) for value in present}
+
+
+def write_discs(
+    path: str | os.PathLike,
+    grid: Grid,
+    points: Mapping[int, np.ndarray],
+    like: str | os.PathLike | None = None,
+) -> dict[int, tuple[int, int, int]]:
+    """Write one voxel a disc, valued with the disc value, on a given grid.
+
+    A point up to half a voxel outside of the grid's faces goes to the nearest voxel; one farther
+    out is left out. When two discs fall into one voxel the lower one moves down by one.
+
+    Parameters
+    ----------
+    path : path
+        ``.nii`` or ``.nii.gz`` file to create or replace, as a whole or not at all.
+    grid : Grid
+        Grid of the file; use the input image's own.
+    points : mapping of int to (3,) array
+        World RAS+ mm of each disc value.
+    like : path, optional
+        Image whose code for the coordinate system (scanner, aligned, template) is passed on.
+
+    Returns
+    -------
+    dict of int to tuple of int
+        Voxel of each disc that was written, superior to inferior.
+
+    Raises
+    ------
+    NoDiscFound
+        When no point is on the grid; no file is written.
+    DeepspineError
+        When a value is no disc, the voxels are too coarse to keep two discs apart, or the file
+        cannot be written.
+    """
+    path = Path(path)
+    check_suffix(path)
+    voxels = _place(path, grid, points)
+    if not voxels:
+        raise NoDiscFound(f"{path}: not written, as no disc lies within the image")
+    data = np.zeros(grid.shape, dtype=np.uint8)
+    for value, ijk in voxels.items():
+        data[ijk] = value
+    _save(path, data, grid, 1 if like is None else _coordinate_code(Path(like)))
+    return voxels
+
+
+def write_volume(path: str | os.PathLike, volume: Volume) -> None:
+    """Write an image, its voxels in the type that they have in memory.
+
+    Parameters
+    ----------
+    path : path
+        ``.nii`` or ``.nii.gz`` file to create or replace, as a whole or not at all.
+    volume : Volume
+        Image to write.
+
+    Raises
+    ------
+    DeepspineError
+        When the file cannot be written.
+    """
+    path = Path(path)
+    check_suffix(path)
+    _save(path, volume.data, volume.grid, 1)
+
+
+def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
+    """Write an array on a grid, with the given code for its coordinate system."""
+    nifti = nib.Nifti1Image if max(grid.shape) < 2**15 else nib.Nifti2Image
+    image = nifti(data, grid.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(grid.affine, code)
+    image.set_qform(grid.affine, code)
+    if not _agree(grid, image.get_qform()):
+        image.set_qform(None, 0)  # a quaternion cannot shear; better none than a wrong one
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+
+
+def _place(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple]:
+    """Voxel of each disc that lies on the grid, no two the same."""
+    last = np.array(grid.shape) - 1
+    down = np.array([{"I": 1, "S": -1}.get(code, 0) for code in grid.axcodes])
+    voxels = {}
+    for value in check_values(points):
+        ijk = grid.to_index(points[value])
+        if not ((ijk >= -1) & (ijk <= last + 1)).all():
+            continue
+        nearest = np.clip(round_index(ijk), 0, last)
+        free = [
+            tuple(voxel.tolist())
+            for voxel in (nearest, nearest + down)
+            if tuple(voxel.tolist()) not in voxels.values() and grid.contains(voxel)
+        ]
+        if not free:
+            raise DeepspineError(
+                f"{path}: not written, as the voxels are too coarse to keep disc {value}"
+                f" ({disc_name(value)}) apart from the one above; resample the image"
+            )
+        voxels[value] = free[0]
+    return voxels
+
+
+def _agree(grid: Grid, affine: np.ndarray) -> bool:
+    """Whether an affine puts every corner of the grid within a tenth of a voxel of its place."""
+    corners_ijk = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(grid.shape) - 1)
+    corners_mm = corners_ijk @ affine[:3, :3].T + affine[:3, 3]
+    return bool(np.abs(grid.to_index(corners_mm) - corners_ijk).max() < 0.1)
+
+
+def _coordinate_code(path: Path) -> int:
+    header = _read_header(path)
+    return int(header["sform_code"]) or int(header["qform_code"]) or 1
+
+
+def _read(path: Path) -> Volume:
+    """Any finite 3-D image; see `read_volume` for what is refused."""
+    header = _read_header(path)
+    shape = _spatial_shape(path, header)
+    with _refusing(path):
+        grid = Grid(shape, header.get_best_affine())
+        slope, intercept = header.get_slope_inter()
+    data = np.empty(prod(shape), dtype=np.float32)
+    n_finite = 0
+    for start, stored in _blocks(path, header, data.size):
+        block = data[start : start + stored.size]
+        with np.errstate(over="ignore", invalid="ignore"):
+            block[:] = stored
+            if slope is not None:
+                block *= np.float32(slope)
+                block += np.float32(intercept)
+        finite = np.isfinite(block)
+        block[~finite] = 0
+        n_finite += np.count_nonzero(finite)
+    if n_finite == 0:
+        raise DeepspineError(f"{path}: holds no finite value; export it again")
+    return Volume(data.reshape(shape, order="F"), grid)
+
+
+def _blocks(path: Path, header, n_voxels: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the stored voxels piece by piece, each with the index of its first voxel."""
+    dtype = header.get_data_dtype()
+    with open_source(path) as stream:
+        stream.seek(header.get_data_offset())
+        for start in range(0, n_voxels, _BLOCK_VOXELS):
+            n_bytes = min(_BLOCK_VOXELS, n_voxels - start) * dtype.itemsize
+            stored = stream.read(n_bytes)
+            if len(stored) < n_bytes:
+                raise DeepspineError(f"{path}: ends before its last voxel; copy it again")
+            yield start, np.frombuffer(stored, dtype)
+
+
+def _read_header(path: Path):
+    """Header with its harmless faults repaired; refuses what has no image behind it."""
+    with open_source(path) as stream:
+        start = stream.read(max(kind.sizeof_hdr for kind in _HEADERS))
+    kind = next((kind for kind in _HEADERS if kind.may_contain_header(start)), None)
+    if kind is None:
+        raise DeepspineError(f"{path}: is not a NIfTI file; convert the image to NIfTI")
+    with _refusing(path):
+        header = kind(start[: kind.sizeof_hdr], check=False)
+        # Before the repair, which would turn a missing voxel size into 1 mm.
+        if header["sform_code"] == 0 and not header["pixdim"][1:4].all():
+            raise DeepspineError(f"{path}: has a voxel size of zero; export it again")
+        header.check_fix(logger=_LOG)
+    return header
+
+
+def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
+    """Shape of the one 3-D scalar image behind a header, or a refusal."""
+    with _refusing(path):
+        shape = tuple(int(n) for n in header.get_data_shape())
+        dtype = header.get_data_dtype()
+        n_bytes = header.get_data_offset() + prod(shape) * dtype.itemsize
+    if dtype.kind not in "iuf":
+        fault = "has colour or complex voxels; give a scalar image"
+    elif len(shape) < 3:
+        fault = f"has {len(shape)} dimensions; give a 3-D image"
+    elif min(shape) < 1:
+        fault = f"holds no voxel, its shape is {shape}; export it again"
+    elif prod(shape[3:]) > 1:
+        fault = f"has {prod(shape[3:])} volumes; extract one of them"
+    elif prod(shape) > MAX_VOXELS:
+        fault = f"has {prod(shape)} voxels, more than {MAX_VOXELS}; crop it"
+    elif n_bytes > largest_content(path):
+        fault = f"is too short for its shape {shape}; copy it again"
+    else:
+        return shape[:3]
+    raise DeepspineError(f"{path}: {fault}")
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn nibabel's complaints about a header into one line that names the file."""
+    try:
+        yield
+    except (nib.spatialimages.HeaderDataError, ValueError, OverflowError) as error:
+        raise DeepspineError(f"{path}: unusable header ({error}); export it again") from error

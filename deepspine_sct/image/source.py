@@ -1,0 +1,103 @@
+"""An image file before it is an image: is it there, is it whole, can it be opened."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import DeepspineError
+
+SUFFIXES = (".nii", ".nii.gz")
+
+_DEFLATE_RATIO = 1032  # bytes that one deflated byte can stand for, at most (zlib's own figure)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name that is not one of `SUFFIXES`, in any case.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File to read or to write.
+
+    Raises
+    ------
+    DeepspineError
+        When the name ends otherwise.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        raise DeepspineError(f"{path}: unknown file type; use {' or '.join(SUFFIXES)}")
+
+
+def largest_content(path: Path) -> int:
+    """Bytes that a file can hold once decompressed, at most.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Existing file.
+
+    Returns
+    -------
+    int
+        The file's size, times deflate's best ratio when it is compressed.
+    """
+    return path.stat().st_size * (_DEFLATE_RATIO if _is_compressed(path) else 1)
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[BinaryIO]:
+    """Open an image file for reading, decompressed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File to read.
+
+    Yields
+    ------
+    binary stream
+        What goes wrong while it is read inside the ``with`` block is refused as below.
+
+    Raises
+    ------
+    DeepspineError
+        When the file is missing, a folder, of another type, empty, a git-annex pointer, damaged,
+        truncated or not readable.
+    """
+    try:
+        _check_presence(path)
+        with gzip.open(path, "rb") if _is_compressed(path) else open(path, "rb") as stream:
+            yield stream
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        fault = f"damaged or truncated gzip ({error}); copy it again"
+        raise DeepspineError(f"{path}: {fault}") from error
+    except OSError as error:
+        fault = f"cannot be read ({error.strerror or error}); check the file"
+        raise DeepspineError(f"{path}: {fault}") from error
+
+
+def _check_presence(path: Path) -> None:
+    """Refuse a path that leads to no content, saying how to get it."""
+    if path.is_dir():
+        raise DeepspineError(f"{path}: is a folder; give an image file")
+    if not path.exists():
+        annexed = path.is_symlink() and "annex" in Path(os.readlink(path)).parts
+        remedy = f"fetch it with: git annex get {path}" if annexed else "check the path"
+        raise DeepspineError(f"{path}: no such file; {remedy}")
+    check_suffix(path)
+    with open(path, "rb") as stream:
+        start = stream.read(512)
+    if not start:
+        raise DeepspineError(f"{path}: is empty; copy it again")
+    if b"annex/objects/" in start:
+        raise DeepspineError(f"{path}: is only a pointer; fetch it with: git annex get {path}")
+
+
+def _is_compressed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")

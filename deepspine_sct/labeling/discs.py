@@ -1,0 +1,61 @@
+"""Named discs: the answer to one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..anatomy import disc_name
+
+
+@dataclass(frozen=True, eq=False)
+class Disc:
+    """One disc that was found and named.
+
+    Attributes
+    ----------
+    value : int
+        Disc value, 1 (top of C1) to 25 (L5/S1).
+    xyz_mm : (3,)
+        World RAS+ position of the posterior tip [mm].
+    confidence : float
+        Probability in [0, 1] that a disc is there and has this name.
+    """
+
+    value: int
+    xyz_mm: np.ndarray
+    confidence: float
+
+    @property
+    def name(self) -> str:
+        """Anatomical name, for example ``C2/C3``."""
+        return disc_name(self.value)
+
+
+@dataclass(frozen=True, eq=False)
+class Labeling:
+    """The discs of one image and what their names are worth.
+
+    Attributes
+    ----------
+    discs : list of Disc
+        Superior to inferior, values strictly increasing; empty when no disc was found.
+    level_confidence : float
+        Probability in [0, 1] that the names as a whole are right, not shifted by a level.
+    level_margin : float
+        By how much [nats] the names beat the best ones that rename most of the discs, at least;
+        infinite when nothing else is possible.
+    warnings : list of str
+        Sentences for the user: gaps, uncertain names, few discs.
+    """
+
+    discs: list[Disc] = field(default_factory=list)
+    level_confidence: float = 0.0
+    level_margin: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> dict[int, np.ndarray]:
+        """World RAS+ position (3,) [mm] of each disc value, superior to inferior."""
+        return {disc.value: disc.xyz_mm for disc in self.discs}

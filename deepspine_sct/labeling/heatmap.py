@@ -1,0 +1,208 @@
+"""Disc points to heatmaps (training targets), and heatmaps back to disc candidates in world mm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..model.output import Prediction
+
+CORE_MM = 4.5  # radius around a peak that speaks for its disc alone: discs are 10 mm apart or more
+
+
+def encode(points_rc: np.ndarray, shape: tuple[int, int], sigma_px: float) -> np.ndarray:
+    """Draw one Gaussian of peak 1 a disc.
+
+    Parameters
+    ----------
+    points_rc : (K, 2)
+        Row and column of each disc [px], integer = pixel centre; NaN where a disc is absent. A
+        point outside the image is drawn as far as it reaches in.
+    shape : (h, w)
+        Size of the maps [px].
+    sigma_px : float
+        Standard deviation [px].
+
+    Returns
+    -------
+    (K, h, w) float32
+        An absent disc's map is all zero.
+    """
+    points_rc = np.asarray(points_rc, dtype=np.float32).reshape(-1, 2)
+    # A Gaussian is the outer product of its two profiles: h + w exponentials a disc, not h * w.
+    rows, cols = (
+        np.exp(-0.5 * ((np.arange(size, dtype=np.float32) - centre[:, None]) / sigma_px) ** 2)
+        for size, centre in zip(shape, points_rc.T, strict=True)
+    )
+    maps = rows[:, :, None] * cols[:, None, :]
+    maps[np.isnan(points_rc).any(axis=1)] = 0
+    return maps
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Places that may be disc tips, and what the network says of each; superior to inferior.
+
+    Attributes
+    ----------
+    xyz_mm : (n, 3)
+        World RAS+ position [mm].
+    strength : (n,)
+        Probability in [0, 1] that there is a disc, whichever.
+    evidence : (n, K)
+        Share of each disc value ``k + 1``; rows sum to at most 1.
+    level_mm : (n,)
+        Position along the spine in template mm (see `anatomy.LEVEL_MM`), NaN where unknown.
+    """
+
+    xyz_mm: np.ndarray
+    strength: np.ndarray
+    evidence: np.ndarray
+    level_mm: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the arrays describe the same n candidates."""
+        n = len(self.xyz_mm)
+        shapes = (self.xyz_mm.shape, self.strength.shape, self.evidence.shape, self.level_mm.shape)
+        if shapes != ((n, 3), (n,), (n, *self.evidence.shape[1:2]), (n,)):
+            raise ValueError(f"candidates' arrays disagree: shapes {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.xyz_mm)
+
+    def take(self, indices: np.ndarray) -> Candidates:
+        """Return the candidates at `indices` ((m,) of int or (n,) of bool), in that order."""
+        return Candidates(
+            self.xyz_mm[indices],
+            self.strength[indices],
+            self.evidence[indices],
+            self.level_mm[indices],
+        )
+
+    def descending(self) -> np.ndarray:
+        """Return the (n,) indices from superior to inferior; equal heights in a fixed order."""
+        x_mm, y_mm, z_mm = self.xyz_mm.T
+        return np.lexsort((x_mm, y_mm, -z_mm))
+
+
+def find_candidates(
+    prediction: Prediction, threshold: float = 0.1, separation_mm: float = 7.0
+) -> Candidates:
+    """Find the peaks of the heatmaps, wherever they are and whatever they are called.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Heatmaps (N, K, h, w) and their grid.
+    threshold : float
+        Least probability of "some disc" at a peak.
+    separation_mm : float
+        Of two peaks nearer than this in the sagittal plane, the stronger one stays. Slabs see
+        the same disc over several cm of left-right, so that distance does not separate discs.
+
+    Returns
+    -------
+    Candidates
+        Superior to inferior, each with its own left-right coordinate.
+    """
+    heatmaps = prediction.heatmaps
+    zooms_mm = prediction.grid.zooms_mm[1:]
+    total = np.minimum(heatmaps.sum(axis=1), 1)  # (N, h, w) probability of any disc
+    # The sum melts two discs 2 sigma apart into one peak. The norm over the channels keeps them
+    # apart where the network tells their names apart, and is the sum's equal where it cannot.
+    sharp = np.sqrt(np.einsum("nkhw,nkhw->nhw", heatmaps, heatmaps))
+    peaks_rc = _peaks(sharp.max(axis=0), total.max(axis=0) >= threshold, separation_mm / zooms_mm)
+    n, k = len(peaks_rc), heatmaps.shape[1]
+    if n == 0:
+        return Candidates(np.empty((0, 3)), np.empty(0), np.empty((0, k)), np.empty(0))
+
+    radius_px = np.maximum(1, CORE_MM // zooms_mm).astype(int)
+    slab_weight = _slab_weights(_windows(sharp, peaks_rc, (1, 1)).max(axis=(-2, -1)))  # (n, N)
+    core = np.einsum("mn,mnkrc->mkrc", slab_weight, _windows(heatmaps, peaks_rc, radius_px))
+    core_total = core.sum(axis=1, keepdims=True)
+    evidence = (core * core_total).sum(axis=(-2, -1)) / core_total.sum(axis=(-2, -1))  # (n, K)
+    # Seen through its own names, a disc is free of the skirt of its neighbours.
+    own = np.einsum("mk,mkrc->mrc", evidence, core)
+    own /= evidence.sum(axis=1)[:, None, None]
+    rc = peaks_rc + _gaussian_offset(own)
+
+    slabs = np.arange(len(heatmaps))
+    levels = _windows(prediction.level_mm, peaks_rc, radius_px, fill=np.nan)
+    best = slab_weight.argmax(axis=1)
+    candidates = Candidates(
+        xyz_mm=prediction.grid.to_world(np.column_stack([slab_weight @ slabs, rc])),
+        strength=np.minimum(core_total.max(axis=(1, 2, 3)), 1).astype(float),
+        evidence=evidence.astype(float),
+        level_mm=np.nanmedian(levels[np.arange(n), best], axis=(-2, -1)).astype(float),
+    )
+    return candidates.take(candidates.descending())
+
+
+def _peaks(image: np.ndarray, mask: np.ndarray, separation_px: np.ndarray) -> np.ndarray:
+    """Return the (n, 2) local maxima of `image` (h, w) inside `mask`, strongest of each cluster."""
+    padded = np.pad(image, 1, constant_values=-np.inf)
+    is_peak = (image >= sliding_window_view(padded, (3, 3)).max(axis=(-2, -1))) & mask
+    peaks_rc = np.argwhere(is_peak)
+    peaks_rc = peaks_rc[np.argsort(-image[is_peak], kind="stable")]
+    kept: list[np.ndarray] = []
+    for peak in peaks_rc:
+        if all(np.sum(((peak - other) / separation_px) ** 2) >= 1 for other in kept):
+            kept.append(peak)
+    return np.array(kept).reshape(-1, 2)
+
+
+def _windows(
+    stack: np.ndarray, centres_rc: np.ndarray, radius_px: tuple[int, int], fill: float = 0
+) -> np.ndarray:
+    """Cut a window around each centre: (..., h, w) -> (n, ..., 2 * r0 + 1, 2 * r1 + 1)."""
+    margins = [(0, 0)] * (stack.ndim - 2) + [(r, r) for r in radius_px]
+    windows = sliding_window_view(
+        np.pad(stack, margins, constant_values=fill),
+        tuple(2 * r + 1 for r in radius_px),
+        axis=(-2, -1),
+    )
+    rows, cols = centres_rc.T
+    return np.moveaxis(windows[..., rows, cols, :, :], -3, 0)
+
+
+def _slab_weights(profile: np.ndarray) -> np.ndarray:
+    """Weigh the slabs that see a disc: (n, N) response of each slab -> (n, N), rows sum to 1.
+
+    The weight is the response above half of the best one, in the unbroken run of slabs around it:
+    it goes to zero smoothly, so the centroid does not jump when a slab drops out.
+    """
+    weight = np.maximum(profile - profile.max(axis=1, keepdims=True) / 2, 0)
+    position = np.arange(profile.shape[1])
+    best = profile.argmax(axis=1)[:, None]
+    dark = weight == 0
+    first = np.where(dark & (position < best), position, -1).max(axis=1, keepdims=True)
+    last = np.where(dark & (position > best), position, len(position)).min(axis=1, keepdims=True)
+    weight[(position < first) | (position > last)] = 0
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _gaussian_offset(window: np.ndarray) -> np.ndarray:
+    """Sub-pixel (row, column) of the peak from its window's centre, (n, 2 * r0 + 1, 2 * r1 + 1).
+
+    Weighted least squares of a Gaussian in the logarithm, weights = intensity squared (H. Guo,
+    "A simple algorithm for fitting a Gaussian function", IEEE Signal Processing Magazine, 2011):
+    exact for a Gaussian wherever its centre, also at the image border, and deaf to the noise in
+    its tails. Where the fit is no peak near the centre, the centroid.
+    """
+    n, height, width = window.shape
+    rows, cols = np.mgrid[:height, :width].reshape(2, -1) - [[height // 2], [width // 2]]
+    values = window.reshape(n, -1).astype(float)
+    values /= values.max(axis=1, keepdims=True)
+    basis = np.stack([np.ones_like(rows), rows, cols, rows**2, cols**2], axis=1)  # (p, 5)
+    weight = values**2
+    normal = np.einsum("np,pi,pj->nij", weight, basis, basis) + 1e-9 * np.eye(5)
+    moment = np.einsum("np,pi->ni", weight * np.log(np.maximum(values, 1e-12)), basis)
+    _, slope_r, slope_c, bend_r, bend_c = np.linalg.solve(normal, moment[..., None])[..., 0].T
+    bend = np.column_stack([bend_r, bend_c])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fit = -np.column_stack([slope_r, slope_c]) / (2 * bend)
+    centroid = values @ np.column_stack([rows, cols]) / values.sum(axis=1, keepdims=True)
+    trusted = ((bend < 0) & (np.abs(fit) <= 1)).all(axis=1, keepdims=True)
+    return np.where(trusted, fit, centroid)

@@ -1,0 +1,184 @@
+"""From a volume to named discs: slabs, network, candidates, order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeepspineError
+from ..image.grid import Grid
+from ..image.preprocessing import canonical, normalise
+from ..image.slab import extract_slabs, pad_to_multiple
+from ..image.volume import Volume
+from ..model.output import Prediction
+from .discs import Labeling
+from .heatmap import find_candidates
+from .skeleton import SkeletonPrior, order
+
+THRESHOLD = 0.15
+"""Least probability of a disc at a candidate."""
+
+# The network answers to slabs up to 9 mm off a disc's own middle: no spine slips between two coarse slabs.
+COARSE_STEP_MM = 12.0
+FINE_STEP_MM = 4.0
+MARGIN_MM = 8.0
+_TRACE = 0.25  # a coarse slab this strong, relative to the best, shows some of the spine
+
+MIN_EXTENT_MM = 30.0
+"""Less than this from superior to inferior or from anterior to posterior shows no two discs."""
+MAX_PIXEL_MM = 6.0
+"""Coarser than this along the spine, discs melt into each other."""
+MAX_EXTENT_MM = 1500.0
+"""No scan is larger; a header that says so is wrong."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that labeling a volume gives.
+
+    Attributes
+    ----------
+    labeling : Labeling
+        The named discs.
+    slabs : Volume
+        (N, H, W) normalised slabs that the network saw around the spine.
+    prediction : Prediction
+        Its heatmaps, level and attention on them.
+    seconds : dict of str to float
+        Time of each stage.
+    """
+
+    labeling: Labeling
+    slabs: Volume
+    prediction: Prediction
+    seconds: dict[str, float]
+
+
+class Predictor:
+    """A network with the preprocessing and the ordering prior that belong to it.
+
+    Parameters
+    ----------
+    runtime : object
+        Has ``run(images) -> Maps``, ``multiple``, ``description`` and ``checksum``, as `TorchRuntime`.
+    """
+
+    def __init__(self, runtime: Any):
+        self.runtime = runtime
+        self.config: dict = runtime.description
+        self.checksum: str = runtime.checksum
+        self.spacing_mm = float(self.config["spacing_mm"])
+        self.thickness_mm = float(self.config["thickness_mm"])
+        self.prior = SkeletonPrior.from_dict(self.config.get("prior", {}))
+
+    @classmethod
+    def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:
+        """Load a checkpoint, by default the shipped one.
+
+        Raises
+        ------
+        DeepspineError
+            When it cannot be read.
+        """
+        from ..model.runtime import SHIPPED, TorchRuntime
+
+        return cls(TorchRuntime(model_path or SHIPPED, device))
+
+    def predict(
+        self,
+        volume: Volume,
+        *,
+        threshold: float | None = None,
+        values: tuple[int, ...] | None = None,
+        pins: dict[int, np.ndarray] | None = None,
+    ) -> Result:
+        """Find and name the discs of a volume in any orientation.
+
+        Parameters
+        ----------
+        volume : Volume
+            The image.
+        threshold : float, optional
+            Least probability of a disc at a candidate.
+        values : tuple of int, optional
+            Disc values to report.
+        pins : dict of int to (3,) array, optional
+            World positions [mm] of discs whose name is known.
+
+        Returns
+        -------
+        Result
+            Discs in world mm, and what they were read from.
+
+        Raises
+        ------
+        DeepspineError
+            When the volume is too small or too coarse to show discs.
+        """
+        seconds: dict[str, float] = {}
+        image = canonical(volume)
+        _check_extent(image.grid)
+        image = self._around_spine(image, seconds)
+        slabs, prediction = self._look(image, FINE_STEP_MM, seconds)
+        started_s = perf_counter()
+        candidates = find_candidates(prediction, THRESHOLD if threshold is None else threshold)
+        labeling = order(candidates, self.prior, values, pins)
+        seconds["ordering"] = perf_counter() - started_s
+        return Result(labeling, slabs, prediction, seconds)
+
+    def _around_spine(self, image: Volume, seconds: dict[str, float]) -> Volume:
+        """Crop the left-right range to the slabs that show the spine, seen from the image alone."""
+        slabs, prediction = self._look(image, COARSE_STEP_MM, seconds)
+        if len(slabs.data) == 1:
+            return image
+        evidence = prediction.heatmaps.sum((1, 2, 3))
+        shown = np.flatnonzero(evidence >= _TRACE * evidence.max())
+        ends = np.array([[shown[0], 0, 0], [shown[-1], 0, 0]], float)
+        first, last = image.grid.to_index(slabs.grid.to_world(ends))[:, 0]
+        margin = MARGIN_MM / image.grid.zooms_mm[0]
+        low = max(0, int(np.floor(first - margin)))
+        high = min(image.grid.shape[0], int(np.ceil(last + margin)) + 1)
+        affine = image.grid.affine.copy()
+        affine[:3, 3] = image.grid.to_world(np.array([low, 0, 0]))
+        data = image.data[low:high]
+        return Volume(data, Grid(data.shape, affine))
+
+    def _look(
+        self, image: Volume, step_mm: float, seconds: dict[str, float]
+    ) -> tuple[Volume, Prediction]:
+        """Run the network on equidistant slabs of a canonical volume."""
+        started_s = perf_counter()
+        slabs = extract_slabs(image, step_mm, self.thickness_mm, self.spacing_mm)
+        slabs = pad_to_multiple(Volume(normalise(slabs.data), slabs.grid), self.runtime.multiple)
+        sliced_s = perf_counter()
+        maps = self.runtime.run(slabs.data)
+        # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
+        shape = maps.level_mm.shape
+        zooms_mm = slabs.grid.zooms_mm * slabs.grid.shape / shape
+        prediction = Prediction(*maps, slabs.grid.resampled(shape, zooms_mm))
+        seconds["slabs"] = seconds.get("slabs", 0.0) + sliced_s - started_s
+        seconds["network"] = seconds.get("network", 0.0) + perf_counter() - sliced_s
+        return slabs, prediction
+
+
+def _check_extent(grid: Grid) -> None:
+    """Refuse what cannot show a row of discs from the side."""
+    _, down_mm, back_mm = grid.shape * grid.zooms_mm
+    if min(down_mm, back_mm) < MIN_EXTENT_MM:
+        raise DeepspineError(
+            f"the image is only {down_mm:.0f} mm high and {back_mm:.0f} mm deep; discs need at"
+            f" least {MIN_EXTENT_MM:.0f} mm each way in the sagittal plane"
+        )
+    if max(down_mm, back_mm) > MAX_EXTENT_MM:
+        raise DeepspineError(
+            f"the header gives the image {down_mm:.0f} x {back_mm:.0f} mm; correct its voxel size"
+        )
+    if max(grid.zooms_mm[1:]) > MAX_PIXEL_MM:
+        raise DeepspineError(
+            f"voxels of {max(grid.zooms_mm[1:]):.1f} mm in the sagittal plane are too coarse to tell"
+            f" discs apart (at most {MAX_PIXEL_MM:.0f} mm); use a sagittal or isotropic scan"
+        )

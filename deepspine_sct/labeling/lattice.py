@@ -1,0 +1,219 @@
+"""Exact sums and maxima over every way to name a chain of candidates.
+
+A path visits some candidates in order and gives each a value; the values increase. Its log score is
+the sum of
+
+    scale[s]            of one scale s of the whole path,
+    unary[i, v]         of every visited candidate i with value v,
+    link[e, s, u, v]    of every step e from a candidate with value u to one with value v,
+    turn[e, f]          of every two successive steps e and f.
+
+Candidates that a path does not visit cost nothing. The state of the recursion is a step and the
+value at its end, so that the directions of two successive steps can be compared, which a chain over
+candidates alone cannot do. Values are 0-based indices in this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Log scores of the parts of a path; -inf forbids.
+
+    Attributes
+    ----------
+    unary : (n, K)
+        Candidate i has value v.
+    scale : (S,)
+        The path has scale s.
+    tail, head : (E,) int
+        The steps: from candidate ``tail`` to candidate ``head``, tail < head.
+    link : (E, S, K, K)
+        Step e goes from value u to value v; -inf unless u < v.
+    turn : (E, E)
+        Step f follows step e; read only where ``head[e] == tail[f]``.
+    starts, ends : (n,) bool
+        A path may start, and end, at candidate i.
+    """
+
+    unary: np.ndarray
+    scale: np.ndarray
+    tail: np.ndarray
+    head: np.ndarray
+    link: np.ndarray
+    turn: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+
+    def mirrored(self) -> Lattice:
+        """Return the lattice of the same paths walked from their end, without the scale's score."""
+        last = len(self.unary) - 1
+        return Lattice(
+            unary=self.unary[::-1],
+            scale=np.zeros_like(self.scale),
+            tail=last - self.head,
+            head=last - self.tail,
+            link=self.link.swapaxes(2, 3),
+            turn=self.turn.T,
+            starts=self.ends[::-1],
+            ends=self.starts[::-1],
+        )
+
+    def tempered(self, temperature: float) -> Lattice:
+        """Return the lattice with every score divided by `temperature`."""
+        scores = ("unary", "scale", "link", "turn")
+        return replace(self, **{name: getattr(self, name) / temperature for name in scores})
+
+
+class Semiring(NamedTuple):
+    """How to join alternatives (`plus`) and how to push a message (m, S, K) through its links."""
+
+    plus: Callable[[np.ndarray], np.ndarray]  # over axis 0
+    weigh: Callable[[np.ndarray], np.ndarray]  # links to the form that `push` takes
+    push: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _log_sum(values: np.ndarray) -> np.ndarray:
+    top = _finite_max(values, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(values - top).sum(axis=0)) + top[0]
+
+
+def _log_push(message: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    top = _finite_max(message, -1)
+    with np.errstate(divide="ignore"):
+        return np.log((np.exp(message - top)[..., None, :] @ weight)[..., 0, :]) + top
+
+
+def _finite_max(values: np.ndarray, axis: int) -> np.ndarray:
+    top = values.max(axis=axis, keepdims=True)
+    return np.where(np.isfinite(top), top, 0)
+
+
+BEST = Semiring(
+    plus=lambda values: values.max(axis=0),
+    weigh=lambda link: link,
+    push=lambda message, weight: (message[..., None] + weight).max(axis=-2),
+)
+TOTAL = Semiring(plus=_log_sum, weigh=np.exp, push=_log_push)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What one walk over a lattice has gathered of the paths up to each place.
+
+    Attributes
+    ----------
+    at : (n, S, K)
+        Paths that arrive or start at a candidate with a value, its own score included.
+    into : (E, S, K)
+        Paths that stand at the tail of a step with a value and are about to take the step.
+    message : (E, S, K)
+        The same after the step, at its head with a value, whose own score is not yet included.
+    """
+
+    at: np.ndarray
+    into: np.ndarray
+    message: np.ndarray
+
+
+def sweep(lattice: Lattice, semiring: Semiring, weight: np.ndarray) -> Sweep:
+    """Walk the lattice once from its first candidate to its last.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The scores.
+    semiring : Semiring
+        `BEST` for maxima, `TOTAL` for the logarithm of sums of exponentials.
+    weight : (E, S, K, K)
+        ``semiring.weigh(lattice.link)``, passed in because two walks share it.
+
+    Returns
+    -------
+    Sweep
+        Log scores, -inf where no path leads.
+    """
+    (n, k), s = lattice.unary.shape, len(lattice.scale)
+    at = np.full((n, s, k), -np.inf)
+    into = np.full((len(lattice.tail), s, k), -np.inf)
+    message = into.copy()
+    for node in range(n):
+        arriving = np.flatnonzero(lattice.head == node)
+        leaving = np.flatnonzero(lattice.tail == node)
+        start = np.full((1, s, k), -np.inf)
+        if lattice.starts[node]:
+            start[:] = lattice.scale[:, None]
+        came = message[arriving]
+        at[node] = semiring.plus(np.concatenate([start, came])) + lattice.unary[node]
+        turned = came[:, None] + lattice.turn[np.ix_(arriving, leaving)][..., None, None]
+        fresh = np.broadcast_to(start, (1, len(leaving), s, k))
+        into[leaving] = semiring.plus(np.concatenate([fresh, turned])) + lattice.unary[node]
+        message[leaving] = semiring.push(into[leaving], weight[leaving])
+    return Sweep(at, into, message)
+
+
+def through(lattice: Lattice, semiring: Semiring) -> tuple[np.ndarray, Sweep]:
+    """Gather the paths through each candidate with each value, whatever the rest of the path.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The scores.
+    semiring : Semiring
+        `BEST` gives max-marginals, `TOTAL` gives unnormalised log marginals.
+
+    Returns
+    -------
+    through : (n, S, K)
+        Log scores.
+    forward : Sweep
+        The walk from the first candidate on.
+    """
+    weight = semiring.weigh(lattice.link)
+    forward = sweep(lattice, semiring, weight)
+    back = sweep(lattice.mirrored(), semiring, weight.swapaxes(2, 3))
+    onward = forward.into + back.message
+    gathered = np.empty_like(forward.at)
+    for node, at in enumerate(forward.at):
+        stop = at if lattice.ends[node] else np.full_like(at, -np.inf)
+        gathered[node] = semiring.plus(np.concatenate([stop[None], onward[lattice.tail == node]]))
+    return gathered, forward
+
+
+def best_path(lattice: Lattice, forward: Sweep) -> tuple[float, list[tuple[int, int]]]:
+    """Read the best path back from a walk with `BEST`.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The scores, at least one candidate.
+    forward : Sweep
+        ``sweep(lattice, BEST, lattice.link)``.
+
+    Returns
+    -------
+    score : float
+        Log score of the best path that visits a candidate, -inf when there is none.
+    path : list of (candidate, value)
+        First to last; of equal paths always the same one.
+    """
+    final = np.where(lattice.ends[:, None, None], forward.at, -np.inf)
+    node, s, value = np.unravel_index(final.argmax(), final.shape)
+    score, path, turn = final[node, s, value], [(int(node), int(value))], 0.0
+    while True:
+        arriving = np.flatnonzero(lattice.head == node)
+        options = forward.message[arriving, s, value] + turn
+        start = lattice.scale[s] if lattice.starts[node] else -np.inf
+        if start >= options.max(initial=-np.inf):
+            return float(score), path[::-1]
+        step = arriving[options.argmax()]
+        value = (forward.into[step, s] + lattice.link[step, s, :, value]).argmax()
+        node, turn = lattice.tail[step], lattice.turn[lattice.head == lattice.tail[step], step]
+        path.append((int(node), int(value)))

@@ -1,0 +1,254 @@
+"""Order and name disc candidates: what the network says, weighed against what a spine can be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import anatomy
+from ..errors import DeepspineError
+from .discs import Disc, Labeling
+from .heatmap import Candidates
+from .lattice import BEST, TOTAL, Lattice, best_path, through
+from .prior import SkeletonPrior
+
+SURE = 0.9  # below this level confidence the user is warned
+FEW = 3  # fewer discs than this are no chain that could be checked against the spacing
+
+
+def order(
+    candidates: Candidates,
+    prior: SkeletonPrior | None = None,
+    values: tuple[int, ...] | None = None,
+    pins: dict[int, np.ndarray] | None = None,
+) -> Labeling:
+    """Name the candidates that are discs and drop the ghosts.
+
+    The best path through `lattice`, exactly, over all choices of candidates, all increasing values
+    and all body sizes. A disc's confidence is the posterior of its name over the same paths.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        In any order; the evidence has at most as many values as the prior.
+    prior : SkeletonPrior, optional
+        Default: the one that ships.
+    values : tuple of int, optional
+        Disc values to report, default all. The others are still reasoned about, so that asking for
+        fewer discs never renames one.
+    pins : dict of int to (3,) array, optional
+        Disc values whose world position [mm] is known. The nearest candidate within
+        ``prior.pin_radius_mm`` carries that value; without one, the position itself does.
+
+    Returns
+    -------
+    Labeling
+        Superior to inferior. Empty when no candidate is more likely a disc than a ghost.
+
+    Raises
+    ------
+    DeepspineError
+        When a pinned value is not a disc, or the pins do not run from head to foot.
+    """
+    prior = prior or SkeletonPrior.default()
+    candidates = candidates.take(candidates.descending())
+    strongest = np.argsort(-candidates.strength, kind="stable")[: prior.max_candidates]
+    candidates, pinned = _pin(candidates.take(strongest), pins or {}, prior.pin_radius_mm)
+    if len(candidates) == 0:
+        return Labeling(warnings=["no disc found"])
+    lattice = build_lattice(candidates, prior, pinned)
+    best, forward = through(lattice, BEST)
+    score, path = best_path(lattice, forward)
+    if pinned and score == -np.inf:
+        raise DeepspineError(
+            f"the given discs {sorted(pinned.values())} do not run from head to foot as their"
+            " values do; check their values and positions"
+        )
+    if not pinned and score <= 0:
+        return Labeling(warnings=["no disc found: no candidate looks more like a disc than not"])
+    posterior = _posterior(lattice, may_be_empty=not pinned)
+    named = [posterior[i, v] / posterior[i].sum() for i, v in path]
+    discs = [
+        Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v]))
+        for i, v in path
+        if values is None or v + 1 in values
+    ]
+    level_confidence = float(np.median(named))
+    return Labeling(
+        discs=discs,
+        level_confidence=level_confidence,
+        level_margin=_margin(best.max(axis=1), score, path),
+        warnings=_warnings(path, level_confidence),
+    )
+
+
+def build_lattice(
+    candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int] | None = None
+) -> Lattice:
+    """Score every part of every path.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        n candidates, superior to inferior.
+    prior : SkeletonPrior
+        Geometry and weights.
+    pinned : dict of int to int, optional
+        Candidate index to the disc value that it must carry.
+
+    Returns
+    -------
+    Lattice
+        Over n candidates and the prior's K values.
+    """
+    tail, head = np.triu_indices(len(candidates), 1)
+    step_mm = candidates.xyz_mm[head] - candidates.xyz_mm[tail]
+    length_mm = np.linalg.norm(step_mm, axis=1)
+    angle = np.arccos(np.clip(-step_mm[:, 2] / np.maximum(length_mm, 1e-6), -1, 1))
+    must = np.array(sorted(pinned or {}), dtype=int)
+    skips_pin = np.searchsorted(must, head) - np.searchsorted(must, tail, side="right") > 0
+    keep = (angle <= np.radians(prior.max_angle_deg)) & ~skips_pin
+    tail, head, step_mm, length_mm, angle = (
+        part[keep] for part in (tail, head, step_mm, length_mm, angle)
+    )
+    scales = np.geomspace(*prior.scale_range, prior.n_scales)
+    size_z = (np.log(scales) - np.log(prior.scale_mean)) / prior.scale_sd
+    link = _spacing_score(length_mm, scales, prior)
+    link -= _toll(angle / np.radians(prior.angle_sd_deg), prior.knee)[:, None, None, None]
+    index = np.arange(len(candidates))
+    return Lattice(
+        unary=_candidate_score(candidates, prior, pinned or {}),
+        scale=-0.5 * size_z**2,
+        tail=tail,
+        head=head,
+        link=link,
+        turn=_turn_score(step_mm / length_mm[:, None], length_mm, prior),
+        starts=index <= must.min(initial=len(index)),
+        ends=index >= must.max(initial=-1),
+    )
+
+
+def _toll(z: np.ndarray, knee: float) -> np.ndarray:
+    """Cost of a deviation of z standard deviations: z^2 / 2 near zero, linear beyond `knee`."""
+    return knee**2 * (np.sqrt(1 + (z / knee) ** 2) - 1)
+
+
+def _candidate_score(
+    candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int]
+) -> np.ndarray:
+    """(n, K) score of each candidate for each value: is there a disc, and which."""
+    n, k = len(candidates), len(prior.level_mm)
+    dependence = 1 + prior.correlation * max(candidates.strength.sum() - 1, 0)
+
+    odds = np.clip(candidates.strength, 0.01, 0.99)
+    score = np.repeat(prior.strength_weight * np.log(odds / (1 - odds))[:, None], k, axis=1)
+
+    share = np.zeros((n, k))
+    share[:, : candidates.evidence.shape[1]] = candidates.evidence
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
+    share = (1 - prior.evidence_floor) * share + prior.evidence_floor / k
+    score += prior.evidence_weight / dependence * np.log(k * share)
+
+    levels_mm = np.array(prior.level_mm)
+    z = (candidates.level_mm[:, None] - levels_mm) / prior.level_sd_mm
+    peak = np.log(np.ptp(levels_mm) / (prior.level_sd_mm * np.sqrt(2 * np.pi)))
+    level = prior.level_weight / dependence * (peak - _toll(z, prior.knee))
+    score += np.where(np.isnan(level), 0, level)
+
+    for i, value in pinned.items():
+        score[i, np.arange(k) != value - 1] = -np.inf
+    return score
+
+
+def _spacing_score(
+    length_mm: np.ndarray, scales: np.ndarray, prior: SkeletonPrior
+) -> np.ndarray:
+    """(E, S, K, K) score of steps of `length_mm` (E,) between two values at each scale (S,)."""
+    spacing_mm = np.array(prior.spacing_mm)
+    position_mm = np.concatenate([[0], np.cumsum(spacing_mm)])
+    variance_mm2 = np.concatenate([[0], np.cumsum((spacing_mm * prior.spread) ** 2)])
+    values = np.arange(len(position_mm))
+    missing = values - values[:, None] - 1
+    gap_cost = np.where(
+        missing > 0, prior.missing_cost + prior.missing_more_cost * (missing - 1), 0.0
+    )
+    gap_cost[missing < 0] = np.inf
+    score = np.empty((len(length_mm), len(scales), len(values), len(values)))
+    for s, scale in enumerate(scales):
+        mean_mm = scale * (position_mm - position_mm[:, None])  # (K, K)
+        own_mm2 = scale**2 * np.abs(variance_mm2 - variance_mm2[:, None])
+        sd_mm = np.sqrt(own_mm2 + 2 * prior.tip_sd_mm**2)
+        gain = np.log(prior.reach_mm / (sd_mm * np.sqrt(2 * np.pi))) - gap_cost
+        z = (length_mm[:, None, None] - mean_mm) / sd_mm
+        np.subtract(gain, _toll(z, prior.knee), out=score[:, s])
+    return score
+
+
+def _turn_score(direction: np.ndarray, length_mm: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
+    """(E, E) score of two successive steps with unit vectors `direction` (E, 3)."""
+    change_rad = np.sqrt(np.maximum(2 - 2 * direction @ direction.T, 0))
+    near, far = 1 / length_mm, 1 / length_mm[:, None]
+    noise = prior.tip_sd_mm**2 * (near**2 + far**2 + (near + far) ** 2)
+    apart_mm = (length_mm + length_mm[:, None]) / 2
+    bend = (np.radians(prior.bend_deg_per_mm) * apart_mm) ** 2
+    return -_toll(change_rad / np.sqrt(noise + bend), prior.knee)
+
+
+def _pin(
+    candidates: Candidates, pins: dict[int, np.ndarray], radius_mm: float
+) -> tuple[Candidates, dict[int, int]]:
+    """Find or add the candidate of each pinned value; return all, in order, and index -> value."""
+    anatomy.check_values(pins)
+    owners: list[int] = []
+    for _, xyz_mm in sorted(pins.items()):
+        away_mm = np.linalg.norm(candidates.xyz_mm - xyz_mm, axis=1)
+        away_mm[owners] = np.inf
+        if away_mm.min(initial=np.inf) > radius_mm:
+            away_mm = np.append(away_mm, 0)
+            candidates = Candidates(
+                np.vstack([candidates.xyz_mm, xyz_mm]),
+                np.append(candidates.strength, 1.0),
+                np.vstack([candidates.evidence, np.zeros(candidates.evidence.shape[1])]),
+                np.append(candidates.level_mm, np.nan),
+            )
+        owners.append(int(away_mm.argmin()))
+    rank = candidates.descending()
+    place = np.argsort(rank)
+    pinned = {int(place[i]): value for i, value in zip(owners, sorted(pins), strict=True)}
+    return candidates.take(rank), pinned
+
+
+def _posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
+    """(n, K) probability that candidate i is visited with value v, over all paths and scales."""
+    gathered, forward = through(lattice, TOTAL)
+    complete = forward.at[lattice.ends].ravel()
+    total = TOTAL.plus(np.append(complete, 0.0 if may_be_empty else -np.inf))
+    return np.exp(TOTAL.plus(gathered.swapaxes(0, 1)) - total)
+
+
+def _margin(best: np.ndarray, score: float, path: list[tuple[int, int]]) -> float:
+    """Lower bound of what it costs to rename more than half of the discs.
+
+    A path that renames the candidates of a set scores at most the best path that renames any single
+    one of them, `best` (n, K) being the max-marginals. Over sets of m candidates the least of these
+    bounds is at most the m-th largest: exact when one shift is behind the largest m.
+    """
+    rivals = sorted((float(np.delete(best[i], v).max()) for i, v in path), reverse=True)
+    return score - rivals[len(path) // 2]
+
+
+def _warnings(path: list[tuple[int, int]], level_confidence: float) -> list[str]:
+    """Sentences about gaps, uncertain names and few discs."""
+    values = [v + 1 for _, v in path]
+    first, last = anatomy.disc_name(values[0]), anatomy.disc_name(values[-1])
+    warnings = []
+    for value in sorted(set(range(values[0], values[-1])) - set(values)):
+        name = anatomy.disc_name(value)
+        warnings.append(f"{name} (disc {value}) was not found between its neighbours")
+    if level_confidence < SURE:
+        warnings.append(
+            f"the levels may be shifted (confidence {level_confidence:.2f}): {first} to {last} is"
+            " assumed; check one disc and give it with -initlabel"
+        )
+    if len(values) < FEW:
+        warnings.append(f"only {len(values)} disc(s) found ({first} to {last}): check their names")
+    return warnings

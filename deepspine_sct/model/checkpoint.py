@@ -1,0 +1,67 @@
+"""A network in one file: safetensors weights with a JSON description in the header. Nothing is unpickled.
+
+The description holds the architecture (``HourglassConfig``), the preprocessing (spacing, slab thickness), the disc
+values, the ordering prior and where the training data came from.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+
+_KEY = "deepspine_sct"
+FORMAT_VERSION = 1
+
+
+def save_checkpoint(path: Path, network: StackedHourglass, description: dict) -> None:
+    """Write the network and ``description`` (JSON-compatible; the architecture is added to it), atomically."""
+    header = description | {"format": FORMAT_VERSION, "network": network.config.to_dict()}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(save(weights, metadata={_KEY: json.dumps(header, sort_keys=True)}))
+
+
+def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
+    """Read a network, in evaluation mode, and its description.
+
+    Raises
+    ------
+    DeepspineError
+        Where the file is missing, is no checkpoint of ours, or its weights do not fit its architecture.
+    """
+    weights, description = _read(path)
+    try:
+        network = StackedHourglass(HourglassConfig(**description["network"]))
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeepspineError(f"{path}: the weights do not fit the architecture ({reason}); get the file again") from error
+    return network.eval(), description
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {})[_KEY])
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError as error:
+        raise DeepspineError(f"{path}: no such checkpoint; check -model") from error
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise DeepspineError(
+            f"{path}: not a deepspine_sct checkpoint (.safetensors); pickled weights are never loaded here"
+        ) from error
+    if description.get("format") != FORMAT_VERSION:
+        raise DeepspineError(f"{path}: checkpoint format {description.get('format')} is not known; update deepspine_sct")
+    return weights, description
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

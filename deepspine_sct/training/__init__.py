@@ -1,0 +1,1 @@
+"""Simulated spines, training cases and the trainer."""

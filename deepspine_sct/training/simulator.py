@@ -1,0 +1,97 @@
+"""Simulated mid-sagittal scans with known discs. Same seed, same bytes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.training.contrast import random_contrast
+from deepspine_sct.training.scanner import scan
+from deepspine_sct.training.shape import BodyShape, random_shape
+from deepspine_sct.training.tissue import paint
+
+LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
+_FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond
+# Where training windows are centred: (share, lowest s, highest s).
+_VIEWS = ((0.42, 400, 520), (0.23, 150, 400), (0.35, -160, 150))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training image with its truth.
+
+    Attributes
+    ----------
+    image : (H, W) float32, raw intensities (normalised later by the code that inference uses)
+    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN where it is outside of what is seen
+    presence : (25,) 1 = on the mid-sagittal plane, 0 = absent or too far off it
+    level_mm : (H, W) template position along the spine; NaN where it is not taught
+    known : (H, W) bool, False where the truth does not say what is there
+    spacing_mm : size of a pixel
+    """
+
+    image: np.ndarray
+    tips_rc: np.ndarray
+    presence: np.ndarray
+    level_mm: np.ndarray
+    known: np.ndarray
+    spacing_mm: float
+
+
+def simulate(
+    rng: np.random.Generator,
+    atlas: Atlas,
+    shape: tuple[int, int] = (128, 128),
+    spacing_mm: float = 2.0,
+    family: str | None = None,
+    centre_s_mm: float | None = None,
+    off_middle: bool = True,
+) -> Case:
+    """Draw one scan of (H, W) pixels, around ``centre_s_mm`` when given; ``off_middle`` allows slabs beside the middle."""
+    body = random_shape(rng)
+    points_mm, origin_mm = _window(rng, body, shape, spacing_mm, centre_s_mm)
+    s_mm, u_mm = body.to_cord(points_mm)
+    middle_mm = float(np.median(s_mm))
+    lateral = _lateral(rng, off_middle)
+    x_mm = lateral(s_mm - middle_mm)
+    family, means = random_contrast(rng, family)
+    image, visible = scan(rng, paint(rng, atlas, s_mm, u_mm, x_mm, family, means), spacing_mm)
+    tips_rc = (body.to_plane(LEVEL_MM, atlas.tip_u_mm) - origin_mm) / spacing_mm
+    tips_rc[~_is_seen(tips_rc, visible)] = np.nan
+    off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
+    presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * ~np.isnan(tips_rc[:, 0])
+    taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[24] - 30) & (np.abs(x_mm) < _SILENT_MM)
+    level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
+    return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm)
+
+
+def _window(rng, body: BodyShape, shape, spacing_mm, centre_s_mm):
+    """Place the image on the body; return its pixels (H, W, 2) and pixel (0, 0), both (down, posterior) [mm]."""
+    if centre_s_mm is None:
+        share, low, high = zip(*_VIEWS, strict=True)
+        view = rng.choice(len(_VIEWS), p=share)
+        centre_s_mm = rng.uniform(low[view], high[view])
+    size_mm = np.array(shape) * spacing_mm
+    at_mm = body.to_plane(np.array(centre_s_mm), np.array(0.0))
+    origin_mm = at_mm - size_mm * (0.5, rng.uniform(0.35, 0.75))
+    rows, cols = (np.arange(n) * spacing_mm for n in shape)
+    return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1) + origin_mm, origin_mm
+
+
+def _lateral(rng, off_middle: bool):
+    """Return the slab's left-right offset from the spine's mid-plane as a function of s [mm]."""
+    offset = rng.normal(0, 1.5)
+    slope, bend = 0.0, 0.0
+    if off_middle and rng.random() < 0.4:
+        offset = rng.uniform(-15, 15)
+        slope = rng.normal(0, 0.06)
+        bend = rng.normal(0, 8)
+    period = rng.uniform(150, 400)
+    return lambda ds: np.clip(offset + slope * ds + bend * (1 - np.cos(ds / period * np.pi)), -16, 16)
+
+
+def _is_seen(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    inside = ((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5)).all(1)
+    row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
+    return inside & visible[row, col]

@@ -1,0 +1,64 @@
+"""A scan with discs at known voxels and a predictor that knows them: no network needed."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+
+from deepspine_sct.labeling.discs import Disc, Labeling
+
+SHAPE = (30, 44, 9)
+"""Voxels of the scan: head to foot, back to front and right to left, all of different length."""
+
+VOXELS = {3: (4, 20, 5), 4: (9, 19, 5), 5: (14, 19, 4), 6: (19, 20, 4), 7: (25, 22, 3)}
+"""Voxel of each disc in the scan's own order."""
+
+
+def oblique_affine() -> np.ndarray:
+    """Voxel to world of the scan: axes run I, A and L, tilted by 12 degrees, 3 x 1.5 x 2 mm."""
+    axes = np.array([[0, 0, -1], [0, 1, 0], [-1, 0, 0]], dtype=float)
+    angle = np.deg2rad(12)
+    tilt = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = tilt @ axes @ np.diag([3.0, 1.5, 2.0])
+    affine[:3, 3] = (7.0, -31.0, 52.0)
+    return affine
+
+
+def world(ijk) -> np.ndarray:
+    """Place a voxel of the scan in the world [mm], without the code under test."""
+    return (oblique_affine() @ [*ijk, 1])[:3]
+
+
+def write_scan(path: Path) -> Path:
+    """Write the scan: noise, with the header that all tests expect."""
+    data = np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.float32)
+    image = nib.Nifti1Image(data, oblique_affine())
+    image.set_sform(oblique_affine(), 1)
+    image.set_qform(oblique_affine(), 1)
+    nib.save(image, path)
+    return path
+
+
+def known_discs(voxels=None, confidence=0.97) -> list[Disc]:
+    """Make a disc at the centre of each voxel."""
+    voxels = VOXELS if voxels is None else voxels
+    return [Disc(value, world(ijk), confidence) for value, ijk in voxels.items()]
+
+
+class FakePredictor:
+    """Answers every scan with the discs it was given, and notes what it was asked."""
+
+    checksum = "5f" * 32
+
+    def __init__(self, discs: list[Disc], warnings: tuple[str, ...] = ()) -> None:
+        self.labeling = Labeling(discs, 0.93, np.inf, list(warnings))
+        self.calls = []
+
+    def predict(self, volume, *, threshold=None, values=None, pins=None):
+        """Note the request; `Predictor.predict` documents it."""
+        self.calls.append({"threshold": threshold, "values": values, "pins": pins})
+        return SimpleNamespace(labeling=self.labeling, seconds={"network": 0.25})

@@ -1,0 +1,197 @@
+"""The command itself: what it writes and prints when all goes well."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world, write_scan
+
+from deepspine_sct.cli import label
+from deepspine_sct.labeling.discs import Disc
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    """Work in an empty folder that holds the scan alone, with no viewer on the PATH."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write_scan(tmp_path / "t2.nii.gz")
+    return tmp_path
+
+
+@pytest.fixture
+def predictor(monkeypatch):
+    """Put a predictor that knows the discs in the place of the network."""
+    fake = FakePredictor(known_discs())
+    monkeypatch.setattr(label, "load_predictor", lambda args: fake)
+    return fake
+
+
+def run(*arguments: str) -> int:
+    """Run the command on the scan."""
+    return label.main(["-i", "t2.nii.gz", "-c", "t2", *arguments])
+
+
+def read_voxels(path) -> dict[int, tuple[int, ...]]:
+    """List the voxels of a label file by value, with nibabel alone."""
+    data = np.asarray(nib.load(path).dataobj)
+    return {int(data[tuple(ijk)]): tuple(ijk.tolist()) for ijk in np.argwhere(data)}
+
+
+def test_writes_one_voxel_a_disc_on_the_grid_of_the_image(in_folder, predictor):
+    """Every disc comes back to its own voxel, in uint8, under SCT's name, in the current folder."""
+    assert run() == 0
+    assert sorted(path.name for path in in_folder.iterdir()) == [
+        "t2.nii.gz",
+        "t2_labeled_discs.nii.gz",
+    ]
+    image = nib.load("t2_labeled_discs.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    assert image.shape == nib.load("t2.nii.gz").shape
+    assert np.allclose(image.affine, oblique_affine(), atol=1e-5)
+    assert np.allclose(image.get_qform(), image.get_sform(), atol=1e-4)
+    assert read_voxels("t2_labeled_discs.nii.gz") == VOXELS
+
+
+def test_o_names_the_file_and_ofolder_the_folder(in_folder, predictor):
+    """-o is taken as it stands; -ofolder is made, and the name in it is the default one."""
+    assert run("-o", "discs.nii") == 0
+    assert run("-ofolder", "new/folder") == 0
+    assert read_voxels("discs.nii") == VOXELS
+    assert read_voxels("new/folder/t2_labeled_discs.nii.gz") == VOXELS
+    assert not (in_folder / "t2_labeled_discs.nii.gz").exists()
+
+
+def test_a_second_run_overwrites_without_asking(in_folder, predictor):
+    """As SCT's commands do, and the second answer stands, not a mixture."""
+    assert run() == 0
+    predictor.labeling.discs[:] = predictor.labeling.discs[:2]
+    assert run() == 0
+    assert read_voxels("t2_labeled_discs.nii.gz") == {3: VOXELS[3], 4: VOXELS[4]}
+
+
+def test_prints_a_table_of_the_discs(in_folder, predictor, capsys):
+    """A line a disc, from head to foot, with value, name, voxel, world mm and confidence."""
+    run()
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["disc", "name", "voxel", "world", "RAS+", "[mm]", "confidence"]
+    names = ("C2/C3", "C3/C4", "C4/C5", "C5/C6", "C6/C7")
+    for line, (value, ijk), name in zip(lines[:5], VOXELS.items(), names, strict=True):
+        words = line.split()
+        assert words[:5] == [str(value), name, *(str(i) for i in ijk)]
+        assert np.allclose([float(word) for word in words[5:8]], world(ijk), atol=0.051)
+        assert words[8:] == ["0.97"]
+    assert lines[5] == "Confidence of the level assignment: 0.93"
+    assert lines[6:] == ["Wrote t2_labeled_discs.nii.gz"]
+
+
+def test_report_holds_the_run(in_folder, predictor):
+    """-json writes strict JSON with every disc, the confidences, versions, checksum and seconds."""
+    assert run("-json", "t2.json", "-thr", "0.3", "-discs", "3:7,9") == 0
+    text = (in_folder / "t2.json").read_text()
+    report = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert [disc["value"] for disc in report["discs"]] == [3, 4, 5, 6, 7]
+    for disc in report["discs"]:
+        assert tuple(disc["voxel"]) == VOXELS[disc["value"]]
+        assert np.allclose(disc["world_mm"], world(disc["voxel"]), atol=1e-3)
+        assert disc["confidence"] == 0.97
+    assert report["discs"][0]["name"] == "C2/C3"
+    assert report["level_confidence"] == 0.93
+    assert report["level_margin"] is None  # infinite
+    assert report["model"] == {"file": "installed", "sha256": predictor.checksum}
+    assert {"deepspine_sct", "python", "numpy", "nibabel", "torch"} <= set(report["versions"])
+    assert {"read", "load", "network", "write"} == set(report["seconds"])
+    assert report["inputs"]["values"] == [3, 4, 5, 6, 7, 9]
+    assert report["outputs"] == {"discs": "t2_labeled_discs.nii.gz", "json": "t2.json"}
+
+
+def test_requests_reach_the_predictor(in_folder, predictor):
+    """-thr and -discs are handed on, and without them the model decides."""
+    run()
+    run("-thr", "0.25", "-discs", "3:5,8")
+    free, asked = predictor.calls
+    assert free == {"threshold": None, "values": None, "pins": None}
+    assert asked == {"threshold": 0.25, "values": (3, 4, 5, 8), "pins": None}
+
+
+def test_warnings_go_to_stderr_whatever_the_verbosity(in_folder, monkeypatch, capsys):
+    """Gaps, doubtful discs, discs outside of the image and untested contrasts are all named."""
+    discs = [
+        *known_discs(),
+        Disc(8, world((29, 22, 3)), 0.21),
+        Disc(9, world((40, 22, 3)), 0.9),
+    ]
+    fake = FakePredictor(discs, warnings=("the disc between C2/C3 and C4/C5 is missing",))
+    monkeypatch.setattr(label, "load_predictor", lambda args: fake)
+    assert label.main(["-i", "t2.nii.gz", "-c", "t2s", "-v", "0", "-json", "r.json"]) == 0
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    lines = streams.err.splitlines()
+    assert lines[0] == "Warning: the disc between C2/C3 and C4/C5 is missing"
+    assert lines[1] == "Warning: outside of the image and not written: 9 (T1/T2)"
+    assert lines[2] == "Warning: low confidence, check by eye: 8 (C7/T1, 0.21)"
+    assert lines[3].startswith("Warning: the network was tested on t1 and t2 images, not on t2s")
+    assert len(lines) == 4
+    report = json.loads((in_folder / "r.json").read_text())
+    assert [f"Warning: {warning}" for warning in report["warnings"]] == lines
+    assert [disc["value"] for disc in report["discs"]] == [3, 4, 5, 6, 7, 8]
+
+
+def test_verbosity_2_tells_what_made_the_result(in_folder, predictor, capsys):
+    """The model's checksum, the versions and the seconds of every stage are printed."""
+    run("-v", "2")
+    out = capsys.readouterr().out
+    assert predictor.checksum in out
+    assert "network 0.25" in out
+    assert f"nibabel {nib.__version__}" in out
+
+
+def test_names_the_viewer_where_there_is_one(in_folder, predictor, capsys):
+    """With fsleyes on the PATH the command that shows the labels is printed, safe to paste."""
+    viewer = in_folder / "fsleyes"
+    viewer.touch(mode=0o755)
+    run("-o", "my discs.nii.gz")
+    command = capsys.readouterr().out.splitlines()[-1]
+    assert command == ("fsleyes t2.nii.gz -cm greyscale 'my discs.nii.gz' -cm subcortical -a 70 &")
+
+
+def test_initlabel_pins_discs_in_the_world(in_folder, predictor):
+    """A label on another grid than the image's pins the disc at its place in the world."""
+    data = np.zeros((50, 40, 60), np.float64)
+    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = world(VOXELS[5]) - affine[:3, :3] @ (20, 10, 30)
+    data[20, 10, 30] = 5.0000457
+    nib.save(nib.Nifti1Image(data, affine), "start.nii.gz")
+    assert run("-initlabel", "start.nii.gz") == 0
+    (call,) = predictor.calls
+    assert set(call["pins"]) == {5}
+    assert np.allclose(call["pins"][5], world(VOXELS[5]), atol=1e-3)
+
+
+@pytest.mark.parametrize("value", VOXELS)
+def test_initz_pins_the_spine_at_a_slice(in_folder, predictor, value):
+    """Slices count from the lowest one: the first axis of this scan runs downwards, so 29 - i."""
+    assert run("-initz", f"{29 - VOXELS[value][0]},8") == 0
+    free, pinned = predictor.calls
+    assert free["pins"] is None
+    assert set(pinned["pins"]) == {8}
+    assert np.allclose(pinned["pins"][8], world(VOXELS[value]), atol=1e-6)
+
+
+def test_initz_between_two_discs_lies_on_the_line_between_them(in_folder, predictor):
+    """Two fifths of the way from disc 3 to disc 4, which lie five slices apart."""
+    assert run("-initz", f"{29 - 6},8") == 0
+    point = predictor.calls[-1]["pins"][8]
+    assert np.allclose(point, 0.6 * world(VOXELS[3]) + 0.4 * world(VOXELS[4]), atol=1e-6)
+
+
+def test_overlay_and_page_are_written(in_folder, predictor):
+    """-overlay writes a PNG; -qc a page that shows the scan under the names that were given."""
+    assert run("-overlay", "t2.png", "-qc", "qc", "-qc-subject", "sub-7", "-qc-dataset", "a<b") == 0
+    assert (in_folder / "t2.png").read_bytes().startswith(b"\x89PNG")
+    page = (in_folder / "qc" / "deepspine.html").read_text()
+    assert f"a&lt;b / sub-7 / {in_folder.name} / t2.nii.gz" in page
+    (picture,) = (in_folder / "qc" / "deepspine").glob("*.png")
+    assert picture.read_bytes() == (in_folder / "t2.png").read_bytes()
+    assert not list(in_folder.glob(".*"))

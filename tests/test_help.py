@@ -1,0 +1,77 @@
+"""Help at once: what -h loads, in a process of its own, and that it stays readable."""
+
+import json
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "scipy", "matplotlib", "nibabel", "numpy")
+
+
+def console_scripts() -> dict[str, str]:
+    """List the commands in setup.cfg: name to module:function."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options.entry_points"]["console_scripts"].strip().splitlines()
+    return dict(line.replace(" ", "").split("=") for line in lines)
+
+
+COMMANDS = console_scripts()
+
+# Prints the heavy modules that were loaded when the command ended, as the last line.
+PROBE = f"""
+import atexit, json, sys
+from importlib import import_module
+atexit.register(lambda: print(json.dumps([m for m in {HEAVY!r} if m in sys.modules])))
+module, function = sys.argv.pop(1).split(":")
+sys.exit(getattr(import_module(module), function)())
+"""
+
+
+def probe(command: str, *arguments: str) -> tuple[int, str, str, list[str]]:
+    """Run a command in a fresh process: exit status, stdout, stderr, heavy modules loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, COMMANDS[command], *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    out, _, loaded = done.stdout.rstrip("\n").rpartition("\n")
+    return done.returncode, out, done.stderr, json.loads(loaded)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_loads_nothing_heavy(command):
+    """Neither torch nor scipy, matplotlib, nibabel or numpy: -h answers at once."""
+    status, out, err, loaded = probe(command, "-h")
+    assert (status, err, loaded) == (0, "", [])
+    assert out.startswith(f"usage: {command} ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_usage_error_loads_nothing_heavy(command):
+    """A forgotten argument is told as fast as the help."""
+    status, out, err, loaded = probe(command)
+    assert (status, out, loaded) == (2, "", [])
+    assert err.splitlines()[-1].startswith(f"{command}: error: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_the_three_groups_of_sct(command):
+    """MANDATORY, OPTIONAL and MISC in this order, options with one dash, and -v, -r, -h last."""
+    _, out, _, _ = probe(command, "-h")
+    titles = [line for line in out.splitlines() if line.endswith("ARGUMENTS:")]
+    assert titles == ["MANDATORY ARGUMENTS:", "OPTIONAL ARGUMENTS:", "MISC ARGUMENTS:"]
+    options = [line.split()[0] for line in out.splitlines() if line.startswith("  -")]
+    assert options[-3:] == ["-v", "-r", "-h,"]
+    assert not [option for option in options if option.startswith("--")]
+
+
+def test_help_is_plain_ascii_of_at_most_100_columns():
+    """It prints on any terminal, whatever its encoding."""
+    for command in COMMANDS:
+        _, out, _, _ = probe(command, "-h")
+        assert out.isascii()
+        assert max(len(line) for line in out.splitlines()) <= 100

@@ -1,0 +1,187 @@
+"""Metrics: every mistake costs, by hand-computed cases and by an independent implementation."""
+
+import math
+
+import numpy as np
+import pytest
+
+from deepspine_sct.evaluation.metrics import (
+    confidence_interval,
+    score_case,
+    summarise,
+    summarise_by,
+)
+
+
+def _column(values, step_mm=20.0):
+    """True discs, `step_mm` apart on a vertical line."""
+    return {v: np.array([0.0, 0.0, -step_mm * v]) for v in values}
+
+
+TRUTH = _column([3, 4, 5, 6])
+
+
+def test_a_perfect_answer_is_all_right():
+    """Nothing missed, nothing false, distance 0."""
+    score = score_case(TRUTH, TRUTH)
+    assert score.found == (3, 4, 5, 6) and score.missed == score.false == ()
+    assert score.all_right and score.shift == 0
+    assert set(score.distance_mm.values()) == {0.0}
+
+
+def test_swapped_labels_cost_both_discs():
+    """Two exchanged names are two missed and two off-level discs, though each lies on a disc."""
+    swapped = TRUTH | {4: TRUTH[5], 5: TRUTH[4]}
+    score = score_case(swapped, TRUTH)
+    assert score.missed == score.off_level == score.false == (4, 5)
+    assert score.found == (3, 6) and score.ghost == () and score.shift == 0
+    assert score.distance_mm[4] == 20 and not score.all_right
+
+
+def test_a_whole_image_named_a_level_too_low_is_a_shift():
+    """Every name one too high: all off-level, shift +1; the other way round -1."""
+    low = {v + 1: point for v, point in TRUTH.items()}
+    score = score_case(low, TRUTH)
+    assert score.found == () and score.missed == (3, 4, 5, 6)
+    assert score.off_level == (4, 5, 6, 7) and score.ghost == () and score.shift == 1
+    assert math.isnan(score.distance_mm[3]) and score.distance_mm[4] == 20
+    high = {v - 1: point for v, point in TRUTH.items()}
+    assert score_case(high, TRUTH).shift == -1
+
+
+def test_a_dropped_disc_is_one_missed():
+    """The others are untouched."""
+    score = score_case(_column([3, 5, 6]), TRUTH)
+    assert score.missed == (4,) and score.found == (3, 5, 6) and score.false == ()
+    assert not score.all_right
+
+
+def test_an_added_disc_is_a_ghost():
+    """A prediction far from every disc is false, and a ghost."""
+    score = score_case(TRUTH | {7: np.array([0.0, 60, 0])}, TRUTH)
+    assert score.ghost == score.false == (7,) and score.missed == () and not score.all_right
+
+
+def test_a_disc_beyond_the_tolerance_is_both_missed_and_false():
+    """5.0 mm is found, 5.1 mm is not; the distance is kept either way, also along z alone."""
+    near, far = TRUTH[4] + [0, 3, 4.0], TRUTH[4] + [0, 0, 5.1]
+    assert score_case(TRUTH | {4: near}, TRUTH).all_right
+    score = score_case(TRUTH | {4: far}, TRUTH)
+    assert score.missed == (4,) and score.ghost == (4,)
+    assert score_case(TRUTH | {4: near}, TRUTH).distance_mm[4] == pytest.approx(5)
+    assert score_case(TRUTH | {4: near}, TRUTH).distance_si_mm[4] == pytest.approx(4)
+
+
+def test_outside_the_annotated_span_is_ignored_on_request():
+    """Discs that experts did not mark do not count, but a renamed marked disc always does."""
+    longer = _column(range(1, 10))
+    assert score_case(longer, TRUTH).ghost == (1, 2, 7, 8, 9)
+    assert score_case(longer, TRUTH, span_only=True).all_right
+    renamed = {7: TRUTH[6], **_column([3, 4, 5])}
+    assert score_case(renamed, TRUTH, span_only=True).off_level == (7,)
+
+
+def test_empty_answers_and_empty_truths_are_scored():
+    """No prediction misses everything; without truth everything is a ghost."""
+    nothing = score_case({}, TRUTH)
+    assert nothing.missed == (3, 4, 5, 6) and nothing.false == () and nothing.shift == 0
+    assert score_case(TRUTH, {}).ghost == (3, 4, 5, 6)
+    assert score_case({}, {}).all_right
+
+
+def _by_hand(predicted, truth, tolerance_mm, span_only):
+    """The definitions again, as nested loops over value pairs."""
+    missed, off_level, ghost, offsets = [], [], [], set()
+    for v in range(1, 26):
+        own = v in predicted and v in truth and math.dist(predicted[v], truth[v]) <= tolerance_mm
+        if v in truth and not own:
+            missed.append(v)
+        if own:
+            offsets.add(0)
+        elif v in predicted:
+            others = sorted(
+                (math.dist(predicted[v], truth[u]), u)
+                for u in truth
+                if math.dist(predicted[v], truth[u]) <= tolerance_mm
+            )
+            if others:
+                off_level.append(v)
+                offsets.add(v - others[0][1])
+            elif not span_only or (truth and min(truth) <= v <= max(truth)):
+                ghost.append(v)
+    shift = list(offsets)[0] if len(offsets) == 1 else 0
+    return tuple(missed), tuple(off_level), tuple(ghost), shift
+
+
+def test_scores_equal_an_independent_implementation_on_random_cases():
+    """A thousand random answers with jitter, shifts, swaps, drops and ghosts are scored alike."""
+    rng = np.random.default_rng(0)
+    kinds = set()
+    for _ in range(1000):
+        low, count = int(rng.integers(1, 15)), int(rng.integers(0, 11))
+        truth = _column(range(low, low + count), step_mm=rng.uniform(6, 20))
+        shift = int(rng.choice([-1, 0, 0, 0, 1]))
+        predicted = {
+            v + shift: point + rng.normal(0, 2.5, 3)
+            for v, point in truth.items()
+            if rng.random() < 0.9 and 1 <= v + shift <= 25
+        }
+        if len(predicted) > 1 and rng.random() < 0.3:
+            a, b = rng.choice(list(predicted), 2, replace=False)
+            predicted[a], predicted[b] = predicted[b], predicted[a]
+        if rng.random() < 0.3:
+            predicted[int(rng.integers(1, 26))] = rng.normal(0, 80, 3)
+        tolerance_mm, span_only = rng.choice([3.0, 5.0, 10.0]), bool(rng.random() < 0.5)
+        score = score_case(predicted, truth, tolerance_mm, span_only)
+        hand = _by_hand(predicted, truth, tolerance_mm, span_only)
+        assert (score.missed, score.off_level, score.ghost, score.shift) == hand
+        assert score.found == tuple(v for v in sorted(truth) if v not in score.missed)
+        kinds.add((score.shift, bool(score.missed), bool(score.off_level), bool(score.ghost)))
+    assert len(kinds) > 10
+
+
+def test_the_summary_pools_the_discs_of_all_images():
+    """Rates and distances of three images, computed by hand."""
+    low = {v + 1: point for v, point in TRUTH.items()}
+    jittered = {v: point + [0, 3, 0] for v, point in TRUTH.items() if v != 6}
+    summary = summarise([score_case(p, TRUTH) for p in (TRUTH, jittered, low)])
+    assert summary["n_images"] == 3 and summary["n_discs"] == 12 and summary["n_predicted"] == 11
+    assert summary["identification_rate"] == pytest.approx(7 / 12)
+    assert summary["fnr"] == pytest.approx(5 / 12) and summary["fpr"] == pytest.approx(4 / 11)
+    assert summary["false"] == summary["off_level"] == 4 and summary["ghost"] == 0
+    assert summary["images_all_right"] == pytest.approx(1 / 3)
+    assert summary["images_off_by_one"] == summary["images_shifted"] == pytest.approx(1 / 3)
+    distances_mm = [0, 0, 0, 0, 3, 3, 3, 20, 20, 20]
+    assert summary["distance_mean_mm"] == pytest.approx(np.mean(distances_mm))
+    assert summary["distance_sd_mm"] == pytest.approx(np.std(distances_mm, ddof=1))
+    assert summary["distance_median_mm"] == 3
+    assert summary["distance_p95_mm"] == pytest.approx(20)
+    assert summary["distance_si_mean_mm"] == pytest.approx(6)
+
+
+def test_groups_are_summarised_by_themselves():
+    """Each contrast gets the summary of its own images."""
+    good, bad = score_case(TRUTH, TRUTH), score_case({}, TRUTH)
+    groups = summarise_by([good, bad, good], ["T1w", "T2w", "T1w"])
+    assert list(groups) == ["T1w", "T2w"]
+    assert groups["T1w"] == summarise([good, good])
+    assert groups["T2w"]["identification_rate"] == 0
+
+
+def test_nothing_to_share_is_not_a_number():
+    """An empty cohort has no rates, and does not fail."""
+    summary = summarise([])
+    assert summary["n_images"] == 0
+    assert math.isnan(summary["identification_rate"]) and math.isnan(summary["distance_mean_mm"])
+
+
+def test_the_bootstrap_covers_the_rate_and_repeats_itself():
+    """Half of 40 images right: the interval is seeded, holds 0.5, and is near the binomial one."""
+    cases = [score_case(TRUTH if n % 2 else {}, TRUTH) for n in range(40)]
+    low, high = confidence_interval(cases, seed=3)
+    assert (low, high) == confidence_interval(cases, seed=3)
+    half_width = 1.96 * math.sqrt(0.25 / 40)
+    assert low == pytest.approx(0.5 - half_width, abs=0.05)
+    assert high == pytest.approx(0.5 + half_width, abs=0.05)
+    empty = confidence_interval([score_case({}, {})])
+    assert all(math.isnan(limit) for limit in empty)

@@ -1,0 +1,88 @@
+"""Canonical orientation and intensity normalisation."""
+
+import numpy as np
+import pytest
+from geometry_cases import ORIENTATIONS, SCANS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.preprocessing import canonical, normalise
+from deepspine_sct.image.volume import Volume
+
+
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_canonical_is_an_upright_image_facing_left(codes):
+    """Drawn by world position, a head has its top in row 0, its face in column 0, right first."""
+    shape, affine = SCANS["oblique"].stored(ORIENTATIONS[codes])
+    grid = Grid(shape, affine)
+    letters = np.full(shape, ".", dtype="<U1")
+    _, middle_y, middle_z = grid.to_world((np.array(shape) - 1) / 2)
+    for ijk in np.ndindex(shape):
+        x_mm, y_mm, z_mm = grid.to_world(ijk) - grid.to_world((np.array(shape) - 1) / 2)
+        axes_mm = {"R": x_mm, "L": -x_mm, "A": y_mm, "P": -y_mm, "S": z_mm, "I": -z_mm}
+        letters[ijk] = max(axes_mm, key=axes_mm.get) if max(axes_mm.values()) > 7 else "."
+    image = canonical(Volume(letters, grid)).data
+    middle = image[image.shape[0] // 2]
+    n_rows, n_columns = middle.shape
+    assert middle[0, n_columns // 2] + middle[-1, n_columns // 2] == "SI"
+    assert middle[n_rows // 2, 0] + middle[n_rows // 2, -1] == "AP"
+    assert image[0, n_rows // 2, n_columns // 2] + image[-1, n_rows // 2, n_columns // 2] == "RL"
+
+
+def oracle(image):
+    """Normalise one image, one pixel at a time."""
+    low, high = np.percentile(image, [1, 99.5])
+    pixels = [min(max(float(pixel), low), high) for pixel in image.ravel()]
+    mean = sum(pixels) / len(pixels)
+    deviation = (sum((pixel - mean) ** 2 for pixel in pixels) / len(pixels)) ** 0.5
+    return np.reshape([(pixel - mean) / deviation for pixel in pixels], image.shape)
+
+
+def test_normalise_matches_the_definition():
+    """Clipping, centring and scaling do what their definition says, for each image by itself."""
+    rng = np.random.default_rng(3)
+    stack = rng.gamma(2, 100, (3, 13, 17)) * np.array([1, 50, 0.01])[:, None, None]
+    stack[0, 0, 0] = 1e6
+    result = normalise(stack)
+    assert result.dtype == np.float32 and result.shape == stack.shape
+    for image, normalised in zip(stack, result, strict=True):
+        np.testing.assert_allclose(normalised, oracle(image), atol=1e-5)
+        np.testing.assert_array_equal(normalise(image), normalised)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3), st.floats(-1e4, 1e4))
+def test_normalise_ignores_gain_and_offset(seed, gain, offset):
+    """The scanner's units do not matter."""
+    image = np.random.default_rng(seed).normal(size=(2, 9, 11))
+    np.testing.assert_allclose(normalise(image * gain + offset), normalise(image), atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [0, -3, 7.7, 1e6])
+def test_constant_image_becomes_zero(value):
+    """An empty slab is zero and not undefined, beside one that has contrast."""
+    stack = np.full((2, 9, 11), value, dtype=np.float32)
+    stack[1, 2:7, 2:7] += 10
+    result = normalise(stack)
+    assert not result[0].any() and np.isfinite(result).all() and result[1].std() > 0.9
+
+
+def test_one_hot_pixel_in_an_empty_image_is_clipped():
+    """What the percentiles leave constant is constant."""
+    image = np.zeros((20, 30))
+    image[3, 4] = 1000
+    assert not normalise(image).any()
+
+
+def test_normalise_does_not_touch_its_input():
+    """The given array is read only."""
+    image = np.random.default_rng(0).random((5, 7))
+    image.flags.writeable = False
+    normalise(image)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 2, 3, 4)])
+def test_normalise_takes_images_and_stacks(shape):
+    """An array of another number of dimensions is refused."""
+    with pytest.raises(ValueError, match="expected"):
+        normalise(np.zeros(shape))
