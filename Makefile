@@ -31,18 +31,19 @@ lint: $(INSTALLED)
 	$(PY) -m ruff check .
 
 accuracy: $(INSTALLED)
-	$(PY) -m deepspine_sct.evaluation.accuracy
+	$(PY) benchmarks/accuracy.py
 
 train: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.train
+	bin/sct_deepspine_train -data ../shared/real -ofolder train_out
 
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.demo_scans
+	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py
 
-# .venv stays: making it again means downloading torch again. Remove it by hand when you mean to.
+# .venv and the egg-info that it points to stay, as do accuracy_out and train_out: making them again
+# takes long. Remove them by hand when you mean to.
 clean:
-	rm -rf $(DEMO) build dist *.egg-info .hypothesis .pytest_cache .ruff_cache
+	rm -rf $(DEMO) build dist .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

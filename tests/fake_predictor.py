@@ -14,6 +14,9 @@ SHAPE = (30, 44, 9)
 VOXELS = {3: (4, 20, 5), 4: (9, 19, 5), 5: (14, 19, 4), 6: (19, 20, 4), 7: (25, 22, 3)}
 """Voxel of each disc in the scan's own order."""
 
+SPACE_CODE = 2
+"""NIfTI code of the scan's coordinate system: aligned to another scan."""
+
 
 def oblique_affine() -> np.ndarray:
     """Voxel to world of the scan: axes run I, A and L, tilted by 12 degrees, 3 x 1.5 x 2 mm."""
@@ -37,8 +40,8 @@ def write_scan(path: Path) -> Path:
     """Write the scan: noise, with the header that all tests expect."""
     data = np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.float32)
     image = nib.Nifti1Image(data, oblique_affine())
-    image.set_sform(oblique_affine(), 1)
-    image.set_qform(oblique_affine(), 1)
+    image.set_sform(oblique_affine(), SPACE_CODE)
+    image.set_qform(oblique_affine(), SPACE_CODE)
     nib.save(image, path)
     return path
 

@@ -44,12 +44,20 @@ def test_levels_descend_by_the_spacings():
     np.testing.assert_allclose(steps_mm, anatomy.SPACING_MM, atol=0.31)
 
 
+def test_lumbar_levels_are_the_agreed_ones():
+    """Below the template the scaled distances put the discs where the training data put them."""
+    assert anatomy.LEVEL_MM[20:].tolist() == [20, -15, -51, -87, -121]
+
+
 @pytest.mark.skipif(not PAM50.exists(), reason="needs the PAM50 disc labels")
 def test_tables_are_the_template():
     """Levels and spacings down to L1/L2 are those of PAM50's posterior disc tips."""
     image = nib.load(PAM50)
     data = np.asarray(image.dataobj)
-    tips_ijk = np.array([np.argwhere(data == value).mean(axis=0) for value in range(1, 22)])
+    voxels_ijk = np.argwhere(data)
+    order = np.argsort(data[tuple(voxels_ijk.T)])
+    assert data[tuple(voxels_ijk[order].T)].tolist() == list(range(1, 22))
+    tips_ijk = voxels_ijk[order]
     tips_mm = nib.affines.apply_affine(image.affine, tips_ijk)
     spacing_mm = np.linalg.norm(np.diff(tips_mm, axis=0), axis=1)
     lowest_mm = image.affine[2, 3]

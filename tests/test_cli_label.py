@@ -5,7 +5,15 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world, write_scan
+from fake_predictor import (
+    SPACE_CODE,
+    VOXELS,
+    FakePredictor,
+    known_discs,
+    oblique_affine,
+    world,
+    write_scan,
+)
 
 from deepspine_sct.cli import label
 from deepspine_sct.labeling.discs import Disc
@@ -51,6 +59,7 @@ def test_writes_one_voxel_a_disc_on_the_grid_of_the_image(in_folder, predictor):
     assert image.shape == nib.load("t2.nii.gz").shape
     assert np.allclose(image.affine, oblique_affine(), atol=1e-5)
     assert np.allclose(image.get_qform(), image.get_sform(), atol=1e-4)
+    assert image.header["sform_code"] == image.header["qform_code"] == SPACE_CODE
     assert read_voxels("t2_labeled_discs.nii.gz") == VOXELS
 
 

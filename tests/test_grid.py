@@ -24,7 +24,7 @@ def test_world_is_what_nibabel_says(scan):
     """Each voxel has the world position that nibabel computes, and comes back to its index."""
     for orientation in ORIENTATIONS.values():
         grid = Grid(*scan.stored(orientation))
-        ijk = np.array(list(np.ndindex(grid.shape)))
+        ijk = np.moveaxis(np.indices(grid.shape), 0, -1)
         xyz_mm = grid.to_world(ijk)
         np.testing.assert_allclose(xyz_mm, nib.affines.apply_affine(grid.affine, ijk), atol=1e-9)
         np.testing.assert_allclose(grid.to_index(xyz_mm), ijk, atol=1e-9)
@@ -101,6 +101,13 @@ def test_contains_is_having_a_voxel(ijk):
     assert grid.contains(ijk) == (tuple(round_index(ijk)) in set(np.ndindex(2, 3, 4)))
 
 
+def test_border_belongs_to_the_upper_voxel():
+    """The lower face of the grid is inside and the upper face is not, as in rounding."""
+    grid = Grid((2, 3, 4), np.eye(4))
+    assert grid.contains([[-0.5, 0, 0], [0, -0.5, 0], [0, 0, -0.5]]).all()
+    assert not grid.contains([[1.5, 0, 0], [0, 2.5, 0], [0, 0, 3.5]]).any()
+
+
 def test_contains_takes_no_nan():
     """An undefined point is not inside."""
     grid = Grid((2, 3, 4), np.eye(4))
@@ -159,8 +166,9 @@ def test_shape_must_be_three_positive_numbers(shape):
         np.diag([1, np.nan, 1, 1]),
         np.diag([1, np.inf, 1, 1]),
         np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
+        np.array([[1, 1, 0, 0], [0, 1e-9, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
     ],
-    ids=["3x3", "last row", "zero size", "nan", "infinite", "parallel axes"],
+    ids=["3x3", "last row", "zero size", "nan", "infinite", "parallel", "almost parallel"],
 )
 def test_affine_must_be_invertible(affine):
     """An affine that cannot be undone is refused, without a warning."""

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from deepspine_sct.labeling.lattice import BEST, TOTAL, Lattice, best_path, sweep, through
+from deepspine_sct.labeling.lattice import Lattice, best, best_path, sweep, through, total
 
 
 def _random_lattice(rng, n, k, s):
@@ -65,11 +65,11 @@ def test_maxima_and_sums_equal_those_over_all_paths_listed(seed):
             best_by_hand[i, v] = np.maximum(best_by_hand[i, v], score)
             sum_by_hand[i, v] += np.exp(score)
 
-    best, forward = through(lattice, BEST)
-    total, totals = through(lattice, TOTAL)
-    np.testing.assert_allclose(best.swapaxes(1, 2), best_by_hand, atol=1e-9)
-    np.testing.assert_allclose(np.exp(total).swapaxes(1, 2), sum_by_hand, rtol=1e-9, atol=1e-12)
-    everything = np.exp(totals.at[lattice.ends]).sum()
+    maxima, forward = through(lattice, best)
+    sums, walk = through(lattice, total)
+    np.testing.assert_allclose(maxima.swapaxes(1, 2), best_by_hand, atol=1e-9)
+    np.testing.assert_allclose(np.exp(sums).swapaxes(1, 2), sum_by_hand, rtol=1e-9, atol=1e-12)
+    everything = np.exp(walk.at[lattice.ends]).sum()
     assert everything == pytest.approx(sum(np.exp(score).sum() for score in scores.values()))
 
     score, path = best_path(lattice, forward)
@@ -83,7 +83,7 @@ def test_mirrored_lattice_holds_the_same_paths_backwards():
     """Walking from the end gives the same best score, up to the score of the scale."""
     lattice = _random_lattice(np.random.default_rng(5), n=5, k=4, s=1)
     mirror = lattice.mirrored()
-    score, path = best_path(lattice, sweep(lattice, BEST, lattice.link))
-    back_score, back_path = best_path(mirror, sweep(mirror, BEST, mirror.link))
+    score, path = best_path(lattice, sweep(lattice, best))
+    back_score, back_path = best_path(mirror, sweep(mirror, best))
     assert back_score + lattice.scale[0] == pytest.approx(score)
     assert [(4 - i, v) for i, v in reversed(back_path)] == path

@@ -1,4 +1,4 @@
-"""The quality-control page: every scan on it, from several processes, and nothing but text in it."""
+"""The quality-control page: every scan on it, from several processes, and only text in it."""
 
 import json
 import multiprocessing
@@ -162,9 +162,9 @@ def test_processes_do_not_lose_each_others_scans(tmp_path):
 def test_a_locked_page_is_reported_after_a_while(tmp_path, monkeypatch):
     """A process that never lets go does not hang the others for ever."""
     path = tmp_path / ".lock"
-    with page._locked(path), pytest.raises(DeepspineError, match="another process"):
-        with page._locked(path, timeout_s=0.1):
-            pytest.fail("the lock was given twice")
+    refused = pytest.raises(DeepspineError, match="another process")
+    with page._locked(path), refused, page._locked(path, timeout_s=0.1):
+        pytest.fail("the lock was given twice")
     with page._locked(path, timeout_s=0.1):
         pass  # free again
 

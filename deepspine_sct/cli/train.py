@@ -1,73 +1,181 @@
-"""`sct_deepspine_train`: train a network on simulated and real spines."""
+"""`sct_deepspine_train`: train a network on simulated spines, on a prepared set, or on both."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.cli.study_types import count, positive, share
+from deepspine_sct.errors import DeepspineError
+
+if TYPE_CHECKING:
+    from deepspine_sct.training.prepared import PreparedSet
+    from deepspine_sct.training.trainer import TrainingConfig
 
 PROG = "sct_deepspine_train"
+SIMULATED_EPOCH_STEPS = 250
 
 DESCRIPTION = """\
-Train a network on simulated spines, and on annotated real slices where there are any. Stopped at any
-moment and called again with the same arguments, it goes on from the last saved step."""
+Train a network on simulated spines (-data), on a prepared set (-set), or on a mix of both (-real).
+After every epoch it labels the validation part of the set, or simulated scans where there is no
+set. Stopped at any moment and called again with the same arguments, it goes on from the last epoch
+and comes to the same result as if it had never stopped."""
 
 EPILOG = """\
 writes into -ofolder:
-  network.safetensors  the averaged weights so far, ready for sct_deepspine_label -model
+  network.safetensors  the averaged weights after the last epoch
+  best.safetensors     those of the epoch with the best identification rate, ready for
+                       sct_deepspine_label -model
+  log.csv, curves.png  losses and validation scores of every epoch
+  convergence.gif      the same validation images after every epoch, from frames/
   state.pt             what resuming needs
-  log.csv              loss and learning rate, one line a save"""
+
+examples:
+  sct_deepspine_train -set set -ofolder run -start deepspine.safetensors -epochs 20 -lr 0.0003
+  sct_deepspine_train -data sources -set set -real 0.5 -ofolder run"""
 
 
 def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
     parser = SctArgumentParser(
-        PROG, DESCRIPTION, usage="-data <folder> -ofolder <folder> [options]", epilog=EPILOG
-    )
-    parser.mandatory.add_argument(
-        "-data",
-        type=Path,
-        required=True,
-        metavar="<folder>",
-        help="Folder with pam50/ (the files of SCT's PAM50 template), head/icbm152_t1.nii.gz and slices/.",
+        PROG,
+        DESCRIPTION,
+        usage="-ofolder <folder> -set <folder> and/or -data <folder> [options]",
+        epilog=EPILOG,
     )
     parser.mandatory.add_argument(
         "-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder."
     )
-    number = parser.optional.add_argument
-    number("-steps", type=int, default=9000, metavar="<n>", help="Optimiser steps. Default: 9000.")
-    number("-batch", type=int, default=16, metavar="<n>", help="Images a step. Default: 16.")
-    number(
-        "-lr", type=float, default=1.5e-3, metavar="<rate>", help="Learning rate. Default: 0.0015."
-    )
-    number(
-        "-real",
-        type=float,
-        default=0.3,
-        metavar="<share>",
-        help="Share of real images. Default: 0.3.",
-    )
-    number("-loss", choices=("cross_entropy", "mse"), default="cross_entropy",
-           help="cross_entropy: ours; mse: the original's heatmaps. Default: cross_entropy.")  # fmt: skip
-    number("-stacks", type=int, default=2, metavar="<n>", help="Hourglasses. Default: 2.")
-    number("-features", type=int, default=96, metavar="<n>", help="Features. Default: 96.")
-    number(
-        "-attention", type=int, choices=(0, 1), default=1, help="Multi-level attention. Default: 1."
-    )
-    number("-start", type=Path, metavar="<file>", help="Checkpoint to start from.")
-    number(
-        "-seed", type=int, default=0, metavar="<n>", help="Seed of weights and data. Default: 0."
-    )
-    number("-threads", type=int, default=1, metavar="<n>",
-           help="Threads of the optimiser; leave cores for -workers. Default: 1.")  # fmt: skip
-    number(
-        "-workers", type=int, default=1, metavar="<n>", help="Processes that simulate. Default: 1."
-    )
-    number("-device", choices=("cpu", "cuda"), default="cpu", help="Default: cpu.")
+    _add_source_arguments(parser)
+    _add_schedule_arguments(parser)
+    _add_network_arguments(parser)
+    _add_machine_arguments(parser)
     parser.add_misc_arguments()
     return parser
+
+
+def _add_source_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-data",
+        type=Path,
+        metavar="<folder>",
+        help="Sources of the simulator: pam50/ with the files of SCT's PAM50 template, and "
+        "head/icbm152_t1.nii.gz; slices/, where there is one, holds annotated real slices.",
+    )
+    add("-set", type=Path, metavar="<folder>", help="Set of sct_deepspine_prepare.")
+    add(
+        "-real",
+        type=share,
+        default=0.3,
+        metavar="<share>",
+        help="Share of real images where both are given. Default: 0.3.",
+    )
+    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add(
+        "-flip",
+        type=share,
+        default=0.0,
+        metavar="<share>",
+        help="Share of images mirrored front to back, which the original did to half of them. No "
+        "spine looks so; docs/tutorial.md says what it costs. Default: 0.",
+    )
+
+
+def _add_schedule_arguments(parser: SctArgumentParser) -> None:
+    length = parser.optional.add_mutually_exclusive_group()
+    length.add_argument(
+        "-epochs", type=count, default=200, metavar="<n>", help="Epochs. Default: 200."
+    )
+    length.add_argument(
+        "-steps", type=count, metavar="<n>", help="Optimiser steps in all, instead of -epochs."
+    )
+    add = parser.optional.add_argument
+    add(
+        "-epoch-steps",
+        type=count,
+        metavar="<n>",
+        help="Optimiser steps of an epoch. Default: as many as show every training image of the "
+        f"set once; without a set {SIMULATED_EPOCH_STEPS}.",
+    )
+    add("-batch", type=count, default=16, metavar="<n>", help="Images a step. Default: 16.")
+    add(
+        "-lr",
+        type=positive,
+        default=1.5e-3,
+        metavar="<rate>",
+        help="Learning rate, which rises at first and falls at the end. Default: 0.0015.",
+    )
+    add(
+        "-patience",
+        type=int,
+        default=0,
+        metavar="<n>",
+        help="Stop when the identification rate has not risen for so many epochs. Default: 0, "
+        "which is never.",
+    )
+    add("-seed", type=int, default=0, metavar="<n>", help="Of weights and data. Default: 0.")
+
+
+def _add_network_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-start",
+        type=Path,
+        metavar="<file>",
+        help="Checkpoint to start from; it brings its own architecture.",
+    )
+    add(
+        "-loss",
+        choices=("cross_entropy", "mse"),
+        default="cross_entropy",
+        help="cross_entropy: ours; mse: the original's heatmaps. Default: cross_entropy.",
+    )
+    add("-stacks", type=count, default=2, metavar="<n>", help="Hourglasses. Default: 2.")
+    add(
+        "-blocks",
+        type=count,
+        default=1,
+        metavar="<n>",
+        help="Residual blocks at each place of an hourglass. Default: 1.",
+    )
+    add("-features", type=count, default=96, metavar="<n>", help="Features. Default: 96.")
+    add(
+        "-discs",
+        type=int,
+        choices=range(1, 26),
+        default=25,
+        metavar="<n>",
+        help="Discs with a channel, from the first one down. Default: 25.",
+    )
+    add("-attention", type=int, choices=(0, 1), default=1, help="Attention. Default: 1.")
+
+
+def _add_machine_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="Default: auto, which is a GPU where there is one.",
+    )
+    add(
+        "-threads",
+        type=count,
+        default=1,
+        metavar="<n>",
+        help="Threads of the optimiser; leave cores for -workers. Default: 1.",
+    )
+    add(
+        "-workers",
+        type=int,
+        default=1,
+        metavar="<n>",
+        help="Processes that make the images. Default: 1.",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,33 +184,87 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train as the arguments say."""
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", str(args.threads)
-    )  # before torch loads: spinning threads cost tenfold
+    """Train as the arguments say.
+
+    Raises
+    ------
+    DeepspineError
+        When a source cannot be used, or the output folder holds another training.
+    """
+    if not (args.data or args.set):
+        get_parser().error("give -data, -set or both")
+    # Before torch loads: threads that spin while they wait cost tenfold on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
     import torch
 
+    from deepspine_sct.evaluation.curves import Diary
+    from deepspine_sct.evaluation.validation import HeldOut, validate
+    from deepspine_sct.labeling.inference import Predictor
     from deepspine_sct.model.hourglass import HourglassConfig
-    from deepspine_sct.training.recipe import train as train_recipe
-    from deepspine_sct.training.trainer import TrainingConfig
+    from deepspine_sct.training import recipe
+    from deepspine_sct.training.prepared import read_set
+    from deepspine_sct.training.validation import held_out
 
     torch.set_num_threads(args.threads)
-    config = TrainingConfig(
-        steps=args.steps, batch_size=args.batch, learning_rate=args.lr, loss=args.loss, real_share=args.real,
-        seed=args.seed, device=args.device, workers=args.workers,
-    )  # fmt: skip
+    prepared = read_set(args.set) if args.set else None
+    config = make_config(args, prepared)
+    sources = recipe.read_sources(args.data, prepared, config)
+    cases = [HeldOut(*case) for case in held_out(sources, args.c)]
+    diary = Diary(args.ofolder)
+
+    def on_save(path: Path, step: int) -> dict[str, float]:
+        scores, results = validate(Predictor.load(path, config.device), cases)
+        if cases:
+            diary.add(step, cases, results, scores)
+        if args.v:
+            epoch = -(-step // config.save_every)
+            say(f"epoch {epoch}, step {step}: {_score_line(scores)}")
+        return scores
+
     network = HourglassConfig(
-        n_stacks=args.stacks, n_features=args.features, attention=bool(args.attention)
+        n_stacks=args.stacks,
+        n_blocks=args.blocks,
+        n_features=args.features,
+        n_discs=args.discs,
+        attention=bool(args.attention),
     )
-    checkpoint = train_recipe(
-        args.data,
-        args.ofolder,
-        config,
-        network,
-        args.start,
-        lambda path, step: say(f"step {step}: wrote {path}"),
+    checkpoint = recipe.train(
+        sources, args.ofolder, config, network, args.start, on_save, diary.close_epoch
     )
-    say(f"Done: {checkpoint}")
+    say(f"Wrote {checkpoint}")
+
+
+def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":
+    """Turn the arguments into a configuration; a set sets the length of an epoch."""
+    import torch
+
+    from deepspine_sct.training.trainer import TrainingConfig
+
+    has_cuda = torch.cuda.is_available()
+    if args.device == "cuda" and not has_cuda:
+        raise DeepspineError("-device cuda: no CUDA device is available; use -device cpu")
+    n_images = len(prepared.select("train")) if prepared else 0
+    one_pass = max(1, round(n_images / args.batch)) if prepared else SIMULATED_EPOCH_STEPS
+    epoch_steps = args.epoch_steps or one_pass
+    return TrainingConfig(
+        steps=args.steps or args.epochs * epoch_steps,
+        batch_size=args.batch,
+        learning_rate=args.lr,
+        loss=args.loss,
+        real_share=args.real if args.data else 1.0,
+        flip_share=args.flip,
+        contrast=args.c,
+        seed=args.seed,
+        device="cuda" if args.device != "cpu" and has_cuda else "cpu",
+        workers=args.workers,
+        save_every=epoch_steps,
+        patience=args.patience,
+    )
+
+
+def _score_line(scores: dict[str, float]) -> str:
+    rate, distance_mm = scores["identification_rate"], scores["distance_mean_mm"]
+    return f"identification rate {100 * rate:.1f} %, distance {distance_mm:.1f} mm"
 
 
 if __name__ == "__main__":

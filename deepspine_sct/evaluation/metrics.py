@@ -1,7 +1,8 @@
 """How far and how right: label-aware, one-to-one scores of disc points, in world millimetres.
 
 A disc is compared with the true disc OF ITS OWN VALUE, never with the nearest one: two swapped
-labels are two errors. The rates follow Azad et al. (2021), with millimetres instead of pixels.
+labels are two errors. Beside that stand the rates of Azad et al. (2021), which compare with the
+nearest disc whatever its name, in millimetres instead of pixels.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 Points = dict[int, np.ndarray]  # disc value -> (3,) world RAS+ position [mm]
+
+COUNTED = ("found", "missed", "false", "off_level", "off_by_one", "ghost", "unseen")
+"""What `summarise` counts the discs of."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class CaseScore:
         Predicted values that are not at their own place but at another true disc's.
     ghost : tuple of int
         Predicted values at no true disc's place.
+    unseen : tuple of int
+        True values with no prediction of any name within the tolerance.
+    place : dict of int to int
+        True value of the disc that each predicted value lies on; ghosts are left out.
     shift : int
         Predicted minus true value, where one and the same offset explains every prediction that
         lies on a true disc: 1 when the whole image is named a level too low; 0 otherwise.
@@ -43,12 +51,19 @@ class CaseScore:
     missed: tuple[int, ...]
     off_level: tuple[int, ...]
     ghost: tuple[int, ...]
+    unseen: tuple[int, ...]
+    place: dict[int, int]
     shift: int
 
     @property
     def false(self) -> tuple[int, ...]:
         """Predicted values that are not at their own place, increasing."""
         return tuple(sorted(self.off_level + self.ghost))
+
+    @property
+    def off_by_one(self) -> tuple[int, ...]:
+        """Predicted values that lie on the disc next to their own."""
+        return tuple(value for value in self.off_level if abs(value - self.place[value]) == 1)
 
     @property
     def all_right(self) -> bool:
@@ -97,13 +112,19 @@ def score_case(
         missed=tuple(value for value in distance_mm if value not in found),
         off_level=tuple(value for value, at in place.items() if at not in (value, None)),
         ghost=tuple(value for value, at in place.items() if at is None),
+        unseen=tuple(
+            value
+            for value, point in sorted(truth.items())
+            if _disc_at(point, predicted, tolerance_mm) is None
+        ),
+        place={value: at for value, at in place.items() if at is not None},
         shift=shifts.pop() if len(shifts) == 1 else 0,
     )
 
 
-def _disc_at(point_mm: np.ndarray, truth: Points, tolerance_mm: float) -> int | None:
-    """Value of the true disc nearest to a point, None beyond the tolerance."""
-    away_mm = {value: float(np.linalg.norm(point_mm - true)) for value, true in truth.items()}
+def _disc_at(point_mm: np.ndarray, discs: Points, tolerance_mm: float) -> int | None:
+    """Value of the disc nearest to a point, None beyond the tolerance."""
+    away_mm = {value: float(np.linalg.norm(point_mm - disc)) for value, disc in discs.items()}
     nearest = min(away_mm, key=away_mm.get, default=None)
     return nearest if nearest is not None and away_mm[nearest] <= tolerance_mm else None
 
@@ -121,12 +142,10 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
     dict of str to float
         Rates are shares in [0, 1], NaN where there is nothing to share. Distances [mm] are over the
         true discs whose value was predicted, also far off. ``identification_rate`` is found / true,
-        ``fnr`` missed / true and ``fpr`` false / predicted.
+        ``fnr`` missed / true and ``fpr`` false / predicted, all by name. ``fnr_any_name`` is
+        unseen / true and ``fpr_any_name`` ghost / predicted: the rates of Azad et al. (2021).
     """
-    count = {
-        name: sum(len(getattr(case, name)) for case in cases)
-        for name in ("found", "missed", "false", "off_level", "ghost")
-    }
+    count = {name: sum(len(getattr(case, name)) for case in cases) for name in COUNTED}
     n_true, n_predicted = count["found"] + count["missed"], count["found"] + count["false"]
     n_images = len(cases)
     return {
@@ -137,6 +156,8 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
         "identification_rate": _share(count["found"], n_true),
         "fnr": _share(count["missed"], n_true),
         "fpr": _share(count["false"], n_predicted),
+        "fnr_any_name": _share(count["unseen"], n_true),
+        "fpr_any_name": _share(count["ghost"], n_predicted),
         **_spread("distance", [mm for case in cases for mm in case.distance_mm.values()]),
         **_spread("distance_si", [mm for case in cases for mm in case.distance_si_mm.values()]),
         "images_all_right": _share(sum(case.all_right for case in cases), n_images),
@@ -199,12 +220,41 @@ def confidence_interval(
     """
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(cases), size=(n_resamples, len(cases)))
-    samples = np.array([summarise([cases[i] for i in draw])[name] for draw in draws], dtype=float)
+    samples = _resample(cases, name, draws)
     samples = samples[~np.isnan(samples)]
     if len(samples) == 0:
         return float("nan"), float("nan")
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+# Entries that are a sum over images divided by another: numerator and denominator of one image.
+_RATIOS = {
+    "identification_rate": lambda c: (len(c.found), len(c.distance_mm)),
+    "fnr": lambda c: (len(c.missed), len(c.distance_mm)),
+    "fpr": lambda c: (len(c.false), len(c.found) + len(c.false)),
+    "fnr_any_name": lambda c: (len(c.unseen), len(c.distance_mm)),
+    "fpr_any_name": lambda c: (len(c.ghost), len(c.found) + len(c.false)),
+    "distance_mean_mm": lambda c: _sum_and_count(c.distance_mm),
+    "distance_si_mean_mm": lambda c: _sum_and_count(c.distance_si_mm),
+    "images_all_right": lambda c: (c.all_right, 1),
+    "images_off_by_one": lambda c: (abs(c.shift) == 1, 1),
+    "images_shifted": lambda c: (c.shift != 0, 1),
+}
+
+
+def _resample(cases: Sequence[CaseScore], name: str, draws: np.ndarray) -> np.ndarray:
+    """Value of an entry in each resampled cohort; `draws` (n_resamples, n) are indices of cases."""
+    if name not in _RATIOS:
+        return np.array([summarise([cases[i] for i in draw])[name] for draw in draws], dtype=float)
+    part, whole = np.array([_RATIOS[name](case) for case in cases], dtype=float).T
+    with np.errstate(invalid="ignore"):
+        return part[draws].sum(axis=1) / whole[draws].sum(axis=1)
+
+
+def _sum_and_count(values_mm: dict[int, float]) -> tuple[float, int]:
+    finite = [mm for mm in values_mm.values() if np.isfinite(mm)]
+    return sum(finite), len(finite)
 
 
 def _share(part: int, whole: int) -> float:

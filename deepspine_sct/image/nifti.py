@@ -53,7 +53,7 @@ def read_volume(path: str | os.PathLike) -> Volume:
         When the file is missing, unreadable, no 3-D scalar image, without a usable geometry, or
         shows nothing (constant or without a finite value).
     """
-    volume = _read(Path(path))
+    volume = read_any(Path(path))
     if volume.data.min() == volume.data.max():
         raise DeepspineError(f"{path}: every voxel has the same value; give an image of a spine")
     return volume
@@ -78,7 +78,7 @@ def read_labels(path: str | os.PathLike) -> dict[int, np.ndarray]:
     DeepspineError
         When the file cannot be read (see `read_volume`), holds another value, or holds no disc.
     """
-    volume = _read(Path(path))
+    volume = read_any(Path(path))
     ijk = np.argwhere(np.abs(volume.data) > 0.5)
     values = np.rint(volume.data[tuple(ijk.T)])
     try:
@@ -137,7 +137,9 @@ def write_discs(
     return voxels
 
 
-def write_volume(path: str | os.PathLike, volume: Volume) -> None:
+def write_volume(
+    path: str | os.PathLike, volume: Volume, like: str | os.PathLike | None = None
+) -> None:
     """Write an image, its voxels in the type that they have in memory.
 
     Parameters
@@ -146,6 +148,8 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> None:
         ``.nii`` or ``.nii.gz`` file to create or replace, as a whole or not at all.
     volume : Volume
         Image to write.
+    like : path, optional
+        As in `write_discs`.
 
     Raises
     ------
@@ -154,7 +158,7 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> None:
     """
     path = Path(path)
     check_suffix(path)
-    _save(path, volume.data, volume.grid, 1)
+    _save(path, volume.data, volume.grid, 1 if like is None else _coordinate_code(Path(like)))
 
 
 def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
@@ -202,20 +206,20 @@ def _agree(grid: Grid, affine: np.ndarray) -> bool:
 
 
 def _coordinate_code(path: Path) -> int:
-    header = _read_header(path)
+    header = read_header(path)
     return int(header["sform_code"]) or int(header["qform_code"]) or 1
 
 
-def _read(path: Path) -> Volume:
+def read_any(path: Path) -> Volume:
     """Any finite 3-D image; see `read_volume` for what is refused."""
-    header = _read_header(path)
+    header = read_header(path)
     shape = _spatial_shape(path, header)
-    with _refusing(path):
+    with refusing(path):
         grid = Grid(shape, header.get_best_affine())
         slope, intercept = header.get_slope_inter()
     data = np.empty(prod(shape), dtype=np.float32)
     n_finite = 0
-    for start, stored in _blocks(path, header, data.size):
+    for start, stored in stored_blocks(path, header, data.size):
         block = data[start : start + stored.size]
         with np.errstate(over="ignore", invalid="ignore"):
             block[:] = stored
@@ -230,7 +234,7 @@ def _read(path: Path) -> Volume:
     return Volume(data.reshape(shape, order="F"), grid)
 
 
-def _blocks(path: Path, header, n_voxels: int) -> Iterator[tuple[int, np.ndarray]]:
+def stored_blocks(path: Path, header, n_voxels: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the stored voxels piece by piece, each with the index of its first voxel."""
     dtype = header.get_data_dtype()
     with open_source(path) as stream:
@@ -243,14 +247,14 @@ def _blocks(path: Path, header, n_voxels: int) -> Iterator[tuple[int, np.ndarray
             yield start, np.frombuffer(stored, dtype)
 
 
-def _read_header(path: Path):
+def read_header(path: Path):
     """Header with its harmless faults repaired; refuses what has no image behind it."""
     with open_source(path) as stream:
         start = stream.read(max(kind.sizeof_hdr for kind in _HEADERS))
     kind = next((kind for kind in _HEADERS if kind.may_contain_header(start)), None)
     if kind is None:
         raise DeepspineError(f"{path}: is not a NIfTI file; convert the image to NIfTI")
-    with _refusing(path):
+    with refusing(path):
         header = kind(start[: kind.sizeof_hdr], check=False)
         # Before the repair, which would turn a missing voxel size into 1 mm.
         if header["sform_code"] == 0 and not header["pixdim"][1:4].all():
@@ -261,7 +265,7 @@ def _read_header(path: Path):
 
 def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
     """Shape of the one 3-D scalar image behind a header, or a refusal."""
-    with _refusing(path):
+    with refusing(path):
         shape = tuple(int(n) for n in header.get_data_shape())
         dtype = header.get_data_dtype()
         n_bytes = header.get_data_offset() + prod(shape) * dtype.itemsize
@@ -283,7 +287,7 @@ def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
 
 
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
+def refusing(path: Path) -> Iterator[None]:
     """Turn nibabel's complaints about a header into one line that names the file."""
     try:
         yield

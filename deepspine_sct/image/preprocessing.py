@@ -49,7 +49,7 @@ def normalise(image: np.ndarray) -> np.ndarray:
         raise ValueError(f"expected (H, W) or (N, H, W), not {image.shape}")
     low, high = np.percentile(image, CLIP_PERCENTILES, axis=(-2, -1), keepdims=True)
     # In float64: the mean of a bright, flat image would lose its contrast to float32 rounding.
-    clipped = np.clip(image, low, high).astype(np.float64)
+    clipped = np.clip(image, low, high, dtype=np.float64)
     clipped -= clipped.mean(axis=(-2, -1), keepdims=True)
     deviation = clipped.std(axis=(-2, -1), keepdims=True)
     varies = high > low

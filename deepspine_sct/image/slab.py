@@ -7,6 +7,7 @@ special case.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from .grid import CANONICAL, Grid
 from .volume import Volume
 
-_ROUNDING = 1e-6  # voxels; keeps 128 mm at 2 mm from becoming 65 pixels when a zoom is a float32
+_ROUNDING = 1e-4  # pixels; keeps 320 * 0.8 mm at 2 mm from becoming 129: a zoom is a float32
+_ROWS_AT_A_TIME = 8
 
 
 def extract_slabs(
@@ -55,26 +57,79 @@ def extract_slabs(
     ValueError
         When the volume is not in (L, I, P) or a length is not positive.
     """
-    if volume.grid.axcodes != CANONICAL:
-        raise ValueError(f"expected a volume in {CANONICAL}, not {volume.grid.axcodes}")
-    if not min(step_mm, thickness_mm, spacing_mm) > 0:
-        raise ValueError("step, thickness and spacing must be positive")
-    zooms_mm = volume.grid.zooms_mm
-    _, rows_mm, columns_mm = volume.grid.shape * zooms_mm
-    shape = (
-        _count_slabs(volume.grid, step_mm, half_width_mm),
-        ceil(rows_mm / spacing_mm - _ROUNDING),
-        ceil(columns_mm / spacing_mm - _ROUNDING),
-    )
-    grid = volume.grid.resampled(shape, (step_mm, spacing_mm, spacing_mm))
-    ratios = np.array([step_mm, spacing_mm, spacing_mm]) / zooms_mm
-    across, down, back = map(_positions, volume.grid.shape, shape, ratios)
-    n_slices, n_rows, n_columns = volume.grid.shape
-    rows = _triangle(down, n_rows, ratios[1])
-    columns = _triangle(back, n_columns, ratios[2])
-    boxes = _box(across, n_slices, thickness_mm / zooms_mm[0])
-    slabs = [rows @ _average_slices(volume.data, box) @ columns.T for box in boxes]
-    return Volume(np.stack(slabs).astype(np.float32, copy=False), grid)
+    stack = SlabStack(volume, step_mm, thickness_mm, spacing_mm, half_width_mm)
+    everything = range(stack.grid.shape[0])
+    return Volume(stack.extract(everything), stack.part(everything))
+
+
+class SlabStack:
+    """The slabs of `extract_slabs`, none of them computed yet.
+
+    Attributes
+    ----------
+    grid : Grid of shape (N, H, W)
+        Where the slabs are.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        step_mm: float,
+        thickness_mm: float,
+        spacing_mm: float = 2.0,
+        half_width_mm: float | None = None,
+    ):
+        if volume.grid.axcodes != CANONICAL:
+            raise ValueError(f"expected a volume in {CANONICAL}, not {volume.grid.axcodes}")
+        if not min(step_mm, thickness_mm, spacing_mm) > 0:
+            raise ValueError("step, thickness and spacing must be positive")
+        zooms_mm = volume.grid.zooms_mm
+        _, rows_mm, columns_mm = volume.grid.shape * zooms_mm
+        shape = (
+            _count_slabs(volume.grid, step_mm, half_width_mm),
+            ceil(rows_mm / spacing_mm - _ROUNDING),
+            ceil(columns_mm / spacing_mm - _ROUNDING),
+        )
+        self.grid = volume.grid.resampled(shape, (step_mm, spacing_mm, spacing_mm))
+        self._data = volume.data
+        ratios = np.array([step_mm, spacing_mm, spacing_mm]) / zooms_mm
+        across, down, back = map(_positions, volume.grid.shape, shape, ratios)
+        n_slices, n_rows, n_columns = volume.grid.shape
+        self._boxes = _box(across, n_slices, thickness_mm / zooms_mm[0])
+        self._rows = _triangle(down, n_rows, ratios[1])
+        self._columns = _triangle(back, n_columns, ratios[2])
+
+    def extract(self, indices: Sequence[int]) -> np.ndarray:
+        """Compute some slabs, from the slices that they need and no others.
+
+        Parameters
+        ----------
+        indices : (n,) sequence of int
+            Slabs of the stack.
+
+        Returns
+        -------
+        (n, H, W) float32 array
+        """
+        boxes = self._boxes[indices]
+        needed = np.flatnonzero(boxes.any(axis=0))
+        boxes = boxes[:, needed]
+        low = np.zeros((len(boxes), len(self._rows), self._data.shape[2]), dtype=np.float32)
+        # A few rows at a time, all slabs at once: the volume is walked through once in whatever
+        # order its axes lie in memory, and only this part of it is ever held as float32.
+        for first in range(0, self._data.shape[1], _ROWS_AT_A_TIME):
+            rows = slice(first, first + _ROWS_AT_A_TIME)
+            block = self._data[needed, rows].astype(np.float32, copy=False)
+            reached = np.flatnonzero(self._rows[:, rows].any(axis=1))
+            lines = slice(reached[0], reached[-1] + 1)
+            low[:, lines] += self._rows[lines, rows] @ np.tensordot(boxes, block, 1)
+        return low @ self._columns.T
+
+    def part(self, indices: range) -> Grid:
+        """Return the grid of an unbroken run of slabs."""
+        affine = self.grid.affine.copy()
+        affine[:3, 3] = self.grid.to_world((indices[0], 0, 0))
+        return Grid((len(indices), *self.grid.shape[1:]), affine)
 
 
 def pad_to_multiple(volume: Volume, multiple: int = 32, value: float = 0) -> Volume:
@@ -139,14 +194,3 @@ def _triangle(positions: np.ndarray, n_in: int, ratio: float) -> np.ndarray:
 
 def _rows_to_one(weights: np.ndarray) -> np.ndarray:
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _average_slices(data: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(rows, columns) sum of the slices of (n, rows, columns) data with (n,) weights.
-
-    Only over the slices that have a weight: a product with the whole array would first copy it, as
-    a canonical volume is a view with flipped and transposed axes.
-    """
-    held = np.flatnonzero(weights)
-    window = slice(held[0], held[-1] + 1)
-    return np.tensordot(weights[window], data[window], 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from ..image.preprocessing import canonical, normalise
 from ..image.slab import extract_slabs, pad_to_multiple
 from ..image.volume import Volume
 from ..model.output import Prediction
+from ..model.runtime import Runtime, load_runtime
 from .discs import Labeling
 from .heatmap import find_candidates
 from .skeleton import SkeletonPrior, order
@@ -63,11 +63,11 @@ class Predictor:
 
     Parameters
     ----------
-    runtime : object
-        Has ``run(images) -> Maps``, ``multiple``, ``description`` and ``checksum``, as `TorchRuntime`.
+    runtime : Runtime
+        The network, ready to run.
     """
 
-    def __init__(self, runtime: Any):
+    def __init__(self, runtime: Runtime):
         self.runtime = runtime
         self.config: dict = runtime.description
         self.checksum: str = runtime.checksum
@@ -77,16 +77,14 @@ class Predictor:
 
     @classmethod
     def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:
-        """Load a checkpoint, by default the shipped one.
+        """Load a network, by default the shipped one; see `load_runtime`.
 
         Raises
         ------
         DeepspineError
-            When it cannot be read.
+            When it cannot be read, or the device is not available.
         """
-        from ..model.runtime import SHIPPED, TorchRuntime
-
-        return cls(TorchRuntime(model_path or SHIPPED, device))
+        return cls(load_runtime(model_path, device))
 
     def predict(
         self,
@@ -121,14 +119,53 @@ class Predictor:
         """
         seconds: dict[str, float] = {}
         image = canonical(volume)
-        _check_extent(image.grid)
+        check_extent(image.grid)
         image = self._around_spine(image, seconds)
         slabs, prediction = self._look(image, FINE_STEP_MM, seconds)
+        labeling = self._order(prediction, seconds, threshold, values, pins)
+        return Result(labeling, slabs, prediction, seconds)
+
+    def predict_slabs(self, slabs: Volume) -> Result:
+        """Find and name the discs in slabs that were cut beforehand, as a prepared set holds them.
+
+        Parameters
+        ----------
+        slabs : Volume
+            (N, H, W) sagittal slabs in (L, I, P), in any intensities, of the network's pixel size.
+
+        Returns
+        -------
+        Result
+            Discs in world mm, and what they were read from.
+
+        Raises
+        ------
+        DeepspineError
+            When the pixels have another size.
+        """
+        pixel_mm = slabs.grid.zooms_mm[1:]
+        if not np.allclose(pixel_mm, self.spacing_mm, rtol=1e-3):
+            raise DeepspineError(
+                f"the slabs have pixels of {pixel_mm[0]:.2f} mm, the network works on"
+                f" {self.spacing_mm:.2f} mm; prepare the set with -spacing {self.spacing_mm:g}"
+            )
+        seconds: dict[str, float] = {}
+        slabs, prediction = self._read(slabs, seconds)
+        return Result(self._order(prediction, seconds), slabs, prediction, seconds)
+
+    def _order(
+        self,
+        prediction: Prediction,
+        seconds: dict[str, float],
+        threshold: float | None = None,
+        values: tuple[int, ...] | None = None,
+        pins: dict[int, np.ndarray] | None = None,
+    ) -> Labeling:
         started_s = perf_counter()
         candidates = find_candidates(prediction, THRESHOLD if threshold is None else threshold)
         labeling = order(candidates, self.prior, values, pins)
         seconds["ordering"] = perf_counter() - started_s
-        return Result(labeling, slabs, prediction, seconds)
+        return labeling
 
     def _around_spine(self, image: Volume, seconds: dict[str, float]) -> Volume:
         """Crop the left-right range to the slabs that show the spine, seen from the image alone."""
@@ -153,20 +190,41 @@ class Predictor:
         """Run the network on equidistant slabs of a canonical volume."""
         started_s = perf_counter()
         slabs = extract_slabs(image, step_mm, self.thickness_mm, self.spacing_mm)
-        slabs = pad_to_multiple(Volume(normalise(slabs.data), slabs.grid), self.runtime.multiple)
+        seconds["slabs"] = seconds.get("slabs", 0.0) + perf_counter() - started_s
+        return self._read(slabs, seconds)
+
+    def _read(self, slabs: Volume, seconds: dict[str, float]) -> tuple[Volume, Prediction]:
+        """Run the network on slabs, made fit for it; return them as it saw them."""
+        started_s = perf_counter()
+        seen = slabs.grid
+        # Padded dark before it is normalised, as the training images' empty margins are.
+        slabs = pad_to_multiple(slabs, self.runtime.multiple, float(slabs.data.min()))
+        slabs = Volume(normalise(slabs.data), slabs.grid)
         sliced_s = perf_counter()
         maps = self.runtime.run(slabs.data)
         # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
         shape = maps.level_mm.shape
-        zooms_mm = slabs.grid.zooms_mm * slabs.grid.shape / shape
-        prediction = Prediction(*maps, slabs.grid.resampled(shape, zooms_mm))
+        grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
+        _silence_outside(maps.heatmaps, grid, seen)
+        prediction = Prediction(*maps, grid)
         seconds["slabs"] = seconds.get("slabs", 0.0) + sliced_s - started_s
         seconds["network"] = seconds.get("network", 0.0) + perf_counter() - sliced_s
         return slabs, prediction
 
 
-def _check_extent(grid: Grid) -> None:
-    """Refuse what cannot show a row of discs from the side."""
+def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
+    """Set the heatmaps (N, K, h, w) to zero, in place, at pixels that show padding only."""
+    _, height, width = grid.shape
+    for axis, n in ((1, height), (2, width)):
+        ijk = np.zeros((n, 3))
+        ijk[:, axis] = np.arange(n)
+        at = seen.to_index(grid.to_world(ijk))[:, axis]
+        outside = (at < -1) | (at > seen.shape[axis])
+        np.moveaxis(heatmaps, axis + 1, 0)[outside] = 0
+
+
+def check_extent(grid: Grid) -> None:
+    """Refuse a grid, in (L, I, P), that cannot show a row of discs from the side."""
     _, down_mm, back_mm = grid.shape * grid.zooms_mm
     if min(down_mm, back_mm) < MIN_EXTENT_MM:
         raise DeepspineError(

@@ -16,15 +16,14 @@ candidates alone cannot do. Values are 0-based indices in this module.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Log scores of the parts of a path; -inf forbids.
+    """Log scores of the parts of a path; -inf forbids. All of one floating-point type.
 
     Attributes
     ----------
@@ -65,43 +64,23 @@ class Lattice:
             ends=self.starts[::-1],
         )
 
-    def tempered(self, temperature: float) -> Lattice:
-        """Return the lattice with every score divided by `temperature`."""
-        scores = ("unary", "scale", "link", "turn")
-        return replace(self, **{name: getattr(self, name) / temperature for name in scores})
+
+Plus = Callable[[np.ndarray, int], np.ndarray]
+"""How to join alternatives along an axis: `best` or `total`."""
 
 
-class Semiring(NamedTuple):
-    """How to join alternatives (`plus`) and how to push a message (m, S, K) through its links."""
-
-    plus: Callable[[np.ndarray], np.ndarray]  # over axis 0
-    weigh: Callable[[np.ndarray], np.ndarray]  # links to the form that `push` takes
-    push: Callable[[np.ndarray, np.ndarray], np.ndarray]
+def best(scores: np.ndarray, axis: int) -> np.ndarray:
+    """Score of the best alternative along an axis."""
+    return scores.max(axis=axis)
 
 
-def _log_sum(values: np.ndarray) -> np.ndarray:
-    top = _finite_max(values, 0)
+def total(scores: np.ndarray, axis: int) -> np.ndarray:
+    """Logarithm of the sum of the alternatives' exponentials along an axis; all -inf gives -inf."""
+    top = scores.max(axis=axis, keepdims=True)
+    top[np.isneginf(top)] = 0
+    shares = np.exp(scores - top)
     with np.errstate(divide="ignore"):
-        return np.log(np.exp(values - top).sum(axis=0)) + top[0]
-
-
-def _log_push(message: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    top = _finite_max(message, -1)
-    with np.errstate(divide="ignore"):
-        return np.log((np.exp(message - top)[..., None, :] @ weight)[..., 0, :]) + top
-
-
-def _finite_max(values: np.ndarray, axis: int) -> np.ndarray:
-    top = values.max(axis=axis, keepdims=True)
-    return np.where(np.isfinite(top), top, 0)
-
-
-BEST = Semiring(
-    plus=lambda values: values.max(axis=0),
-    weigh=lambda link: link,
-    push=lambda message, weight: (message[..., None] + weight).max(axis=-2),
-)
-TOTAL = Semiring(plus=_log_sum, weigh=np.exp, push=_log_push)
+        return np.log(shares.sum(axis=axis)) + top.squeeze(axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,51 +102,49 @@ class Sweep:
     message: np.ndarray
 
 
-def sweep(lattice: Lattice, semiring: Semiring, weight: np.ndarray) -> Sweep:
+def sweep(lattice: Lattice, plus: Plus) -> Sweep:
     """Walk the lattice once from its first candidate to its last.
 
     Parameters
     ----------
     lattice : Lattice
         The scores.
-    semiring : Semiring
-        `BEST` for maxima, `TOTAL` for the logarithm of sums of exponentials.
-    weight : (E, S, K, K)
-        ``semiring.weigh(lattice.link)``, passed in because two walks share it.
+    plus : callable
+        `best` or `total`.
 
     Returns
     -------
     Sweep
-        Log scores, -inf where no path leads.
+        Log scores of the type of the links, -inf where no path leads.
     """
     (n, k), s = lattice.unary.shape, len(lattice.scale)
-    at = np.full((n, s, k), -np.inf)
-    into = np.full((len(lattice.tail), s, k), -np.inf)
+    at = np.full((n, s, k), -np.inf, dtype=lattice.link.dtype)
+    into = np.full((len(lattice.tail), s, k), -np.inf, dtype=at.dtype)
     message = into.copy()
     for node in range(n):
         arriving = np.flatnonzero(lattice.head == node)
         leaving = np.flatnonzero(lattice.tail == node)
-        start = np.full((1, s, k), -np.inf)
+        start = np.full((1, s, k), -np.inf, dtype=at.dtype)
         if lattice.starts[node]:
             start[:] = lattice.scale[:, None]
         came = message[arriving]
-        at[node] = semiring.plus(np.concatenate([start, came])) + lattice.unary[node]
+        at[node] = plus(np.concatenate([start, came]), 0) + lattice.unary[node]
         turned = came[:, None] + lattice.turn[np.ix_(arriving, leaving)][..., None, None]
         fresh = np.broadcast_to(start, (1, len(leaving), s, k))
-        into[leaving] = semiring.plus(np.concatenate([fresh, turned])) + lattice.unary[node]
-        message[leaving] = semiring.push(into[leaving], weight[leaving])
+        into[leaving] = plus(np.concatenate([fresh, turned]), 0) + lattice.unary[node]
+        message[leaving] = plus(into[leaving, :, :, None] + lattice.link[leaving], -2)
     return Sweep(at, into, message)
 
 
-def through(lattice: Lattice, semiring: Semiring) -> tuple[np.ndarray, Sweep]:
+def through(lattice: Lattice, plus: Plus) -> tuple[np.ndarray, Sweep]:
     """Gather the paths through each candidate with each value, whatever the rest of the path.
 
     Parameters
     ----------
     lattice : Lattice
         The scores.
-    semiring : Semiring
-        `BEST` gives max-marginals, `TOTAL` gives unnormalised log marginals.
+    plus : callable
+        `best` gives max-marginals, `total` gives unnormalised log marginals.
 
     Returns
     -------
@@ -176,14 +153,12 @@ def through(lattice: Lattice, semiring: Semiring) -> tuple[np.ndarray, Sweep]:
     forward : Sweep
         The walk from the first candidate on.
     """
-    weight = semiring.weigh(lattice.link)
-    forward = sweep(lattice, semiring, weight)
-    back = sweep(lattice.mirrored(), semiring, weight.swapaxes(2, 3))
+    forward, back = sweep(lattice, plus), sweep(lattice.mirrored(), plus)
     onward = forward.into + back.message
     gathered = np.empty_like(forward.at)
     for node, at in enumerate(forward.at):
         stop = at if lattice.ends[node] else np.full_like(at, -np.inf)
-        gathered[node] = semiring.plus(np.concatenate([stop[None], onward[lattice.tail == node]]))
+        gathered[node] = plus(np.concatenate([stop[None], onward[lattice.tail == node]]), 0)
     return gathered, forward
 
 
@@ -195,7 +170,7 @@ def best_path(lattice: Lattice, forward: Sweep) -> tuple[float, list[tuple[int, 
     lattice : Lattice
         The scores, at least one candidate.
     forward : Sweep
-        ``sweep(lattice, BEST, lattice.link)``.
+        ``sweep(lattice, best)``.
 
     Returns
     -------

@@ -34,7 +34,7 @@ class SkeletonPrior:
     """Body sizes tried, evenly spaced in the logarithm."""
     tip_sd_mm: float = 1.5
     """Standard deviation of a tip's position as found, along one axis."""
-    reach_mm: float = 100.0
+    reach_mm: float = 60.0
     """Length over which a ghost may lie below a disc; sets what a well-placed disc is worth."""
     angle_sd_deg: float = 28.0
     """Standard deviation of a step's angle to the vertical (posture, kyphosis and lordosis)."""
@@ -42,7 +42,7 @@ class SkeletonPrior:
     """Steeper steps do not exist."""
     bend_deg_per_mm: float = 0.6
     """Standard deviation of the change of direction between steps a mm apart."""
-    missing_cost: float = 2.5
+    missing_cost: float = 2.0
     """Cost of a gap of one disc between two that are found."""
     missing_more_cost: float = 1.0
     """Cost of each further disc of a gap: what hides one disc, an implant say, hides several."""
@@ -57,7 +57,11 @@ class SkeletonPrior:
     """Weight of the network's level of one candidate alone."""
     level_sd_mm: float = 15.0
     """Standard deviation of the level."""
-    correlation: float = 0.3
+    apart_weight: float = 0.5
+    """Weight of how many values, and how far in level, the network sees two discs apart."""
+    apart_sd_mm: float = 12.0
+    """Standard deviation of the difference of two levels."""
+    correlation: float = 0.4
     """Correlation r of the naming errors within an image: the names and levels of n candidates
     count as those of n / (1 + (n - 1) r), the design effect of a cluster sample. A network that
     mistakes one disc for its neighbour tends to do so along the whole spine."""

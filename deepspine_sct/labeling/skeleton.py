@@ -8,7 +8,7 @@ from .. import anatomy
 from ..errors import DeepspineError
 from .discs import Disc, Labeling
 from .heatmap import Candidates
-from .lattice import BEST, TOTAL, Lattice, best_path, through
+from .lattice import Lattice, best, best_path, through, total
 from .prior import SkeletonPrior
 
 SURE = 0.9  # below this level confidence the user is warned
@@ -56,7 +56,7 @@ def order(
     if len(candidates) == 0:
         return Labeling(warnings=["no disc found"])
     lattice = build_lattice(candidates, prior, pinned)
-    best, forward = through(lattice, BEST)
+    bounds, forward = through(lattice, best)
     score, path = best_path(lattice, forward)
     if pinned and score == -np.inf:
         raise DeepspineError(
@@ -76,7 +76,7 @@ def order(
     return Labeling(
         discs=discs,
         level_confidence=level_confidence,
-        level_margin=_margin(best.max(axis=1), score, path),
+        level_margin=_margin(bounds.max(axis=1), score, path),
         warnings=_warnings(path, level_confidence),
     )
 
@@ -112,16 +112,16 @@ def build_lattice(
     )
     scales = np.geomspace(*prior.scale_range, prior.n_scales)
     size_z = (np.log(scales) - np.log(prior.scale_mean)) / prior.scale_sd
-    link = _spacing_score(length_mm, scales, prior)
-    link -= _toll(angle / np.radians(prior.angle_sd_deg), prior.knee)[:, None, None, None]
+    tilt_cost = _toll(angle / np.radians(prior.angle_sd_deg), prior.knee)
+    known = _apart_score(candidates, tail, head, prior) - tilt_cost[:, None, None]
     index = np.arange(len(candidates))
     return Lattice(
-        unary=_candidate_score(candidates, prior, pinned or {}),
-        scale=-0.5 * size_z**2,
+        unary=_candidate_score(candidates, prior, pinned or {}).astype(np.float32),
+        scale=(-0.5 * size_z**2).astype(np.float32),
         tail=tail,
         head=head,
-        link=link,
-        turn=_turn_score(step_mm / length_mm[:, None], length_mm, prior),
+        link=_link_score(length_mm, known, scales, prior),
+        turn=_turn_score(step_mm / length_mm[:, None], length_mm, prior).astype(np.float32),
         starts=index <= must.min(initial=len(index)),
         ends=index >= must.max(initial=-1),
     )
@@ -130,6 +130,11 @@ def build_lattice(
 def _toll(z: np.ndarray, knee: float) -> np.ndarray:
     """Cost of a deviation of z standard deviations: z^2 / 2 near zero, linear beyond `knee`."""
     return knee**2 * (np.sqrt(1 + (z / knee) ** 2) - 1)
+
+
+def _log_peak(sd: np.ndarray, span: float) -> np.ndarray:
+    """Log likelihood ratio of a Gaussian's peak against a ghost that may be anywhere on `span`."""
+    return np.log(span / (sd * np.sqrt(2 * np.pi)))
 
 
 def _candidate_score(
@@ -142,15 +147,12 @@ def _candidate_score(
     odds = np.clip(candidates.strength, 0.01, 0.99)
     score = np.repeat(prior.strength_weight * np.log(odds / (1 - odds))[:, None], k, axis=1)
 
-    share = np.zeros((n, k))
-    share[:, : candidates.evidence.shape[1]] = candidates.evidence
-    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
-    share = (1 - prior.evidence_floor) * share + prior.evidence_floor / k
+    share = prior.evidence_floor / k + (1 - prior.evidence_floor) * _shares(candidates, k)
     score += prior.evidence_weight / dependence * np.log(k * share)
 
     levels_mm = np.array(prior.level_mm)
     z = (candidates.level_mm[:, None] - levels_mm) / prior.level_sd_mm
-    peak = np.log(np.ptp(levels_mm) / (prior.level_sd_mm * np.sqrt(2 * np.pi)))
+    peak = _log_peak(prior.level_sd_mm, np.ptp(levels_mm))
     level = prior.level_weight / dependence * (peak - _toll(z, prior.knee))
     score += np.where(np.isnan(level), 0, level)
 
@@ -159,27 +161,58 @@ def _candidate_score(
     return score
 
 
-def _spacing_score(
-    length_mm: np.ndarray, scales: np.ndarray, prior: SkeletonPrior
+def _shares(candidates: Candidates, k: int) -> np.ndarray:
+    """(n, k) evidence as a distribution over k values: all zero where there is none."""
+    share = np.zeros((len(candidates), k))
+    share[:, : candidates.evidence.shape[1]] = candidates.evidence
+    return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
+
+
+def _apart_score(
+    candidates: Candidates, tail: np.ndarray, head: np.ndarray, prior: SkeletonPrior
 ) -> np.ndarray:
-    """(E, S, K, K) score of steps of `length_mm` (E,) between two values at each scale (S,)."""
+    """(E, K, K) score of how many values, and how far in level, the network sees a step's ends apart.
+
+    A network that names the whole spine a level too low still counts right from disc to disc.
+    """
+    k = len(prior.level_mm)
+    share = _shares(candidates, k)
+    lags = np.arange(k) - np.arange(k)[:, None]
+    lag_share = np.zeros((len(tail), k))  # of each positive lag
+    for lag in range(1, k):
+        lag_share[:, lag] = (share[tail, : k - lag] * share[head, lag:]).sum(axis=1)
+    lag_share = prior.evidence_floor / k + (1 - prior.evidence_floor) * lag_share
+    score = prior.apart_weight * np.log(k * lag_share)[:, np.maximum(lags, 0)]
+
+    levels_mm = np.array(prior.level_mm)
+    seen_mm = (candidates.level_mm[head] - candidates.level_mm[tail])[:, None, None]
+    z = (seen_mm - (levels_mm - levels_mm[:, None])) / prior.apart_sd_mm
+    level = _log_peak(prior.apart_sd_mm, np.ptp(levels_mm)) - _toll(z, prior.knee)
+    return score + prior.apart_weight * np.where(np.isnan(level), 0, level)
+
+
+def _link_score(
+    length_mm: np.ndarray, known: np.ndarray, scales: np.ndarray, prior: SkeletonPrior
+) -> np.ndarray:
+    """(E, S, K, K) score of steps of some length (E,) and other scores (E, K, K) at each scale."""
     spacing_mm = np.array(prior.spacing_mm)
     position_mm = np.concatenate([[0], np.cumsum(spacing_mm)])
     variance_mm2 = np.concatenate([[0], np.cumsum((spacing_mm * prior.spread) ** 2)])
     values = np.arange(len(position_mm))
     missing = values - values[:, None] - 1
-    gap_cost = np.where(
-        missing > 0, prior.missing_cost + prior.missing_more_cost * (missing - 1), 0.0
-    )
+    gap_cost = prior.missing_cost + prior.missing_more_cost * (missing - 1.0)
+    gap_cost[missing == 0] = 0
     gap_cost[missing < 0] = np.inf
-    score = np.empty((len(length_mm), len(scales), len(values), len(values)))
+    # In single precision and a scale at a time: memory, not arithmetic, takes the time here.
+    score = np.empty((len(length_mm), len(scales), *missing.shape), dtype=np.float32)
+    length_mm, known = np.float32(length_mm)[:, None, None], np.float32(known)
     for s, scale in enumerate(scales):
         mean_mm = scale * (position_mm - position_mm[:, None])  # (K, K)
         own_mm2 = scale**2 * np.abs(variance_mm2 - variance_mm2[:, None])
         sd_mm = np.sqrt(own_mm2 + 2 * prior.tip_sd_mm**2)
-        gain = np.log(prior.reach_mm / (sd_mm * np.sqrt(2 * np.pi))) - gap_cost
-        z = (length_mm[:, None, None] - mean_mm) / sd_mm
-        np.subtract(gain, _toll(z, prior.knee), out=score[:, s])
+        gain = _log_peak(sd_mm, prior.reach_mm) - gap_cost
+        z = (length_mm - np.float32(mean_mm)) / np.float32(sd_mm)
+        score[:, s] = known + np.float32(gain) - _toll(z, prior.knee)
     return score
 
 
@@ -219,20 +252,20 @@ def _pin(
 
 def _posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
     """(n, K) probability that candidate i is visited with value v, over all paths and scales."""
-    gathered, forward = through(lattice, TOTAL)
+    gathered, forward = through(lattice, total)
     complete = forward.at[lattice.ends].ravel()
-    total = TOTAL.plus(np.append(complete, 0.0 if may_be_empty else -np.inf))
-    return np.exp(TOTAL.plus(gathered.swapaxes(0, 1)) - total)
+    everything = total(np.append(complete, 0.0 if may_be_empty else -np.inf), 0)
+    return np.minimum(np.exp(total(gathered, 1) - everything), 1)
 
 
-def _margin(best: np.ndarray, score: float, path: list[tuple[int, int]]) -> float:
+def _margin(bounds: np.ndarray, score: float, path: list[tuple[int, int]]) -> float:
     """Lower bound of what it costs to rename more than half of the discs.
 
     A path that renames the candidates of a set scores at most the best path that renames any single
-    one of them, `best` (n, K) being the max-marginals. Over sets of m candidates the least of these
-    bounds is at most the m-th largest: exact when one shift is behind the largest m.
+    one of them, `bounds` (n, K) being the max-marginals. Over sets of m candidates the least of
+    these bounds is at most the m-th largest: exact when one shift is behind the largest m.
     """
-    rivals = sorted((float(np.delete(best[i], v).max()) for i, v in path), reverse=True)
+    rivals = sorted((float(np.delete(bounds[i], v).max()) for i, v in path), reverse=True)
     return score - rivals[len(path) // 2]
 
 

@@ -1,10 +1,29 @@
 """What the network says about one image, in plain numpy: the only thing that leaves the model."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..image.grid import Grid
+
+
+class Maps(NamedTuple):
+    """What a runtime says of N images of (H, W); h = H / stride, w = W / stride.
+
+    Attributes
+    ----------
+    heatmaps : (N, K, h, w) float32
+        Probability of each disc; what is missing to 1 is background.
+    level_mm : (N, h, w) float32
+        Template position along the spine; NaN where the network was not taught any.
+    attention : (N, h, w) float32
+        In [0, 1].
+    """
+
+    heatmaps: np.ndarray
+    level_mm: np.ndarray
+    attention: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,11 @@
 """Cases to tensors: an endless, indexable stream of simulated and real training samples.
 
-Sample ``i`` of seed ``n`` is the same bytes whoever draws it, in whatever order: training can stop and resume, and
-any number of workers give the same stream.
+Sample ``i`` of seed ``n`` is the same bytes whoever draws it, in whatever order: training can stop
+and resume, and any number of workers give the same stream.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.training.atlas import Atlas
 from deepspine_sct.training.real import RealSlice, augment
 from deepspine_sct.training.simulator import Case, simulate
+from deepspine_sct.training.slab_stack import SlabStack, soften
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
 _SHAPE_SHARES = (0.6, 0.2, 0.2)
@@ -24,20 +27,40 @@ class SampleStream(Dataset):
 
     Parameters
     ----------
-    atlas : the straight spine to simulate from
-    slices : real slices to mix in; may be empty
+    atlas : the straight spine to simulate from; None where every sample is real
+    slices : real images to mix in; may be empty
     real_share : share of the samples that are real
+    families : contrasts to simulate, keys of `contrast.FAMILIES`; None draws them by their shares
+    flip_share : share of the samples that are mirrored front to back. No spine looks like that: it
+        is the original's augmentation, kept to measure what it costs
+    n_discs : discs that the network has a channel for
     """
 
-    def __init__(self, atlas: Atlas, slices: list[RealSlice], batch_size: int, n_batches: int, seed: int,
-                 real_share: float = 0.0, spacing_mm: float = 2.0, sigma_mm: float = 4.0):  # fmt: skip
+    def __init__(
+        self,
+        atlas: Atlas | None,
+        slices: Sequence[RealSlice | SlabStack],
+        batch_size: int,
+        n_batches: int,
+        seed: int,
+        real_share: float = 0.0,
+        spacing_mm: float = 2.0,
+        sigma_mm: float = 4.0,
+        families: tuple[str, ...] | None = None,
+        flip_share: float = 0.0,
+        n_discs: int = 25,
+    ):
         self.atlas, self.batch_size, self.n_batches, self.seed = atlas, batch_size, n_batches, seed
         self.real_share = real_share if slices else 0.0
         self.spacing_mm, self.sigma_mm = spacing_mm, sigma_mm
+        self.families, self.flip_share, self.n_discs = families, flip_share, n_discs
         # Contrasts take turns, so that few T2w slices weigh as much as many T1w ones.
         self.by_contrast = [
-            [s for s in slices if s.contrast == contrast] for contrast in sorted({s.contrast for s in slices})
+            [s for s in slices if s.contrast == contrast]
+            for contrast in sorted({s.contrast for s in slices})
         ]
+        if atlas is None and self.real_share < 1:
+            raise ValueError("without an atlas every sample must be real")
 
     def __len__(self) -> int:
         return self.n_batches
@@ -45,28 +68,53 @@ class SampleStream(Dataset):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, index])
         shape = SHAPES[rng.choice(len(SHAPES), p=_SHAPE_SHARES)]
-        samples = [to_sample(self._draw(rng, shape), self.sigma_mm) for _ in range(self.batch_size)]
+        samples = [self._sample(rng, shape) for _ in range(self.batch_size)]
         return {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
+
+    def _sample(self, rng, shape) -> dict[str, np.ndarray]:
+        case = self._draw(rng, shape)
+        if self.flip_share and rng.random() < self.flip_share:
+            case = mirror(case)
+        return to_sample(case, self.sigma_mm, n_discs=self.n_discs)
 
     def _draw(self, rng, shape) -> Case:
         if rng.random() < self.real_share:
-            slices = self.by_contrast[rng.integers(len(self.by_contrast))]
-            return augment(rng, slices[rng.integers(len(slices))], shape, self.spacing_mm)
-        return simulate(rng, self.atlas, shape, self.spacing_mm)
+            sources = self.by_contrast[rng.integers(len(self.by_contrast))]
+            source = sources[rng.integers(len(sources))]
+            if isinstance(source, SlabStack):
+                slab, presence = source.draw(rng)
+                return soften(augment(rng, slab, shape, self.spacing_mm), presence)
+            return augment(rng, source, shape, self.spacing_mm)
+        family = str(rng.choice(self.families)) if self.families else None
+        return simulate(rng, self.atlas, shape, self.spacing_mm, family)
 
 
-def to_sample(case: Case, sigma_mm: float, stride: int = 2) -> dict[str, np.ndarray]:
+def mirror(case: Case) -> Case:
+    """Mirror a case front to back."""
+    columns = case.image.shape[1] - 1 - case.tips_rc[:, 1]
+    return replace(
+        case,
+        image=case.image[:, ::-1],
+        tips_rc=np.column_stack([case.tips_rc[:, 0], columns]),
+        level_mm=case.level_mm[:, ::-1],
+        known=case.known[:, ::-1],
+    )
+
+
+def to_sample(
+    case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25
+) -> dict[str, np.ndarray]:
     """Turn a case into arrays for the network, on heatmap pixels of ``stride`` image pixels.
 
     Returns
     -------
-    image (1, H, W), target (26, h, w): disc probabilities and background, summing to one, level (1, h, w) in 100 mm,
-    NaN where it is not taught, and known (1, h, w).
+    image (1, H, W), target (n_discs + 1, h, w): disc probabilities and background, summing to one,
+    level (1, h, w) in 100 mm, NaN where it is not taught, and known (1, h, w).
     """
     size = tuple(n // stride for n in case.image.shape)
-    tips_rc = (case.tips_rc - (stride - 1) / 2) / stride
+    tips_rc = (case.tips_rc[:n_discs] - (stride - 1) / 2) / stride
     discs = encode(tips_rc, size, sigma_mm / (case.spacing_mm * stride))
-    discs *= case.presence[:, None, None]
+    discs *= case.presence[:n_discs, None, None]
     discs /= np.maximum(discs.sum(0), 1)  # Gaussians of close neighbours overlap
     target = np.concatenate([discs, 1 - discs.sum(0, keepdims=True)]).astype(np.float32)
     blocks = case.level_mm.reshape(size[0], stride, size[1], stride)
@@ -77,5 +125,3 @@ def to_sample(case: Case, sigma_mm: float, stride: int = 2) -> dict[str, np.ndar
         "level": (blocks.mean((1, 3))[None] / 100).astype(np.float32),
         "known": known[None].astype(np.float32),
     }
-
-

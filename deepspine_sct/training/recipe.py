@@ -1,6 +1,8 @@
-"""The recipe of the shipped weights: sources, network, loss and trainer put together."""
+"""The recipe of a network: sources, network, loss and trainer put together."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,66 +10,170 @@ import torch
 
 from deepspine_sct import __version__
 from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.atomic import atomic_path
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
-from deepspine_sct.training.atlas import SLAB_MM, build_atlas
+from deepspine_sct.training.atlas import SLAB_MM, Atlas, build_atlas
+from deepspine_sct.training.bids import CONTRASTS
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.loss import LOSSES
-from deepspine_sct.training.real import load_slices
-from deepspine_sct.training.trainer import Trainer, TrainingConfig
+from deepspine_sct.training.prepared import PreparedSet
+from deepspine_sct.training.real import RealSlice, load_slices
+from deepspine_sct.training.slab_stack import SlabStack, stack_slabs
+from deepspine_sct.training.trainer import Row, Trainer, TrainingConfig
 
 SPACING_MM = 2.0  # working resolution
 
+CHECKPOINT = "network.safetensors"  # after the last epoch
+BEST = "best.safetensors"  # after the epoch with the best score
+
+FAMILIES = {"t1": ("t1", "t1_tse"), "t2": ("t2", "stir", "t2s")}
+"""What is simulated for a contrast, keys of `contrast.FAMILIES`."""
+
+OnSave = Callable[[Path, int], Row | None]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a network learns from; at least one of the first two.
+
+    Attributes
+    ----------
+    atlas : the straight spine to simulate from
+    prepared : a prepared set, of which the training part is used
+    slices : annotated slices
+    """
+
+    atlas: Atlas | None
+    prepared: PreparedSet | None
+    slices: list[RealSlice]
+
+    @property
+    def spacing_mm(self) -> float:
+        """Size of a pixel, that of the prepared set where there is one."""
+        return self.prepared.spacing_mm if self.prepared else SPACING_MM
+
+
+def read_sources(
+    data: Path | None, prepared: PreparedSet | None, config: TrainingConfig
+) -> Sources:
+    """Read what ``config`` asks for.
+
+    Parameters
+    ----------
+    data : folder with ``pam50/`` and ``head/icbm152_t1.nii.gz``, and ``slices/`` where there are
+        annotated ones; without it nothing is simulated
+    prepared : a prepared set
+
+    Raises
+    ------
+    DeepspineError
+        Where there is nothing to train on.
+    """
+    if data is None and prepared is None:
+        raise DeepspineError("nothing to train on: give -data, -set or both")
+    simulated = data is not None and (prepared is None or config.real_share < 1)
+    atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz") if simulated else None
+    annotated = data is not None and config.real_share > 0 and (data / "slices").is_dir()
+    slices = load_slices(data / "slices", evaluation=False) if annotated else []
+    return Sources(atlas, prepared, slices)
+
 
 def train(
-    data: Path,
+    sources: Sources,
     folder: Path,
     config: TrainingConfig,
     network: HourglassConfig | None = None,
     start: Path | None = None,
-    on_save: Callable[[Path, int], None] = lambda path, step: None,
+    on_save: OnSave = lambda path, step: None,
+    on_log: Callable[[list[Row]], None] = lambda rows: None,
 ) -> Path:
-    """Train a network and return the path of its checkpoint, ``folder/network.safetensors``.
+    """Train a network and return the path of its checkpoint.
 
-    Called again on the same folder, it goes on from the last saved step.
+    Called again on the same folder, it goes on from the last epoch.
 
     Parameters
     ----------
-    data : folder with ``pam50/`` and ``head/icbm152_t1.nii.gz``, and ``slices/`` when ``config.real_share`` > 0
-    folder : output; gets the checkpoint, ``state.pt`` to resume from and ``log.csv``
+    sources : what to learn from
+    folder : output; gets ``network.safetensors``, ``best.safetensors`` where ``on_save`` returns
+        scores, ``state.pt`` to resume from and ``log.csv``
     config, network : how to train, and what
     start : checkpoint to take the first weights (and the architecture) from
-    on_save : called with the checkpoint's path and the step, every time it was written
+    on_save : called with the checkpoint's path and the step after every epoch; the scores that it
+        returns join the log, and ``config.score`` among them chooses the best checkpoint
+    on_log : called with the rows of the log after every epoch
     """
     torch.manual_seed(config.seed)
-    atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz")
-    slices = load_slices(data / "slices", evaluation=False) if config.real_share > 0 else []
-    model = load_checkpoint(start)[0] if start else StackedHourglass(network or HourglassConfig())
-    description = {
-        "spacing_mm": SPACING_MM,
-        "thickness_mm": SLAB_MM,
-        "disc_values": list(DISC_VALUES),
-        "loss": config.loss,
-        "training": _provenance(config, slices, start),
-    }
-    checkpoint = folder / "network.safetensors"
+    if start:
+        model, before = load_checkpoint(start)
+    else:
+        model, before = StackedHourglass(network or HourglassConfig()), {}
+    images = _real_images(sources, config)
+    description = _describe(sources, config, images, model, start)
+    if "prior" in before:  # learnt from data (see `labeling.prior_fit`), which is still true
+        description["prior"] = before["prior"]
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, best = folder / CHECKPOINT, folder / BEST
 
-    def save(averaged: StackedHourglass, step: int) -> None:
+    def keep(averaged: StackedHourglass, step: int) -> Row | None:
         description["training"]["step"] = step
         save_checkpoint(checkpoint, averaged, description)
-        on_save(checkpoint, step)
+        return on_save(checkpoint, step)
+
+    def keep_best(averaged: StackedHourglass, step: int) -> None:
+        with atomic_path(best) as temporary:
+            shutil.copyfile(checkpoint, temporary)
 
     stream = SampleStream(
-        atlas, slices, config.batch_size, config.steps, config.seed, config.real_share, SPACING_MM
+        sources.atlas,
+        images,
+        config.batch_size,
+        config.steps,
+        config.seed,
+        config.real_share if sources.atlas else 1.0,
+        sources.spacing_mm,
+        families=FAMILIES.get(config.contrast),
+        flip_share=config.flip_share,
+        n_discs=model.config.n_discs,
     )
-    Trainer(model, stream, LOSSES[config.loss], config, folder, save).run()
-    return checkpoint
+    Trainer(model, stream, LOSSES[config.loss], config, folder, keep, keep_best, on_log).run()
+    return best if best.exists() else checkpoint
 
 
-def _provenance(config: TrainingConfig, slices: list, start: Path | None) -> dict:
-    return config.to_dict() | {
-        "start": start.name if start else None,
-        "real_slices": len(slices),
-        "real_sites": sorted({s.site for s in slices}),
-        "versions": {"deepspine_sct": __version__, "torch": torch.__version__, "numpy": np.__version__},
+def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | SlabStack]:
+    """Real images to train on: annotated slices and the training part of the prepared set."""
+    contrasts = None if config.contrast == "all" else (CONTRASTS[config.contrast],)
+    images = [s for s in sources.slices if contrasts is None or s.contrast in contrasts]
+    if sources.prepared and config.real_share > 0:
+        for case in sources.prepared.select("train", contrasts):
+            images.append(
+                stack_slabs(case.name, case.site, case.contrast, case.load(), case.points)
+            )
+    if sources.atlas is None and not images:
+        folder = sources.prepared.folder
+        raise DeepspineError(f"{folder}: no image to train on; prepare it with other -split or -c")
+    return images
+
+
+def _describe(sources: Sources, config: TrainingConfig, images: list, model, start) -> dict:
+    """Describe the checkpoint: what inference needs to know, and where the weights come from."""
+    prepared = sources.prepared
+    return {
+        "spacing_mm": sources.spacing_mm,
+        "thickness_mm": prepared.thickness_mm if prepared else SLAB_MM,
+        "disc_values": list(DISC_VALUES[: model.config.n_discs]),
+        "loss": config.loss,
+        "training": config.to_dict()
+        | {
+            "start": start.name if start else None,
+            "simulated": sources.atlas is not None,
+            "real_slices": len(images),
+            "real_sites": sorted({image.site for image in images}),
+            "versions": {
+                "deepspine_sct": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
+        },
     }

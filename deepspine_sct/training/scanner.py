@@ -5,7 +5,6 @@ from scipy import ndimage
 
 from deepspine_sct.training.noise import smooth_noise
 
-
 _SIGNAL_FLOOR = 0.10  # what a coil receives with less than this share of its best sensitivity is lost in noise
 
 

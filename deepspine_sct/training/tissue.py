@@ -80,7 +80,7 @@ def _add_nuchal_stripes(rng, image, s_mm, u_mm, means) -> None:
 
 def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means) -> None:
     u_src = _template_u(u_mm, s_mm, atlas)
-    fractions, texture = _sample_spine(atlas, s_mm, u_src, x_mm)
+    fractions, texture = sample_spine(atlas, s_mm, u_src, x_mm)
     levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(25)[::-1])
     body = np.floor(levels).astype(int).clip(0, 24)
     disc = np.rint(levels).astype(int).clip(0, 24)
@@ -108,7 +108,7 @@ def _template_u(u_mm, s_mm, atlas: Atlas):
     return np.where(u_mm > tips, tips + (u_mm - tips) * squeeze, u_mm)
 
 
-def _sample_spine(atlas: Atlas, s_mm, u_mm, x_mm):
+def sample_spine(atlas: Atlas, s_mm, u_mm, x_mm):
     """Bilinear in (s, u), nearest plane in x; zero outside of the atlas."""
     plane = np.rint((x_mm - atlas.x_mm[0]) / (atlas.x_mm[1] - atlas.x_mm[0])).astype(int).clip(0, len(atlas.x_mm) - 1)
     row, col = s_mm - atlas.s_mm[0], u_mm - atlas.u_mm[0]

@@ -1,0 +1,170 @@
+"""`make accuracy`: score weights on every labelled scan, compare ways to name, check the confidence, draw overlays."""
+
+import argparse
+import csv
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from accuracy_cases import Scan, real_scans, simulated_scans
+from tqdm import tqdm
+
+from deepspine_sct.evaluation.metrics import CaseScore, confidence_interval, score_case, summarise
+from deepspine_sct.evaluation.overlay import draw_overlay
+from deepspine_sct.labeling.baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
+from deepspine_sct.labeling.heatmap import find_candidates
+from deepspine_sct.labeling.inference import THRESHOLD, Predictor
+from deepspine_sct.training.atlas import build_atlas
+
+METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")
+BINS = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
+
+
+def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, CaseScore], dict]:
+    """Label one scan in every way; return the scores and the confidences of our way."""
+    result = predictor.predict(scan.volume)
+    candidates = find_candidates(result.prediction, THRESHOLD)
+    points = {
+        "ours": result.labeling.points,
+        "argmax per channel": argmax_per_channel(candidates),
+        "count from the top": count_from_top(candidates),
+    }
+    if slow:
+        points["exhaustive skeleton"] = exhaustive_skeleton(candidates, limit_s=2.0)
+    scores = {
+        name: score_case(found, scan.truth, span_only=not scan.complete)
+        for name, found in points.items()
+    }
+    wrong = set(scores["ours"].false)
+    seen = [v for v in result.labeling.points if v in scores["ours"].found or v in wrong]
+    confidence = {d.value: d.confidence for d in result.labeling.discs}
+    return scores, {
+        "labeling": result.labeling,
+        "discs": [(confidence[v], v not in wrong) for v in seen],
+        "level": (result.labeling.level_confidence, not _mostly_misnamed(scores["ours"])),
+    }
+
+
+def _mostly_misnamed(score: CaseScore) -> bool:
+    return len(score.off_level) > len(score.found)
+
+
+def print_table(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
+    """Print one line a group: ours, with a bootstrap interval."""
+    print(f"\n{'group':52} {'n':>4} {'discs':>5} {'id. rate':>8} {'95 % interval':>14} {'mean':>6} {'p95':>6} "
+          f"{'missed':>6} {'false':>5} {'shifted':>7} {'all right':>9}")  # fmt: skip
+    for group, methods in scores.items():
+        cases = methods["ours"]
+        s = summarise(cases)
+        right = [mm for case in cases for v, mm in case.distance_mm.items() if v in case.found]
+        low, high = confidence_interval(cases, n_resamples=300)
+        print(f"{group:52} {s['n_images']:4d} {s['n_discs']:5d} {s['identification_rate']:8.1%} "
+              f"{low:6.1%} {high:6.1%}  {np.mean(right):6.2f} {np.percentile(right, 95):6.2f} {s['missed']:6d} "
+              f"{s['false']:5d} {s['images_shifted']:7.1%} {s['images_all_right']:9.1%}")  # fmt: skip
+    print("mean, p95: distance [mm] of the discs that carry their own label within 5 mm")
+
+
+def print_methods(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
+    """Print the identification rate of every way to name the same detections."""
+    print(
+        f"\n{'identification rate on the same detections':52} "
+        + "".join(f"{m:>22}" for m in METHODS)
+    )
+    for group, methods in scores.items():
+        rates = [
+            summarise(methods[m])["identification_rate"] if methods.get(m) else np.nan
+            for m in METHODS
+        ]
+        print(f"{group:52} " + "".join(f"{rate:22.1%}" for rate in rates))
+
+
+def print_reliability(title: str, pairs: list[tuple[float, bool]]) -> dict:
+    """Print how often each confidence is right, and the expected calibration error."""
+    confidence, right = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs], float)
+    error, rows = 0.0, []
+    for low, high in zip(BINS, BINS[1:], strict=False):
+        inside = (confidence >= low) & ((confidence < high) | (high == BINS[-1]))
+        if inside.any():
+            gap = abs(confidence[inside].mean() - right[inside].mean())
+            error += gap * inside.mean()
+            rows.append(
+                (
+                    low,
+                    high,
+                    int(inside.sum()),
+                    float(confidence[inside].mean()),
+                    float(right[inside].mean()),
+                )
+            )
+    print(f"\n{title}: expected calibration error {error:.3f}, n = {len(pairs)}")
+    for low, high, n, mean, share in rows:
+        print(
+            f"  said {low:4.2f} to {high:4.2f}: n {n:5d}, mean confidence {mean:.3f}, right {share:.3f}"
+        )
+    sure = confidence > 0.9
+    if sure.any():
+        print(f"  above 0.90: {sure.mean():.1%} of all, wrong {1 - right[sure].mean():.2%}")
+    return {"expected_calibration_error": error, "bins": rows}
+
+
+def main() -> int:
+    """Run everything and write ``-o``: scores.csv, summary.json and one overlay a real scan."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "-data", type=Path, default=Path("../shared/real"), help="real scans and templates"
+    )
+    parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
+    parser.add_argument("-o", type=Path, default=Path("accuracy_out"), help="output folder")
+    parser.add_argument("-n", type=int, default=60, help="simulated spines")
+    parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        print(
+            f"accuracy: {args.data}: no such folder; give the real scans with -data",
+            file=sys.stderr,
+        )
+        return 1
+    predictor = Predictor.load(args.model)
+    (args.o / "overlays").mkdir(parents=True, exist_ok=True)
+    scans = list(real_scans(args.data))
+    if args.n:
+        scans += simulated_scans(
+            build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz"), args.n
+        )
+    scores: dict = defaultdict(lambda: defaultdict(list))
+    said: dict = defaultdict(lambda: {"discs": [], "level": []})
+    rows = []
+    for scan in tqdm(scans, disable=None):
+        cases, said_here = score_scan(predictor, scan, slow=not scan.complete)
+        for method, case in cases.items():
+            scores[scan.group][method].append(case)
+        kind = "simulated" if scan.complete else scan.group
+        said[kind]["discs"] += said_here["discs"]
+        said[kind]["level"].append(said_here["level"])
+        rows.append({"scan": scan.name, "group": scan.group, "found": len(cases["ours"].found),
+                     "missed": len(cases["ours"].missed), "false": len(cases["ours"].false),
+                     "shift": cases["ours"].shift, "level_confidence": f"{said_here['level'][0]:.3f}"})  # fmt: skip
+        if args.overlays and not scan.complete:
+            draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, said_here["labeling"].discs,
+                         scan.truth, scan.name)  # fmt: skip
+    print_table(scores)
+    print_methods({g: m for g, m in scores.items() if g.startswith("real")})
+    summary = {g: summarise(m["ours"]) for g, m in scores.items()}
+    for kind, pairs in said.items():
+        if kind == "simulated" or "evaluation" in kind:
+            summary[f"confidence, {kind}"] = print_reliability(
+                f"Confidence of discs, {kind}", pairs["discs"]
+            )
+            print_reliability(f"Confidence of levels, {kind}", pairs["level"])
+    (args.o / "summary.json").write_text(json.dumps(summary, indent=1))
+    with (args.o / "scores.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

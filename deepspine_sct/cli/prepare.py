@@ -1,0 +1,144 @@
+"""`sct_deepspine_prepare`: a BIDS data set in, a set for training and evaluation out."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.cli.study_types import positive, shares
+
+PROG = "sct_deepspine_prepare"
+
+DESCRIPTION = """\
+Find the spine scans of a BIDS data set and their disc labels, check them, cut the sagittal slabs
+that the network sees, and split the subjects into training, validation and test. What cannot be
+used is left out, with the reason."""
+
+EPILOG = """\
+looks for:
+  sub-X/anat/sub-X_T2w.nii.gz and its labels, one voxel a disc at its posterior tip,
+  derivatives/labels/sub-X/anat/sub-X_T2w_label-discs_dlabel.nii.gz or
+  derivatives/labels/sub-X/anat/sub-X_T2w_labels-disc-manual.nii.gz; likewise T1w, and sessions.
+
+writes into -o:
+  set.json  what the set holds, how it was made, and what was left out and why
+  slabs/    one NumPy archive an image"""
+
+
+def get_parser() -> SctArgumentParser:
+    """Build the parser of the command."""
+    parser = SctArgumentParser(
+        PROG, DESCRIPTION, usage="-path-data <folder> -o <folder> [options]", epilog=EPILOG
+    )
+    add = parser.mandatory.add_argument
+    add("-path-data", type=Path, required=True, metavar="<folder>", help="BIDS data set.")
+    add("-o", type=Path, required=True, metavar="<folder>", help="Set to write; made when missing.")
+    _add_input_arguments(parser)
+    _add_split_arguments(parser)
+    parser.add_misc_arguments()
+    return parser
+
+
+def _add_input_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast to take. Default: all.")
+    add(
+        "-label-suffix",
+        action="append",
+        metavar="<text>",
+        help="What follows the image's name in the name of its labels, e.g. _labels-disc. May be "
+        "given several times; the first that exists counts. Default: both of the above.",
+    )
+    add(
+        "-label-folder",
+        default="derivatives/labels",
+        metavar="<folder>",
+        help="Where the labels lie, below the data set. Default: derivatives/labels.",
+    )
+    add(
+        "-spacing",
+        type=positive,
+        default=2.0,
+        metavar="<mm>",
+        help="Size of a pixel; a network works on one size. Default: 2.",
+    )
+    add(
+        "-straighten",
+        metavar="<text>",
+        help="Straighten the spinal cord with SCT first. The text follows the image's name in the "
+        "name of its cord segmentation, e.g. _seg, which lies beside the labels.",
+    )
+
+
+def _add_split_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-split",
+        type=shares,
+        default=(0.8, 0.1, 0.1),
+        metavar="<a>,<b>,<c>",
+        help="Shares of the subjects in training, validation and test. Default: 0.8,0.1,0.1.",
+    )
+    add(
+        "-split-by",
+        choices=("subject", "site"),
+        default="subject",
+        help="What stays together. Sites are read from participants.tsv (site or institution_id), "
+        "else from names such as sub-amu01. Default: subject.",
+    )
+    add("-seed", type=int, default=0, metavar="<n>", help="Seed of the split. Default: 0.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run(get_parser(), prepare, argv)
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Prepare a set as the arguments say.
+
+    Raises
+    ------
+    DeepspineError
+        When the data set cannot be used.
+    """
+    from deepspine_sct.training.bids import CONTRASTS, LABEL_SUFFIXES, find_scans
+    from deepspine_sct.training.preparation import SlabSpec
+    from deepspine_sct.training.preparation import prepare as prepare_set
+
+    contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
+    suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
+    scans = find_scans(args.path_data, contrasts, suffixes, args.label_folder)
+    made = prepare_set(
+        _with_progress(scans),
+        args.o,
+        SlabSpec(spacing_mm=args.spacing),
+        args.split,
+        args.split_by == "site",
+        args.seed,
+    )
+    for entry in made.description["dropped"]:
+        print(f"Left out {entry['image']}: {entry['reason']}", file=sys.stderr)
+    if args.v == 0:
+        return
+    for part in ("train", "val", "test"):
+        cases = made.select(part)
+        contrast = ", ".join(
+            f"{n} {name}" for name, n in Counter(c.contrast for c in cases).items()
+        )
+        n_subjects = len({case.subject for case in cases})
+        say(f"{part}: {n_subjects} subjects, {len(cases)} images ({contrast or 'none'})")
+    say(f"Left out: {len(made.description['dropped'])}")
+    say(f"Wrote {args.o}")
+
+
+def _with_progress(scans: list) -> list:
+    from tqdm import tqdm
+
+    return tqdm(scans, disable=None, unit="image")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Argument types of the research commands: from what a user types to a checked value."""
+
+from argparse import ArgumentTypeError
+
+
+def shares(text: str) -> tuple[float, ...]:
+    """Read ``0.8,0.1,0.1``: three numbers of at least 0 that sum to 1."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 3 or min(values) < 0 or abs(sum(values) - 1) > 1e-6:
+        raise ArgumentTypeError(f"'{text}' is not three shares that sum to 1, as 0.8,0.1,0.1 are")
+    return values
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    return _number(text, 0, 1)
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    value = _number(text, 0, float("inf"))
+    if value == 0:
+        raise ArgumentTypeError(f"'{text}' is not above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
+
+
+def named(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``, a tool and what it is found by."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ArgumentTypeError(f"'{text}' is not NAME=VALUE, as in ours=out/{{stem}}.nii.gz")
+    return name, value
+
+
+def _number(text: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high or value == float("inf"):
+        raise ArgumentTypeError(f"'{text}' is not a number from {low:g} to {high:g}")
+    return value

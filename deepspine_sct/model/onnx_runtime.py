@@ -1,0 +1,101 @@
+"""Run an exported checkpoint (see `export`) through ONNX Runtime: no torch, and ready at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from ..errors import DeepspineError
+from .output import Maps
+
+FORMAT_VERSION = 1
+"""Of the metadata in the file; raised where an older program would misread it."""
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+"""Environment variables that limit the threads, the first one that is set counts. SCT's batch runner
+sets the second to 1, as it starts a process for every core itself."""
+
+
+def thread_count(environment: Mapping[str, str]) -> int:
+    """Return how many threads to run: what the environment says, else one for each usable core."""
+    for name in THREAD_VARIABLES:
+        text = environment.get(name, "").strip()
+        if text.isdecimal() and int(text) > 0:
+            return int(text)
+    usable = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+class OnnxRuntime:
+    """An exported checkpoint on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        File written by `export.export`.
+    threads : int, optional
+        By default `thread_count` of the environment. The result does not depend on it.
+
+    Raises
+    ------
+    DeepspineError
+        When the file is missing, is no ONNX file, or is not one of ours.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None):
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or thread_count(os.environ)
+        options.inter_op_num_threads = 1
+        # Waiting threads sleep: where they spin, a busy machine slows down tenfold.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3  # errors only
+        self._session = _open_session(Path(path), options)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        try:
+            if json.loads(metadata["format"]) != FORMAT_VERSION:
+                raise DeepspineError(
+                    f"{path}: export format {metadata['format']} is not known; update deepspine_sct"
+                )
+            self.description: dict = json.loads(metadata["description"])
+            self.checksum: str = metadata["checkpoint_sha256"]
+            self.multiple: int = json.loads(metadata["multiple"])
+        except (KeyError, json.JSONDecodeError) as error:
+            raise DeepspineError(
+                f"{path}: not exported from a deepspine_sct checkpoint; use"
+                " python -m deepspine_sct.model.export"
+            ) from error
+
+    def run(self, images: np.ndarray) -> Maps:
+        """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
+        images = np.ascontiguousarray(images, np.float32)[:, None, None]  # a batch of one each
+        # One after the other: the memory of one image, and faster than a batch, which leaves the
+        # processor's cache.
+        answers = [self._session.run(Maps._fields, {"images": image}) for image in images]
+        return Maps(*(np.concatenate(maps) for maps in zip(*answers, strict=True)))
+
+
+_UNUSABLE = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""What ONNX Runtime raises over a damaged or foreign file; they share no class of their own."""
+
+
+def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    if not path.is_file():
+        raise DeepspineError(f"{path}: no such network; check -model")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _UNUSABLE as error:
+        reason = str(error).splitlines()[0]
+        raise DeepspineError(f"{path}: not a usable ONNX file ({reason}); get it again") from error

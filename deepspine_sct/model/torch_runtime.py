@@ -1,0 +1,51 @@
+"""Run a checkpoint through torch: the reference, and the way to a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import DeepspineError
+from .checkpoint import checksum, load_checkpoint
+from .output import Maps
+
+
+class TorchRuntime:
+    """A checkpoint on a torch device.
+
+    Parameters
+    ----------
+    path : Path
+        Checkpoint of `save_checkpoint`.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes CUDA where there is a device.
+
+    Raises
+    ------
+    DeepspineError
+        When the checkpoint cannot be read or there is no CUDA device.
+    """
+
+    def __init__(self, path: Path, device: str = "auto"):
+        if device == "cuda" and not torch.cuda.is_available():
+            raise DeepspineError("-device cuda: no CUDA device is available; use -device cpu")
+        name = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        self.device = torch.device(name)
+        network, self.description = load_checkpoint(path)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.multiple = network.config.multiple
+        self.checksum = checksum(path)
+
+    def run(self, images: np.ndarray) -> Maps:
+        """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
+        batch = torch.from_numpy(np.ascontiguousarray(images, np.float32))[:, None].to(self.device)
+        with torch.inference_mode():
+            scores, attention = self.network(batch.contiguous(memory_format=torch.channels_last))
+            scores = scores[-1].float()
+            if self.description.get("loss") == "mse":  # the original's: one sigmoid a disc, no level
+                heatmaps, level = scores[:, :-2].sigmoid(), torch.full_like(scores[:, -1], torch.nan)
+            else:
+                heatmaps, level = scores[:, :-1].softmax(1)[:, :-1], scores[:, -1] * 100
+        return Maps(*(tensor.contiguous().cpu().numpy() for tensor in (heatmaps, level, attention[:, 0])))

@@ -1,0 +1,1 @@
+"""At home in the Spinal Cord Toolbox (SCT): its files, its straightening, its quality control."""

@@ -1,0 +1,132 @@
+"""The spine scans of a BIDS data set, each with its disc labels.
+
+Labels lie where spine-generic keeps them, in a tree like that of the images under
+``derivatives/labels``: ``sub-X/anat/sub-X_T2w.nii.gz`` is labelled by
+``derivatives/labels/sub-X/anat/sub-X_T2w_label-discs_dlabel.nii.gz`` or, in older releases, by
+``..._labels-disc-manual.nii.gz``.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.source import SUFFIXES
+
+CONTRASTS = {"t1": "T1w", "t2": "T2w"}
+"""BIDS suffix of each contrast that the commands know."""
+
+LABEL_SUFFIXES = ("_label-discs_dlabel", "_labels-disc-manual")
+LABEL_FOLDER = "derivatives/labels"
+
+_SITE_COLUMNS = ("site", "institution_id")  # of participants.tsv, the first that exists
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One image of a data set.
+
+    Attributes
+    ----------
+    subject, session : BIDS names with their prefix, such as "sub-amu01"; session is "" where there
+        is none
+    site : where it was acquired, "" where nothing says so
+    contrast : BIDS suffix, "T1w" or "T2w"
+    image : the file
+    folder : its folder below the data set, such as "sub-amu01/anat"
+    label : its disc labels; None where there are none
+    """
+
+    subject: str
+    session: str
+    site: str
+    contrast: str
+    image: Path
+    folder: str
+    label: Path | None
+
+    @property
+    def stem(self) -> str:
+        """File name of the image without its suffix; BIDS makes it unique in the data set."""
+        return _stem(self.image)
+
+
+def find_scans(
+    root: Path,
+    contrasts: tuple[str, ...] = tuple(CONTRASTS.values()),
+    label_suffixes: tuple[str, ...] = LABEL_SUFFIXES,
+    label_folder: str = LABEL_FOLDER,
+) -> list[Scan]:
+    """Find the images of some contrasts, sorted by name, with or without labels.
+
+    Parameters
+    ----------
+    root : the BIDS data set
+    contrasts : BIDS suffixes of the images
+    label_suffixes : what follows the image's stem in the name of its labels; the first that exists
+        counts
+    label_folder : root of the labels, below ``root``
+
+    Raises
+    ------
+    DeepspineError
+        Where there is no such folder, or no such image in it.
+    """
+    if not root.is_dir():
+        raise DeepspineError(f"{root}: no such folder; give the root of a BIDS data set")
+    images = sorted(path for path in root.glob("sub-*/**/anat/*") if _contrast(path) in contrasts)
+    if not images:
+        wanted = " or ".join(contrasts)
+        raise DeepspineError(
+            f"{root}: holds no sub-*/anat/*_{wanted} image; give the root of a BIDS data set"
+        )
+    sites = _read_sites(root / "participants.tsv")
+    return [_describe(image, root, sites, label_suffixes, root / label_folder) for image in images]
+
+
+def _contrast(path: Path) -> str:
+    """BIDS suffix of an image file, "" for every other file."""
+    return _stem(path).rpartition("_")[2] if path.name.endswith(SUFFIXES) else ""
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _describe(
+    image: Path, root: Path, sites: dict[str, str], label_suffixes, label_root: Path
+) -> Scan:
+    folder = image.parent.relative_to(root)
+    subject = folder.parts[0]
+    candidates = [
+        label_root / folder / f"{_stem(image)}{label}{suffix}"
+        for label in label_suffixes
+        for suffix in SUFFIXES[::-1]
+    ]
+    # A dangling link, as git-annex leaves, is a label that was never downloaded: reading it will
+    # say so.
+    label = next((path for path in candidates if path.is_symlink() or path.exists()), None)
+    session = next((part for part in folder.parts if part.startswith("ses-")), "")
+    site = sites.get(subject) or _site_of_name(subject)
+    return Scan(subject, session, site, _contrast(image), image, folder.as_posix(), label)
+
+
+def _read_sites(table: Path) -> dict[str, str]:
+    """Site of each subject by ``participants.tsv``; empty where that does not say."""
+    if not table.is_file():
+        return {}
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    column = next((name for name in _SITE_COLUMNS if rows and name in rows[0]), None)
+    return (
+        {row["participant_id"]: row[column] or "" for row in rows if row.get("participant_id")}
+        if column
+        else {}
+    )
+
+
+def _site_of_name(subject: str) -> str:
+    """Site in a name such as sub-brnoUhb01, as multi-centre data sets number their subjects."""
+    match = re.fullmatch(r"sub-([A-Za-z]+)\d+", subject)
+    return match[1] if match else ""
