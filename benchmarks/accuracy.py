@@ -34,7 +34,7 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
     if slow:
         points["exhaustive skeleton"] = exhaustive_skeleton(candidates, limit_s=2.0)
     scores = {
-        name: score_case(found, scan.truth, span_only=not scan.complete)
+        name: score_case(_judged(found, scan), scan.truth, span_only=not scan.complete)
         for name, found in points.items()
     }
     wrong = set(scores["ours"].false)
@@ -44,6 +44,15 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
         "labeling": result.labeling,
         "discs": [(confidence[v], v not in wrong) for v in seen],
         "level": (result.labeling.level_confidence, not _mostly_misnamed(scores["ours"])),
+    }
+
+
+def _judged(found: dict[int, np.ndarray], scan: Scan) -> dict[int, np.ndarray]:
+    """Drop the discs that lie rightly where noise hides them."""
+    return {
+        v: xyz
+        for v, xyz in found.items()
+        if v not in scan.hidden or np.linalg.norm(xyz - scan.hidden[v]) > 5.0
     }
 
 
@@ -58,7 +67,7 @@ def print_table(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
     for group, methods in scores.items():
         cases = methods["ours"]
         s = summarise(cases)
-        right = [mm for case in cases for v, mm in case.distance_mm.items() if v in case.found]
+        right = [mm for case in cases for v, mm in case.distance_mm.items() if v in case.found] or [np.nan]
         low, high = confidence_interval(cases, n_resamples=300)
         print(f"{group:52} {s['n_images']:4d} {s['n_discs']:5d} {s['identification_rate']:8.1%} "
               f"{low:6.1%} {high:6.1%}  {np.mean(right):6.2f} {np.percentile(right, 95):6.2f} {s['missed']:6d} "

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ class Scan:
     volume : the image
     truth : disc value -> (3,) world position [mm]
     complete : whether the truth holds every visible disc (experts stop where they like)
+    hidden : discs that lie in the image but are lost in noise: right to find, no fault to miss
     """
 
     name: str
@@ -36,6 +37,7 @@ class Scan:
     volume: Volume
     truth: dict[int, np.ndarray]
     complete: bool
+    hidden: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def real_scans(folder: Path) -> Iterator[Scan]:
@@ -83,7 +85,7 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
     rows = case.tips_rc[~np.isnan(case.tips_rc[:, 0]), 0]
     first, last = rows.min() - 12, rows.max() + 20
     height = coverage * (last - first)
-    top = rng.uniform(first, last - height)
+    top = first + rng.random() * (last - first - height)
     low = 0 if coverage == 1 else max(0, int(top))
     high = len(case.image) if coverage == 1 else min(len(case.image), int(np.ceil(top + height)))
     image = case.image[low:high]
@@ -93,15 +95,12 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
         ends = ", with an end" if head or sacrum else ", no end"
     affine = np.array([[-5.0, 0, 0, 0], [0, 0, -2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
     grid = Grid((1, *image.shape), affine)
-    truth = {
+    places = {
         v: grid.to_world(np.array([0, row - low, col]))
         for v, (row, col) in enumerate(case.tips_rc, 1)
         if low - 0.5 <= row < high - 0.5
     }
-    return Scan(
-        name,
-        f"simulated, {coverage:.0%} of the spine{ends}",
-        Volume(image[None], grid),
-        truth,
-        True,
-    )
+    group = f"simulated, {coverage:.0%} of the spine{ends}"
+    truth = {v: xyz for v, xyz in places.items() if case.presence[v - 1] > 0.5}
+    hidden = {v: xyz for v, xyz in places.items() if v not in truth}
+    return Scan(name, group, Volume(image[None], grid), truth, True, hidden)

@@ -32,6 +32,8 @@ its room's. A name with a dot allows that module alone."""
 ALLOWED_LIBRARIES = {
     "torch": {"model", "training"},
     "nibabel": {"image.nifti"},
+    "onnxruntime": {"model.onnx_runtime"},
+    "onnx": {"model.export"},
     "matplotlib": {"evaluation"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""

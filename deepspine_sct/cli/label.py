@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.label_arguments import get_parser
-from deepspine_sct.cli.outputs import Outputs, plan_outputs
+from deepspine_sct.cli.outputs import Outputs, picture_of, plan_outputs
 from deepspine_sct.cli.parser import run, say
 from deepspine_sct.errors import DeepspineError, NoDiscFound
 
@@ -56,7 +56,7 @@ def label(args: Namespace) -> None:
 
     seconds: dict[str, float] = {}
     started_s = perf_counter()
-    volume = read_volume(args.i)
+    volume = read_volume(args.i, lazy=True)
     seconds["read"] = perf_counter() - started_s
 
     started_s = perf_counter()
@@ -165,6 +165,12 @@ def write_extras(
             path.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
     if not outputs.wants_picture:
         return
+    from deepspine_sct.evaluation.explain import write_explanation
+
+    points_xyz = [disc.xyz_mm for disc in result.labeling.discs]
+    for kind, path in outputs.explanations.items():
+        shown = (volume, result.prediction, kind, points_xyz)
+        write_explanation(path, picture_of(path), *shown)
     from deepspine_sct.evaluation.overlay import render_overlay
     from deepspine_sct.evaluation.page import add_entry, default_identity
 

@@ -73,6 +73,17 @@ def _add_output_arguments(parser: SctArgumentParser) -> None:
         metavar="<file>",
         help="Picture to write (.png): the discs on the mid-sagittal image.",
     )
+    parser.optional.add_argument(
+        "-attention",
+        metavar="<file>",
+        help="Image to write (.nii or .nii.gz), on the grid of the input: where the network looked, "
+        "from 0 to 1. A picture of the same name (.png) goes beside it.",
+    )
+    parser.optional.add_argument(
+        "-heatmaps",
+        metavar="<file>",
+        help="Likewise: the probability of a disc, whichever, that the network saw at each place.",
+    )
 
 
 def _add_qc_arguments(parser: SctArgumentParser) -> None:
@@ -126,8 +137,12 @@ def _add_model_arguments(parser: SctArgumentParser) -> None:
         "-device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="Where the network runs. Default: auto, which is a GPU where there is one.",
+        help="Where the network runs. Default: auto, which is the CPU, and for a .safetensors file "
+        "given with -model a GPU where there is one.",
     )
     parser.optional.add_argument(
-        "-model", metavar="<file>", help="Checkpoint to use. Default: the one that is installed."
+        "-model",
+        metavar="<file>",
+        help="Network to use: a checkpoint (.safetensors) or its export (.onnx). Default: the one "
+        "that is installed.",
     )

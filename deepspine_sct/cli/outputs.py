@@ -24,22 +24,39 @@ class Outputs:
         Picture.
     qc : Path or None
         Folder of the quality-control page.
+    attention, heatmaps : Path or None
+        NIfTI file of what the network looked at, and of what it saw; a picture goes beside each.
+    levels, cord_discs : Path or None
+        Labeled segmentation of the cord and discs on its middle line, both with -s.
     """
 
     discs: Path
     json: Path | None
     overlay: Path | None
     qc: Path | None
+    attention: Path | None = None
+    heatmaps: Path | None = None
+    levels: Path | None = None
+    cord_discs: Path | None = None
 
     @property
     def wants_picture(self) -> bool:
         """Whether a picture has to be drawn."""
-        return self.overlay is not None or self.qc is not None
+        return self.overlay is not None or self.qc is not None or bool(self.explanations)
+
+    @property
+    def explanations(self) -> dict[str, Path]:
+        """NIfTI file of each kind of explanation that was asked for."""
+        paths = {"attention": self.attention, "heatmaps": self.heatmaps}
+        return {kind: path for kind, path in paths.items() if path is not None}
 
     def named(self) -> dict[str, Path]:
         """Name each file that is written, the label file first."""
         page = self.qc and self.qc / PAGE_NAME
         paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "qc": page}
+        for kind, path in self.explanations.items():
+            paths |= {kind: path, f"{kind}_picture": picture_of(path)}
+        paths |= {"levels": self.levels, "cord_discs": self.cord_discs}
         return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -49,7 +66,8 @@ def plan_outputs(args: Namespace) -> Outputs:
     Parameters
     ----------
     args : Namespace
-        With `i`, `o`, `ofolder`, `json`, `overlay`, `qc`, `initlabel` and `model`: str or None.
+        With `i`, `s`, `o`, `ofolder`, `json`, `overlay`, `qc`, `attention`, `heatmaps`,
+        `initlabel` and `model`: str or None; and `straighten`: int.
 
     Returns
     -------
@@ -61,22 +79,30 @@ def plan_outputs(args: Namespace) -> Outputs:
         When a path has the wrong extension, lies in a folder that does not exist, is a folder, or
         would overwrite an input or another output.
     """
+    discs = Path(args.o) if args.o else Path(args.ofolder) / default_name(args.i)
     outputs = Outputs(
-        discs=Path(args.o) if args.o else Path(args.ofolder) / default_name(args.i),
+        discs=discs,
         json=_optional_path(args.json),
         overlay=_optional_path(args.overlay),
         qc=_optional_path(args.qc),
+        attention=_optional_path(args.attention),
+        heatmaps=_optional_path(args.heatmaps),
+        levels=discs.parent / labeled_name(args.s) if args.s else None,
+        cord_discs=discs.parent / labeled_name(args.s, "_labeled_discs") if args.s else None,
     )
-    check_suffix(outputs.discs)
+    if args.straighten and outputs.explanations:
+        raise DeepspineError("-attention and -heatmaps show the image as it is: use -straighten 0")
+    for path in (outputs.discs, *outputs.explanations.values()):
+        check_suffix(path)
     if outputs.overlay and outputs.overlay.suffix.lower() != ".png":
         raise DeepspineError(f"{outputs.overlay}: a picture is written as .png; name it so")
     for folder in (Path(args.ofolder), outputs.qc):  # these are made when missing
         if folder is not None and folder.exists() and not folder.is_dir():
             raise DeepspineError(f"{folder}: is a file, not a folder; give a folder")
-    files = [path for path in (outputs.discs, outputs.json, outputs.overlay) if path is not None]
+    files = [path for name, path in outputs.named().items() if name != "qc"]
     for path in files:
-        _check_place(path, folder_is_made=path == outputs.discs and not args.o)
-    inputs = [Path(name) for name in (args.i, args.initlabel, args.model) if name]
+        _check_place(path, folder_is_made=path.parent == discs.parent and not args.o)
+    inputs = [Path(name) for name in (args.i, args.s, args.initlabel, args.model) if name]
     _refuse_overwriting(files, inputs)
     return outputs
 
@@ -86,6 +112,12 @@ def default_name(image: str) -> str:
     name = Path(image).name
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return f"{name[: len(name) - len(suffix)]}_labeled_discs.nii.gz"
+
+
+def picture_of(path: Path) -> Path:
+    """Name the picture beside a NIfTI file."""
+    suffix = next(suffix for suffix in SUFFIXES[::-1] if path.name.lower().endswith(suffix))
+    return path.with_name(f"{path.name[: -len(suffix)]}.png")
 
 
 def _optional_path(name: str | None) -> Path | None:

@@ -5,9 +5,16 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.cli.study_types import positive, shares
+
+if TYPE_CHECKING:
+    from deepspine_sct.image.volume import Volume
+    from deepspine_sct.training.bids import Scan
+    from deepspine_sct.training.preparation import Points, Straighten
 
 PROG = "sct_deepspine_prepare"
 
@@ -118,6 +125,7 @@ def prepare(args: argparse.Namespace) -> None:
         args.split,
         args.split_by == "site",
         args.seed,
+        _straightener(args.straighten) if args.straighten else None,
     )
     for entry in made.description["dropped"]:
         print(f"Left out {entry['image']}: {entry['reason']}", file=sys.stderr)
@@ -138,6 +146,20 @@ def _with_progress(scans: list) -> list:
     from tqdm import tqdm
 
     return tqdm(scans, disable=None, unit="image")
+
+
+def _straightener(suffix: str) -> "Straighten":
+    """Make the step that straightens a scan with SCT, along the cord segmentation by its labels."""
+    from deepspine_sct.sct.straightening import straighten
+
+    def run_sct(scan: "Scan", points: "Points") -> "tuple[Volume, Points]":
+        cord = scan.label.with_name(f"{scan.stem}{suffix}.nii.gz")
+        with TemporaryDirectory() as folder:
+            work = Path(folder)
+            straight = straighten(scan.image.resolve(), cord.resolve(), work, [work])
+        return straight.image, straight.straighten(points)
+
+    return run_sct
 
 
 if __name__ == "__main__":

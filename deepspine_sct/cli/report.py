@@ -12,7 +12,7 @@ TESTED_CONTRASTS = ("t1", "t2")
 LOW_CONFIDENCE = 0.5
 """A disc below this is more likely wrong than right, so it is named in a warning."""
 
-REPORTED_PACKAGES = ("numpy", "nibabel", "torch", "safetensors")
+REPORTED_PACKAGES = ("numpy", "nibabel", "onnxruntime", "torch", "safetensors")
 
 
 def build_report(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.cli.study_types import count, positive, share
-from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
     from deepspine_sct.training.prepared import PreparedSet
@@ -195,8 +194,6 @@ def train(args: argparse.Namespace) -> None:
         get_parser().error("give -data, -set or both")
     # Before torch loads: threads that spin while they wait cost tenfold on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
-    import torch
-
     from deepspine_sct.evaluation.curves import Diary
     from deepspine_sct.evaluation.validation import HeldOut, validate
     from deepspine_sct.labeling.inference import Predictor
@@ -205,7 +202,7 @@ def train(args: argparse.Namespace) -> None:
     from deepspine_sct.training.prepared import read_set
     from deepspine_sct.training.validation import held_out
 
-    torch.set_num_threads(args.threads)
+    recipe.use_threads(args.threads)
     prepared = read_set(args.set) if args.set else None
     config = make_config(args, prepared)
     sources = recipe.read_sources(args.data, prepared, config)
@@ -236,13 +233,9 @@ def train(args: argparse.Namespace) -> None:
 
 def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":
     """Turn the arguments into a configuration; a set sets the length of an epoch."""
-    import torch
-
+    from deepspine_sct.training.recipe import pick_device
     from deepspine_sct.training.trainer import TrainingConfig
 
-    has_cuda = torch.cuda.is_available()
-    if args.device == "cuda" and not has_cuda:
-        raise DeepspineError("-device cuda: no CUDA device is available; use -device cpu")
     n_images = len(prepared.select("train")) if prepared else 0
     one_pass = max(1, round(n_images / args.batch)) if prepared else SIMULATED_EPOCH_STEPS
     epoch_steps = args.epoch_steps or one_pass
@@ -255,7 +248,7 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "Tr
         flip_share=args.flip,
         contrast=args.c,
         seed=args.seed,
-        device="cuda" if args.device != "cpu" and has_cuda else "cpu",
+        device=pick_device(args.device),
         workers=args.workers,
         save_every=epoch_steps,
         patience=args.patience,

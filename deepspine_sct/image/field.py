@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import DeepspineError
 from .grid import Grid
-from .nifti import read_header, refusing, stored_blocks
+from .nifti import read_header, refusing
 from .source import largest_content
+from .voxels import stored_blocks
 
 _UNDEFINED_MM = 9e4
 """No displacement is this long: SCT writes 100000, of either sign, where it defines none."""
@@ -57,7 +58,7 @@ class Field:
         weight = np.zeros(len(ijk))
         for corner in product((0, 1), repeat=3):
             at = low + corner
-            share = np.abs(1 - corner - (ijk - low)).prod(axis=1)
+            share = np.abs(1 - np.array(corner) - (ijk - low)).prod(axis=1)
             inside = ((at >= 0) & (at < self.grid.shape)).all(axis=1)
             vectors_mm = self.vectors_mm[tuple(np.where(inside[:, None], at, 0).T)]
             share *= inside & np.isfinite(vectors_mm).all(axis=1)
@@ -96,7 +97,7 @@ def read_field(path: str | os.PathLike) -> Field:
     if header.get_data_offset() + prod(shape) * dtype.itemsize > largest_content(path):
         raise DeepspineError(f"{path}: is too short for its shape {shape}; straighten again")
     values_mm = np.empty(prod(shape), dtype=np.float32)
-    for start, stored in stored_blocks(path, header, values_mm.size):
+    for start, stored in stored_blocks(path, header):
         values_mm[start : start + stored.size] = stored
     values_mm[~(np.abs(values_mm) < _UNDEFINED_MM)] = np.nan
     vectors_mm = values_mm.reshape((*shape[:3], 3), order="F")

@@ -1,7 +1,6 @@
 """NIfTI files in and out: the only module that knows nibabel.
 
-The header is judged before a voxel is read, so that a damaged or hostile file costs no memory, and
-the voxels are converted block by block, so that a scan is held once, as float32.
+The header is judged before a voxel is read, so that a damaged or hostile file costs no memory.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from .atomic import atomic_path
 from .grid import Grid, round_index
 from .source import check_suffix, largest_content, open_source
 from .volume import Volume
+from .voxels import BLOCK_VOXELS, float_voxels, stored_voxels
 
 MAX_VOXELS = 2**31
 """A larger image is refused: as float32 it would need more than 8 GiB."""
 
-_BLOCK_VOXELS = 2**20
 _HEADERS = (nib.Nifti1Header, nib.Nifti2Header)
 _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
 
 
-def read_volume(path: str | os.PathLike) -> Volume:
+def read_volume(path: str | os.PathLike, *, lazy: bool = False) -> Volume:
     """Read a three-dimensional image.
 
     Parameters
@@ -40,12 +39,15 @@ def read_volume(path: str | os.PathLike) -> Volume:
     path : path
         NIfTI-1 or NIfTI-2 file, ``.nii`` or ``.nii.gz``. More than three dimensions are accepted
         when the further ones have length 1.
+    lazy : bool
+        Leave unscaled integers in the file's own type, and those of an uncompressed file on the
+        disk until they are looked at.
 
     Returns
     -------
     Volume
-        float32 data, scaled where the header says so, with NaN and infinity set to 0. The affine is
-        the sform, else the qform, else the voxel sizes.
+        float32 data unless `lazy`, scaled where the header says so, with NaN and infinity set to
+        0. The affine is the sform, else the qform, else the voxel sizes.
 
     Raises
     ------
@@ -53,8 +55,8 @@ def read_volume(path: str | os.PathLike) -> Volume:
         When the file is missing, unreadable, no 3-D scalar image, without a usable geometry, or
         shows nothing (constant or without a finite value).
     """
-    volume = read_any(Path(path))
-    if volume.data.min() == volume.data.max():
+    volume = read_any(Path(path), lazy)
+    if _is_constant(volume.data.reshape(-1, order="F")):
         raise DeepspineError(f"{path}: every voxel has the same value; give an image of a spine")
     return volume
 
@@ -130,7 +132,7 @@ def write_discs(
     voxels = _place(path, grid, points)
     if not voxels:
         raise NoDiscFound(f"{path}: not written, as no disc lies within the image")
-    data = np.zeros(grid.shape, dtype=np.uint8)
+    data = np.zeros(grid.shape, dtype=np.uint8, order="F")  # as in the file: saves turning it
     for value, ijk in voxels.items():
         data[ijk] = value
     _save(path, data, grid, 1 if like is None else _coordinate_code(Path(like)))
@@ -210,41 +212,24 @@ def _coordinate_code(path: Path) -> int:
     return int(header["sform_code"]) or int(header["qform_code"]) or 1
 
 
-def read_any(path: Path) -> Volume:
-    """Any finite 3-D image; see `read_volume` for what is refused."""
+def read_any(path: Path, lazy: bool = False) -> Volume:
+    """Any finite 3-D image; see `read_volume` for `lazy` and for what is refused."""
     header = read_header(path)
     shape = _spatial_shape(path, header)
     with refusing(path):
         grid = Grid(shape, header.get_best_affine())
         slope, intercept = header.get_slope_inter()
-    data = np.empty(prod(shape), dtype=np.float32)
-    n_finite = 0
-    for start, stored in stored_blocks(path, header, data.size):
-        block = data[start : start + stored.size]
-        with np.errstate(over="ignore", invalid="ignore"):
-            block[:] = stored
-            if slope is not None:
-                block *= np.float32(slope)
-                block += np.float32(intercept)
-        finite = np.isfinite(block)
-        block[~finite] = 0
-        n_finite += np.count_nonzero(finite)
-    if n_finite == 0:
-        raise DeepspineError(f"{path}: holds no finite value; export it again")
+    if lazy and (slope, intercept) in ((None, None), (1, 0)):
+        data = stored_voxels(path, header)
+    else:
+        data = float_voxels(path, header, slope, intercept)
     return Volume(data.reshape(shape, order="F"), grid)
 
 
-def stored_blocks(path: Path, header, n_voxels: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the stored voxels piece by piece, each with the index of its first voxel."""
-    dtype = header.get_data_dtype()
-    with open_source(path) as stream:
-        stream.seek(header.get_data_offset())
-        for start in range(0, n_voxels, _BLOCK_VOXELS):
-            n_bytes = min(_BLOCK_VOXELS, n_voxels - start) * dtype.itemsize
-            stored = stream.read(n_bytes)
-            if len(stored) < n_bytes:
-                raise DeepspineError(f"{path}: ends before its last voxel; copy it again")
-            yield start, np.frombuffer(stored, dtype)
+def _is_constant(voxels: np.ndarray) -> bool:
+    """Whether (n,) voxels are all the same; looks at no more of them than it must."""
+    starts = range(0, voxels.size, BLOCK_VOXELS)
+    return all((voxels[start : start + BLOCK_VOXELS] == voxels[0]).all() for start in starts)
 
 
 def read_header(path: Path):

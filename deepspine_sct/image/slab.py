@@ -7,7 +7,6 @@ special case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil, floor
 
 import numpy as np
@@ -58,8 +57,7 @@ def extract_slabs(
         When the volume is not in (L, I, P) or a length is not positive.
     """
     stack = SlabStack(volume, step_mm, thickness_mm, spacing_mm, half_width_mm)
-    everything = range(stack.grid.shape[0])
-    return Volume(stack.extract(everything), stack.part(everything))
+    return stack.extract(range(stack.grid.shape[0]))
 
 
 class SlabStack:
@@ -99,17 +97,18 @@ class SlabStack:
         self._rows = _triangle(down, n_rows, ratios[1])
         self._columns = _triangle(back, n_columns, ratios[2])
 
-    def extract(self, indices: Sequence[int]) -> np.ndarray:
+    def extract(self, indices: range) -> Volume:
         """Compute some slabs, from the slices that they need and no others.
 
         Parameters
         ----------
-        indices : (n,) sequence of int
-            Slabs of the stack.
+        indices : range
+            Slabs of the stack, one or more, from left to right.
 
         Returns
         -------
-        (n, H, W) float32 array
+        Volume
+            (n, H, W) float32.
         """
         boxes = self._boxes[indices]
         needed = np.flatnonzero(boxes.any(axis=0))
@@ -123,16 +122,16 @@ class SlabStack:
             reached = np.flatnonzero(self._rows[:, rows].any(axis=1))
             lines = slice(reached[0], reached[-1] + 1)
             low[:, lines] += self._rows[lines, rows] @ np.tensordot(boxes, block, 1)
-        return low @ self._columns.T
-
-    def part(self, indices: range) -> Grid:
-        """Return the grid of an unbroken run of slabs."""
         affine = self.grid.affine.copy()
         affine[:3, 3] = self.grid.to_world((indices[0], 0, 0))
-        return Grid((len(indices), *self.grid.shape[1:]), affine)
+        affine[:3, 0] *= indices.step
+        data = low @ self._columns.T
+        return Volume(data, Grid(data.shape, affine))
 
 
-def pad_to_multiple(volume: Volume, multiple: int = 32, value: float = 0) -> Volume:
+def pad_to_multiple(
+    volume: Volume, multiple: int = 32, value: float | np.ndarray = 0
+) -> Volume:
     """Pad the rows and columns of slabs on both sides, up to a multiple that the network can halve.
 
     Parameters
@@ -141,8 +140,8 @@ def pad_to_multiple(volume: Volume, multiple: int = 32, value: float = 0) -> Vol
         (N, H, W) slabs.
     multiple : int
         H and W of the result are the next multiples of this number.
-    value : float
-        Value of the added pixels; 0 is the mean of a normalised image.
+    value : float or (N,) array
+        Value of the added pixels, for all slabs or for each.
 
     Returns
     -------
@@ -150,12 +149,15 @@ def pad_to_multiple(volume: Volume, multiple: int = 32, value: float = 0) -> Vol
         Padded slabs, the odd pixel at the end; each old pixel keeps its place in the world. N is
         unchanged.
     """
-    missing = [0, *(-n % multiple for n in volume.grid.shape[1:])]
-    before = [n // 2 for n in missing]
+    n, *sides = volume.grid.shape
+    missing = [-side % multiple for side in sides]
+    top, left = (pixels // 2 for pixels in missing)
     affine = volume.grid.affine.copy()
-    affine[:3, 3] = volume.grid.to_world(-np.array(before))
-    widths = [(first, n - first) for first, n in zip(before, missing, strict=True)]
-    data = np.pad(volume.data, widths, constant_values=value)
+    affine[:3, 3] = volume.grid.to_world((0, -top, -left))
+    height, width = sides
+    data = np.empty((n, height + missing[0], width + missing[1]), dtype=volume.data.dtype)
+    data[:] = np.reshape(value, (-1, 1, 1))
+    data[:, top : top + height, left : left + width] = volume.data
     return Volume(data, Grid(data.shape, affine))
 
 

@@ -34,6 +34,11 @@ def check_suffix(path: Path) -> None:
         raise DeepspineError(f"{path}: unknown file type; use {' or '.join(SUFFIXES)}")
 
 
+def is_compressed(path: Path) -> bool:
+    """Tell a gzip file by its name."""
+    return path.name.lower().endswith(".gz")
+
+
 def largest_content(path: Path) -> int:
     """Bytes that a file can hold once decompressed, at most.
 
@@ -47,7 +52,7 @@ def largest_content(path: Path) -> int:
     int
         The file's size, times deflate's best ratio when it is compressed.
     """
-    return path.stat().st_size * (_DEFLATE_RATIO if _is_compressed(path) else 1)
+    return path.stat().st_size * (_DEFLATE_RATIO if is_compressed(path) else 1)
 
 
 @contextmanager
@@ -72,7 +77,7 @@ def open_source(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         _check_presence(path)
-        with gzip.open(path, "rb") if _is_compressed(path) else open(path, "rb") as stream:
+        with gzip.open(path, "rb") if is_compressed(path) else open(path, "rb") as stream:
             yield stream
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         fault = f"damaged or truncated gzip ({error}); copy it again"
@@ -90,6 +95,8 @@ def _check_presence(path: Path) -> None:
         annexed = path.is_symlink() and "annex" in Path(os.readlink(path)).parts
         remedy = f"fetch it with: git annex get {path}" if annexed else "check the path"
         raise DeepspineError(f"{path}: no such file; {remedy}")
+    if not path.is_file():  # a pipe would keep the command waiting
+        raise DeepspineError(f"{path}: is a pipe or a device; give an image file")
     check_suffix(path)
     with open(path, "rb") as stream:
         start = stream.read(512)
@@ -97,7 +104,3 @@ def _check_presence(path: Path) -> None:
         raise DeepspineError(f"{path}: is empty; copy it again")
     if b"annex/objects/" in start:
         raise DeepspineError(f"{path}: is only a pointer; fetch it with: git annex get {path}")
-
-
-def _is_compressed(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..model.output import Prediction
 
 CORE_MM = 4.5  # radius around a peak that speaks for its disc alone: discs are 10 mm apart or more
+MAX_PEAKS = 200  # only the strongest are looked at: a network gone mad must not take minutes
 
 
 def encode(points_rc: np.ndarray, shape: tuple[int, int], sigma_px: float) -> np.ndarray:
@@ -145,7 +146,7 @@ def _peaks(image: np.ndarray, mask: np.ndarray, separation_px: np.ndarray) -> np
     padded = np.pad(image, 1, constant_values=-np.inf)
     is_peak = (image >= sliding_window_view(padded, (3, 3)).max(axis=(-2, -1))) & mask
     peaks_rc = np.argwhere(is_peak)
-    peaks_rc = peaks_rc[np.argsort(-image[is_peak], kind="stable")]
+    peaks_rc = peaks_rc[np.argsort(-image[is_peak], kind="stable")[:MAX_PEAKS]]
     kept: list[np.ndarray] = []
     for peak in peaks_rc:
         if all(np.sum(((peak - other) / separation_px) ** 2) >= 1 for other in kept):

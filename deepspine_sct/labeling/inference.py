@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -11,9 +12,9 @@ import numpy as np
 from ..errors import DeepspineError
 from ..image.grid import Grid
 from ..image.preprocessing import canonical, normalise
-from ..image.slab import extract_slabs, pad_to_multiple
+from ..image.slab import SlabStack, pad_to_multiple
 from ..image.volume import Volume
-from ..model.output import Prediction
+from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime, load_runtime
 from .discs import Labeling
 from .heatmap import find_candidates
@@ -22,10 +23,11 @@ from .skeleton import SkeletonPrior, order
 THRESHOLD = 0.15
 """Least probability of a disc at a candidate."""
 
-# The network answers to slabs up to 9 mm off a disc's own middle: no spine slips between two coarse slabs.
-COARSE_STEP_MM = 12.0
 FINE_STEP_MM = 4.0
-MARGIN_MM = 8.0
+"""Distance between the slabs around the spine."""
+# The network answers to slabs up to 9 mm off a disc's own middle: no spine slips between two coarse slabs.
+_COARSE_STRIDE = 3  # a coarse slab is every third fine one
+_MARGIN = 2  # fine slabs on either side of those that show the spine
 _TRACE = 0.25  # a coarse slab this strong, relative to the best, shows some of the spine
 
 MIN_EXTENT_MM = 30.0
@@ -120,8 +122,7 @@ class Predictor:
         seconds: dict[str, float] = {}
         image = canonical(volume)
         check_extent(image.grid)
-        image = self._around_spine(image, seconds)
-        slabs, prediction = self._look(image, FINE_STEP_MM, seconds)
+        slabs, prediction = self._look(image, seconds)
         labeling = self._order(prediction, seconds, threshold, values, pins)
         return Result(labeling, slabs, prediction, seconds)
 
@@ -167,41 +168,42 @@ class Predictor:
         seconds["ordering"] = perf_counter() - started_s
         return labeling
 
-    def _around_spine(self, image: Volume, seconds: dict[str, float]) -> Volume:
-        """Crop the left-right range to the slabs that show the spine, seen from the image alone."""
-        slabs, prediction = self._look(image, COARSE_STEP_MM, seconds)
-        if len(slabs.data) == 1:
-            return image
-        evidence = prediction.heatmaps.sum((1, 2, 3))
-        shown = np.flatnonzero(evidence >= _TRACE * evidence.max())
-        ends = np.array([[shown[0], 0, 0], [shown[-1], 0, 0]], float)
-        first, last = image.grid.to_index(slabs.grid.to_world(ends))[:, 0]
-        margin = MARGIN_MM / image.grid.zooms_mm[0]
-        low = max(0, int(np.floor(first - margin)))
-        high = min(image.grid.shape[0], int(np.ceil(last + margin)) + 1)
-        affine = image.grid.affine.copy()
-        affine[:3, 3] = image.grid.to_world(np.array([low, 0, 0]))
-        data = image.data[low:high]
-        return Volume(data, Grid(data.shape, affine))
-
-    def _look(
-        self, image: Volume, step_mm: float, seconds: dict[str, float]
-    ) -> tuple[Volume, Prediction]:
-        """Run the network on equidistant slabs of a canonical volume."""
+    def _look(self, image: Volume, seconds: dict[str, float]) -> tuple[Volume, Prediction]:
+        """Run the network on every third slab, then on the missing ones where the spine is."""
         started_s = perf_counter()
-        slabs = extract_slabs(image, step_mm, self.thickness_mm, self.spacing_mm)
-        seconds["slabs"] = seconds.get("slabs", 0.0) + perf_counter() - started_s
-        return self._read(slabs, seconds)
+        stack = SlabStack(image, FINE_STEP_MM, self.thickness_mm, self.spacing_mm)
+        n_slabs = stack.grid.shape[0]
+        coarse = range(n_slabs // 2 % _COARSE_STRIDE, n_slabs, _COARSE_STRIDE)  # with the middle
+        slabs = stack.extract(coarse)
+        seconds["slabs"] = perf_counter() - started_s
+        slabs, prediction = self._read(slabs, seconds)
+        if n_slabs == 1:
+            return slabs, prediction
+        fine = _around_spine(coarse, prediction.heatmaps.sum(axis=(1, 2, 3)), n_slabs)
+        maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
+        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
+        started_s = perf_counter()
+        slabs = stack.extract(fine)
+        seconds["slabs"] += perf_counter() - started_s
+        return self._read(slabs, seconds, known)
 
-    def _read(self, slabs: Volume, seconds: dict[str, float]) -> tuple[Volume, Prediction]:
-        """Run the network on slabs, made fit for it; return them as it saw them."""
+    def _read(
+        self,
+        slabs: Volume,
+        seconds: dict[str, float],
+        known: Mapping[int, tuple[np.ndarray, ...]] | None = None,
+    ) -> tuple[Volume, Prediction]:
+        """Run the network on slabs, made fit for it; return them as it saw them.
+
+        ``known`` holds the maps of slabs that were run before.
+        """
         started_s = perf_counter()
         seen = slabs.grid
         # Padded dark before it is normalised, as the training images' empty margins are.
-        slabs = pad_to_multiple(slabs, self.runtime.multiple, float(slabs.data.min()))
+        slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
         slabs = Volume(normalise(slabs.data), slabs.grid)
         sliced_s = perf_counter()
-        maps = self.runtime.run(slabs.data)
+        maps = self._run(slabs.data, known or {})
         # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
         shape = maps.level_mm.shape
         grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
@@ -210,6 +212,23 @@ class Predictor:
         seconds["slabs"] = seconds.get("slabs", 0.0) + sliced_s - started_s
         seconds["network"] = seconds.get("network", 0.0) + perf_counter() - sliced_s
         return slabs, prediction
+
+    def _run(self, images: np.ndarray, known: Mapping[int, tuple[np.ndarray, ...]]) -> Maps:
+        if not known:
+            return self.runtime.run(images)
+        fresh = [i for i in range(len(images)) if i not in known]
+        of_image = known | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
+        rows = (of_image[i] for i in range(len(images)))
+        return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
+
+
+def _around_spine(coarse: range, evidence: np.ndarray, n_slabs: int) -> range:
+    """From the first to the last slab that shows the spine, and a margin, given those looked at."""
+    if len(coarse) == 1:
+        return range(n_slabs)
+    shown = np.flatnonzero(evidence >= _TRACE * evidence.max())
+    first, last = coarse[shown[0]] - _MARGIN, coarse[shown[-1]] + _MARGIN
+    return range(max(0, first), min(n_slabs, last + 1))
 
 
 def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:

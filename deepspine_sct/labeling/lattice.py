@@ -16,7 +16,7 @@ candidates alone cannot do. Values are 0-based indices in this module.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,11 @@ class Lattice:
             starts=self.ends[::-1],
             ends=self.starts[::-1],
         )
+
+    def tempered(self, temperature: float) -> Lattice:
+        """Return the lattice with every score divided by `temperature`."""
+        scores = ("unary", "scale", "link", "turn")
+        return replace(self, **{name: getattr(self, name) / temperature for name in scores})
 
 
 Plus = Callable[[np.ndarray, int], np.ndarray]

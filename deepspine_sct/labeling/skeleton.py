@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import anatomy
@@ -65,7 +67,7 @@ def order(
         )
     if not pinned and score <= 0:
         return Labeling(warnings=["no disc found: no candidate looks more like a disc than not"])
-    posterior = _posterior(lattice, may_be_empty=not pinned)
+    posterior = _posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
     named = [posterior[i, v] / posterior[i].sum() for i, v in path]
     discs = [
         Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v]))
@@ -116,12 +118,12 @@ def build_lattice(
     known = _apart_score(candidates, tail, head, prior) - tilt_cost[:, None, None]
     index = np.arange(len(candidates))
     return Lattice(
-        unary=_candidate_score(candidates, prior, pinned or {}).astype(np.float32),
-        scale=(-0.5 * size_z**2).astype(np.float32),
+        unary=np.float32(_candidate_score(candidates, prior, pinned or {})),
+        scale=np.float32(-0.5 * size_z**2),
         tail=tail,
         head=head,
         link=_link_score(length_mm, known, scales, prior),
-        turn=_turn_score(step_mm / length_mm[:, None], length_mm, prior).astype(np.float32),
+        turn=_turn_score(np.float32(step_mm / length_mm[:, None]), np.float32(length_mm), prior),
         starts=index <= must.min(initial=len(index)),
         ends=index >= must.max(initial=-1),
     )
@@ -132,16 +134,16 @@ def _toll(z: np.ndarray, knee: float) -> np.ndarray:
     return knee**2 * (np.sqrt(1 + (z / knee) ** 2) - 1)
 
 
-def _log_peak(sd: np.ndarray, span: float) -> np.ndarray:
+def _log_peak(sd: np.ndarray | float, span: float) -> np.ndarray:
     """Log likelihood ratio of a Gaussian's peak against a ghost that may be anywhere on `span`."""
-    return np.log(span / (sd * np.sqrt(2 * np.pi)))
+    return np.log(span / (sd * math.sqrt(math.tau)))
 
 
 def _candidate_score(
     candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int]
 ) -> np.ndarray:
     """(n, K) score of each candidate for each value: is there a disc, and which."""
-    n, k = len(candidates), len(prior.level_mm)
+    k = len(prior.level_mm)
     dependence = 1 + prior.correlation * max(candidates.strength.sum() - 1, 0)
 
     odds = np.clip(candidates.strength, 0.01, 0.99)
@@ -171,7 +173,7 @@ def _shares(candidates: Candidates, k: int) -> np.ndarray:
 def _apart_score(
     candidates: Candidates, tail: np.ndarray, head: np.ndarray, prior: SkeletonPrior
 ) -> np.ndarray:
-    """(E, K, K) score of how many values, and how far in level, the network sees a step's ends apart.
+    """(E, K, K) score of how many values and levels the network sees between a step's ends.
 
     A network that names the whole spine a level too low still counts right from disc to disc.
     """
@@ -184,10 +186,10 @@ def _apart_score(
     lag_share = prior.evidence_floor / k + (1 - prior.evidence_floor) * lag_share
     score = prior.apart_weight * np.log(k * lag_share)[:, np.maximum(lags, 0)]
 
-    levels_mm = np.array(prior.level_mm)
-    seen_mm = (candidates.level_mm[head] - candidates.level_mm[tail])[:, None, None]
+    levels_mm = np.array(prior.level_mm, dtype=np.float32)
+    seen_mm = np.float32(candidates.level_mm[head] - candidates.level_mm[tail])[:, None, None]
     z = (seen_mm - (levels_mm - levels_mm[:, None])) / prior.apart_sd_mm
-    level = _log_peak(prior.apart_sd_mm, np.ptp(levels_mm)) - _toll(z, prior.knee)
+    level = _log_peak(prior.apart_sd_mm, float(np.ptp(levels_mm))) - _toll(z, prior.knee)
     return score + prior.apart_weight * np.where(np.isnan(level), 0, level)
 
 
@@ -203,7 +205,7 @@ def _link_score(
     gap_cost = prior.missing_cost + prior.missing_more_cost * (missing - 1.0)
     gap_cost[missing == 0] = 0
     gap_cost[missing < 0] = np.inf
-    # In single precision and a scale at a time: memory, not arithmetic, takes the time here.
+    # Single precision, and a scale at a time: memory, not arithmetic, takes the time here.
     score = np.empty((len(length_mm), len(scales), *missing.shape), dtype=np.float32)
     length_mm, known = np.float32(length_mm)[:, None, None], np.float32(known)
     for s, scale in enumerate(scales):
@@ -222,7 +224,7 @@ def _turn_score(direction: np.ndarray, length_mm: np.ndarray, prior: SkeletonPri
     near, far = 1 / length_mm, 1 / length_mm[:, None]
     noise = prior.tip_sd_mm**2 * (near**2 + far**2 + (near + far) ** 2)
     apart_mm = (length_mm + length_mm[:, None]) / 2
-    bend = (np.radians(prior.bend_deg_per_mm) * apart_mm) ** 2
+    bend = (math.radians(prior.bend_deg_per_mm) * apart_mm) ** 2
     return -_toll(change_rad / np.sqrt(noise + bend), prior.knee)
 
 

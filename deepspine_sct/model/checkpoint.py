@@ -15,6 +15,7 @@ from safetensors.torch import save
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.atomic import atomic_path
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 
 _KEY = "deepspine_sct"
 FORMAT_VERSION = 1
@@ -38,12 +39,18 @@ def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
     """
     weights, description = _read(path)
     try:
-        network = StackedHourglass(HourglassConfig(**description["network"]))
+        network = _build(description["network"])
         network.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise DeepspineError(f"{path}: the weights do not fit the architecture ({reason}); get the file again") from error
     return network.eval(), description
+
+
+def _build(settings: dict) -> StackedHourglass:
+    if settings.get("architecture") == "original":
+        return OriginalHourglass(OriginalConfig(**settings))
+    return StackedHourglass(HourglassConfig(**settings))
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:

@@ -18,18 +18,27 @@ FORMAT_VERSION = 1
 """Of the metadata in the file; raised where an older program would misread it."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
-"""Environment variables that limit the threads, the first one that is set counts. SCT's batch runner
-sets the second to 1, as it starts a process for every core itself."""
+"""Environment variables that limit the threads. SCT's batch runner sets the second to 1, as it starts
+a process for every core itself."""
+
+_UNUSABLE = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,  # also where it may not be read
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""What ONNX Runtime raises over a damaged or foreign file; they share no class of their own."""
 
 
 def thread_count(environment: Mapping[str, str]) -> int:
-    """Return how many threads to run: what the environment says, else one for each usable core."""
-    for name in THREAD_VARIABLES:
-        text = environment.get(name, "").strip()
-        if text.isdecimal() and int(text) > 0:
-            return int(text)
+    """Return how many threads to run: the least that the environment says, else one a usable core."""
+    texts = (environment.get(name, "").strip() for name in THREAD_VARIABLES)
+    limits = [int(text) for text in texts if text.isdecimal() and int(text) > 0]
     usable = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(usable(0)) if usable else os.cpu_count() or 1
+    return min(limits, default=len(usable(0)) if usable else os.cpu_count() or 1)
 
 
 class OnnxRuntime:
@@ -52,7 +61,7 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or thread_count(os.environ)
         options.inter_op_num_threads = 1
-        # Waiting threads sleep: where they spin, a busy machine slows down tenfold.
+        # Waiting threads sleep instead of spinning: the other processes of a busy machine need the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors only
         self._session = _open_session(Path(path), options)
@@ -78,17 +87,6 @@ class OnnxRuntime:
         # processor's cache.
         answers = [self._session.run(Maps._fields, {"images": image}) for image in images]
         return Maps(*(np.concatenate(maps) for maps in zip(*answers, strict=True)))
-
-
-_UNUSABLE = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-"""What ONNX Runtime raises over a damaged or foreign file; they share no class of their own."""
 
 
 def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:

@@ -27,6 +27,7 @@ _VOXEL_MM = 0.5
 _CORD_AXIS_J = 71  # PAM50 voxel index of the cord axis, towards anterior
 _MIDDLE_I = 70
 _PAM50_ORIGIN_YZ_MM = (-81.22, -561.84)  # world of voxel 0 in the 0.5 mm files
+_TIP_TO_CANAL_MM = 0.8  # half-way from PAM50's disc tips to its CSF
 _L1_UNIT_MM = (LEVEL_MM[20], LEVEL_MM[19])  # from L1/L2 up to T12/L1
 _CANAL_FLOOR_MM = 30.0  # PAM50's cord and CSF masks fray below
 _SACRUM_BODIES_MM = (29.0, 25.0, 21.0, 18.0, 15.0)  # heights of S1 to S5
@@ -204,10 +205,13 @@ def _sample_plane(data, grid: Grid, x_mm, y_mm, z_mm) -> np.ndarray:
 
 
 def _tip_offsets_mm(pam50: Path) -> np.ndarray:
-    """Anterior offset of every posterior disc tip; levels below PAM50 take the last one."""
+    """Anterior offset of every posterior disc tip; levels below PAM50 take the last one.
+
+    PAM50 marks the end of the disc's body, 1.8 mm (median) in front of the CSF; people mark the border with the canal.
+    """
     tips = _load(pam50, "PAM50_label_discPosterior")
     offsets_mm = np.full(25, np.nan)
     for index in np.argwhere(tips):
         offsets_mm[int(tips[tuple(index)]) - 1] = (index[1] - _CORD_AXIS_J) * _VOXEL_MM
     offsets_mm[np.isnan(offsets_mm)] = offsets_mm[20]
-    return offsets_mm
+    return offsets_mm - _TIP_TO_CANAL_MM

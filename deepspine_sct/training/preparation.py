@@ -125,7 +125,10 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
         check_extent(volume.grid.reoriented(("L", "I", "P")))
     except DeepspineError as error:
         raise DeepspineError(f"{scan.image}: {error}") from error
-    return straighten(scan, points) if straighten else (volume, points)
+    if straighten:
+        volume, points = straighten(scan, points)
+        check_labels(scan.label, points, volume)
+    return volume, points
 
 
 def check_labels(path: Path, points: Points, volume: Volume) -> None:

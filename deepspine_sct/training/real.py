@@ -18,7 +18,7 @@ from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.training.noise import smooth_noise
 from deepspine_sct.training.scanner import scan
-from deepspine_sct.training.simulator import LEVEL_BAND_MM, Case
+from deepspine_sct.training.simulator import LEVEL_BAND_MM, Case, drop_outside
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 _CORD_BEHIND_TIPS_MM = 9.5  # the cord axis, on PAM50's cervical spine
@@ -74,10 +74,7 @@ def augment(rng: np.random.Generator, real: RealSlice, shape: tuple[int, int], s
     image, visible = scan(rng, _recolour(rng, image / max(float(image.max()), 1e-6)), spacing_mm)
     tips_rc = to_window(real.tips_rc)
     level_mm, known = _levels(real, source_rc)
-    inside = ((tips_rc >= -0.5) & (tips_rc < np.array(shape) - 0.5)).all(1)
-    row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
-    seen = inside & visible[row, col]
-    tips_rc[~seen] = np.nan
+    seen = drop_outside(tips_rc, visible)
     return Case(image, tips_rc, seen.astype(float), np.where(visible, level_mm, np.nan), known, spacing_mm)
 
 

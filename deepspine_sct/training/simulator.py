@@ -24,8 +24,8 @@ class Case:
     Attributes
     ----------
     image : (H, W) float32, raw intensities (normalised later by the code that inference uses)
-    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN where it is outside of what is seen
-    presence : (25,) 1 = on the mid-sagittal plane, 0 = absent or too far off it
+    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN where it is outside of the image
+    presence : (25,) 1 = seen, on its mid-sagittal plane; 0 = absent, too far off that plane, or lost in noise
     level_mm : (H, W) template position along the spine; NaN where it is not taught
     known : (H, W) bool, False where the truth does not say what is there
     spacing_mm : size of a pixel
@@ -58,9 +58,9 @@ def simulate(
     family, means = random_contrast(rng, family)
     image, visible = scan(rng, paint(rng, atlas, s_mm, u_mm, x_mm, family, means), spacing_mm)
     tips_rc = (body.to_plane(LEVEL_MM, atlas.tip_u_mm) - origin_mm) / spacing_mm
-    tips_rc[~_is_seen(tips_rc, visible)] = np.nan
+    seen = drop_outside(tips_rc, visible)
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
-    presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * ~np.isnan(tips_rc[:, 0])
+    presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
     taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[24] - 30) & (np.abs(x_mm) < _SILENT_MM)
     level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
     return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm)
@@ -91,7 +91,9 @@ def _lateral(rng, off_middle: bool):
     return lambda ds: np.clip(offset + slope * ds + bend * (1 - np.cos(ds / period * np.pi)), -16, 16)
 
 
-def _is_seen(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
+def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Set tips (K, 2) outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
     inside = ((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5)).all(1)
+    tips_rc[~inside] = np.nan
     row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
     return inside & visible[row, col]

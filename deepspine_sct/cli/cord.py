@@ -1,0 +1,115 @@
+"""What -s and -straighten add to a run: the labeled cord, and the detour through a straight image."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepspine_sct.cli.outputs import Outputs
+from deepspine_sct.errors import DeepspineError
+
+if TYPE_CHECKING:
+    from deepspine_sct.image.grid import Grid
+    from deepspine_sct.image.volume import Volume
+    from deepspine_sct.labeling.inference import Result
+    from deepspine_sct.sct.detour import Points, Straight
+
+THROUGH_SCT, BY_OWN_DISCS = 1, 2
+"""Values of -straighten besides 0."""
+
+
+def write_cord(
+    args: Namespace,
+    outputs: Outputs,
+    cord: Volume,
+    image: Grid,
+    voxels: Mapping[int, Sequence[int]],
+) -> list[str]:
+    """Write the labeled cord and the discs on its middle line.
+
+    Parameters
+    ----------
+    args : Namespace
+        With `s`, the segmentation's name.
+    outputs : Outputs
+        Where to.
+    cord : Volume
+        The segmentation.
+    image : Grid
+        Grid of the image.
+    voxels : mapping of int to (3,) sequence of int
+        Voxel of the image that each disc was written to: SCT works from the same.
+
+    Returns
+    -------
+    list of str
+        Warnings.
+
+    Raises
+    ------
+    DeepspineError
+        When the segmentation lies beside the discs or a file cannot be written.
+    """
+    from deepspine_sct.image.nifti import write_volume
+    from deepspine_sct.sct.levels import label_cord
+
+    try:
+        labels = label_cord(cord, {v: image.to_world(ijk) for v, ijk in voxels.items()})
+    except DeepspineError as error:
+        raise DeepspineError(f"{args.s}: {error}") from error
+    write_volume(outputs.levels, labels.levels, like=args.s)
+    write_volume(outputs.cord_discs, labels.discs, like=args.s)
+    return labels.warnings
+
+
+def make_straight(
+    args: Namespace,
+    outputs: Outputs,
+    volume: Volume,
+    predict: Callable[[Volume, Points | None], Result],
+    pins: Points | None,
+) -> Straight:
+    """Straighten the image as -straighten asks.
+
+    Raises
+    ------
+    DeepspineError
+        When SCT is asked for and is not found, or fails.
+    """
+    import numpy as np
+
+    if args.straighten == BY_OWN_DISCS:
+        from deepspine_sct.image.reformation import reform
+
+        points = predict(volume, pins).labeling.points
+        return reform(volume, np.array(list(points.values())))
+    from deepspine_sct.sct.environment import segment_cord
+    from deepspine_sct.sct.straightening import straighten
+
+    folder = outputs.discs.parent.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    image = Path(args.i).resolve()
+    with temporary_folder(keep=args.r == 0) as work:
+        cord = Path(args.s).resolve() if args.s else work / "cord.nii.gz"
+        if not args.s:
+            segment_cord(image, cord, work)
+        return straighten(image, cord, work, [Path.cwd(), folder])
+
+
+@contextmanager
+def temporary_folder(keep: bool) -> Iterator[Path]:
+    """Make a folder for temporary files; remove it at the end, or say on stderr where it stays."""
+    folder = Path(tempfile.mkdtemp(prefix="deepspine_"))
+    try:
+        yield folder
+    finally:
+        if keep:
+            print(f"Temporary files are kept in {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,266 @@
+"""`sct_deepspine_evaluate`: score disc files or networks against the truth, side by side."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepspine_sct.cli.evaluate_cases import TrueCase, read_cases, read_predictions, run_model
+from deepspine_sct.cli.outputs import picture_of
+from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.cli.study_types import named, positive
+from deepspine_sct.errors import DeepspineError
+
+if TYPE_CHECKING:
+    from deepspine_sct.evaluation.metrics import Points
+    from deepspine_sct.evaluation.study import Study
+
+PROG = "sct_deepspine_evaluate"
+
+DESCRIPTION = """\
+Score disc files of any tool (-pred) and networks (-model) against the truth: a BIDS data set with
+disc labels (-path-data) or a prepared set (-set). A disc counts as found when the disc OF ITS NAME
+lies within the tolerance; shifted and swapped names are errors. All tools are scored on the same
+images."""
+
+EPILOG = """\
+writes into -ofolder:
+  index.html    tables, figures and the worst images, in one file
+  summary.csv   and .json: each tool over all images, each contrast, each site and each level, with
+                95 % intervals (images resampled 1000 times)
+  discs.csv     every disc of every image and tool
+  *.png         distance per level, confusion of levels, the worst images
+
+examples:
+  sct_deepspine_evaluate -set set -model ours=run/best.safetensors -ofolder report
+  sct_deepspine_evaluate -path-data data -ofolder report \\
+      -pred ours=out/{stem}_labeled_discs.nii.gz -pred other=other/{subject}/{stem}_discs.nii.gz"""
+
+
+def get_parser() -> SctArgumentParser:
+    """Build the parser of the command."""
+    parser = SctArgumentParser(
+        PROG,
+        DESCRIPTION,
+        usage="-set | -path-data <folder> -ofolder <folder> -pred | -model <name>=<...>",
+        epilog=EPILOG,
+    )
+    truth = parser.mandatory.add_mutually_exclusive_group(required=True)
+    truth.add_argument("-set", type=Path, metavar="<folder>", help="Prepared set with the truth.")
+    truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with it.")
+    add = parser.mandatory.add_argument
+    add("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
+    _add_tool_arguments(parser)
+    _add_truth_arguments(parser)
+    _add_score_arguments(parser)
+    parser.add_misc_arguments()
+    return parser
+
+
+def _add_tool_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-pred",
+        action="append",
+        type=named,
+        default=[],
+        metavar="<name>=<pattern>",
+        help="A tool's name and where its disc files lie, with {stem} (image name without suffix), "
+        "{subject}, {session}, {contrast} and {folder} (of the image). May be given several times.",
+    )
+    add(
+        "-model",
+        action="append",
+        type=named,
+        default=[],
+        metavar="<name>=<file>",
+        help="A name and a checkpoint to label the images with. May be given several times.",
+    )
+    add(
+        "-attention",
+        action="store_true",
+        help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png.",
+    )
+    add(
+        "-device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="Where networks run. Default: auto.",
+    )
+
+
+def _add_truth_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-part",
+        choices=("train", "val", "test", "all"),
+        default="test",
+        help="Part of the prepared set. Default: test.",
+    )
+    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add(
+        "-label-suffix",
+        action="append",
+        metavar="<text>",
+        help="With -path-data: as for sct_deepspine_prepare.",
+    )
+    add(
+        "-label-folder",
+        default="derivatives/labels",
+        metavar="<folder>",
+        help="With -path-data: as for sct_deepspine_prepare.",
+    )
+
+
+def _add_score_arguments(parser: SctArgumentParser) -> None:
+    add = parser.optional.add_argument
+    add(
+        "-tolerance",
+        type=positive,
+        default=5.0,
+        metavar="<mm>",
+        help="Farthest that a found disc may be off. Default: 5.",
+    )
+    add(
+        "-span",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="1: do not count discs above and below all true ones, as experts do not mark every "
+        "visible disc. Default: 1.",
+    )
+    add(
+        "-worst",
+        type=int,
+        default=4,
+        metavar="<n>",
+        help="Images of each tool to draw, those with most errors. Default: 4.",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run(get_parser(), evaluate, argv)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Evaluate as the arguments say.
+
+    Raises
+    ------
+    DeepspineError
+        When the truth or a tool's answers cannot be used.
+    """
+    tools = [name for name, _ in args.pred + args.model]
+    if not tools:
+        get_parser().error("give -pred, -model or both")
+    if len(set(tools)) < len(tools):
+        raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
+    from deepspine_sct.evaluation.overlay import require_matplotlib
+    from deepspine_sct.evaluation.study import Study
+
+    require_matplotlib()  # said now, not after the networks have run
+    cases = read_cases(args)
+    args.ofolder.mkdir(parents=True, exist_ok=True)
+    predictions = {name: read_predictions(name, pattern, cases) for name, pattern in args.pred}
+    for name, path in args.model:
+        predictions[name] = _label_all(name, Path(path), cases, args)
+    study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
+    rows = write_report(study, cases, args)
+    if args.v:
+        for row in rows:
+            if row["by"] == "all":
+                say(_result_line(row))
+        say(f"Wrote {args.ofolder / 'index.html'}")
+
+
+def _label_all(
+    name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace
+) -> list["Points"]:
+    """Label every image with a network, and write what it looked at where that was asked for."""
+    from tqdm import tqdm
+
+    from deepspine_sct.evaluation.explain import write_explanation
+    from deepspine_sct.labeling.inference import Predictor
+
+    predictor = Predictor.load(path, device=args.device)
+    answers = []
+    for case in tqdm(cases, disable=None, unit="image", desc=name):
+        volume, result = run_model(predictor, case, prepared=args.set is not None)
+        points = result.labeling.points
+        answers.append(points)
+        if args.attention:
+            file = args.ofolder / "attention" / name / f"{case.study.name}.nii.gz"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shown = list((points or case.study.points).values())
+            picture = picture_of(file)
+            write_explanation(file, picture, volume, result.prediction, "attention", shown)
+    return answers
+
+
+def write_report(
+    study: "Study", cases: list[TrueCase], args: argparse.Namespace
+) -> list[dict[str, object]]:
+    """Write tables, figures and the page; return the rows of the summary."""
+    from deepspine_sct.evaluation.figures import render_boxes, render_confusion
+    from deepspine_sct.evaluation.study import disc_rows, summary_rows
+    from deepspine_sct.evaluation.study_page import render_study
+    from deepspine_sct.evaluation.tables import write_csv, write_json
+    from deepspine_sct.image.atomic import atomic_path
+
+    rows = summary_rows(study)
+    notes = _notes(study, args)
+    write_csv(args.ofolder / "summary.csv", rows)
+    write_json(args.ofolder / "summary.json", {"notes": notes, "rows": rows})
+    write_csv(args.ofolder / "discs.csv", disc_rows(study))
+    scores = {tool: study.scores(tool) for tool in study.predictions}
+    figures = {"distance_per_level": render_boxes(scores, study.tolerance_mm)}
+    for tool, of_tool in scores.items():
+        figures[f"confusion_{tool}"] = render_confusion(of_tool, f"{tool}: confusion of levels")
+    worst = dict(_worst_pictures(study, cases, args.worst))
+    page = render_study("Disc labels against the truth", notes, rows, figures, worst)
+    files = {f"{name}.png": png for name, png in (figures | worst).items()} | {"index.html": page}
+    for name, content in files.items():
+        with atomic_path(args.ofolder / name.replace("/", "_")) as path:
+            path.write_bytes(content)
+    return rows
+
+
+def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
+    """Yield a name and a picture of the n worst images of each tool."""
+    from deepspine_sct.evaluation.overlay import render_overlay
+    from deepspine_sct.labeling.discs import Disc
+
+    for tool, predictions in study.predictions.items():
+        for rank, i in enumerate(study.worst(tool, n), start=1):
+            case = cases[i]
+            discs = [Disc(value, xyz_mm, 1.0) for value, xyz_mm in predictions[i].items()]
+            title = f"{tool}: {case.study.name}"
+            picture = render_overlay(case.load(), discs, case.study.points, title)
+            yield f"worst_{tool}_{rank}_{case.study.name}", picture
+
+
+def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
+    source = f"part {args.part} of {args.set}" if args.set else f"{args.path_data}"
+    sites = {case.site for case in study.cases}
+    span = " Discs above and below all true ones do not count." if study.span_only else ""
+    return [
+        f"Truth: {len(study.cases)} images of {len(sites)} sites, {source}, contrast {args.c}.",
+        f"A disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
+        "FNR: true discs not found. FPR: named discs that are not at their own place. "
+        "'Any name' asks only whether there is a disc, as Azad et al. (2021) do.",
+    ]
+
+
+def _result_line(row: dict) -> str:
+    rate, low, high = (row[f"identification_rate{end}"] for end in ("", "_low", "_high"))
+    return (
+        f"{row['tool']}: {100 * rate:.1f} % of {row['n_discs']} discs named right "
+        f"({100 * low:.1f} to {100 * high:.1f}), distance {row['distance_mean_mm']:.2f} mm, "
+        f"{row['off_by_one']} off by one, in {row['n_images']} images"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

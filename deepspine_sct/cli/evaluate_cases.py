@@ -1,0 +1,130 @@
+"""What an evaluation is made of: the true discs, and what each tool says of the same images."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepspine_sct.errors import DeepspineError
+
+if TYPE_CHECKING:
+    from deepspine_sct.evaluation.metrics import Points
+    from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.image.volume import Volume
+    from deepspine_sct.labeling.inference import Predictor, Result
+
+
+@dataclass(frozen=True)
+class TrueCase:
+    """An image with its truth, and how to get at it.
+
+    Attributes
+    ----------
+    study : name, origin and true discs
+    fields : what a pattern of -pred may name
+    load : reads the image, or the slabs of a prepared one
+    """
+
+    study: "StudyCase"
+    fields: dict[str, str]
+    load: Callable[[], "Volume"]
+
+
+def read_cases(args: argparse.Namespace) -> list[TrueCase]:
+    """Read the truth from the prepared set or the data set that the arguments name.
+
+    Raises
+    ------
+    DeepspineError
+        Where it holds no usable case.
+    """
+    from deepspine_sct.training.bids import CONTRASTS
+
+    contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
+    if args.set:
+        cases = list(_from_set(args.set, args.part, contrasts))
+        source = f"{args.set}: part {args.part}"
+    else:
+        cases = list(_from_data_set(args, contrasts))
+        source = f"{args.path_data}"
+    if not cases:
+        raise DeepspineError(
+            f"{source} holds no labelled image of contrast {args.c}; see -c, -part"
+        )
+    return cases
+
+
+def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
+    from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.training.prepared import read_set
+
+    for case in read_set(folder).select(None if part == "all" else part, contrasts):
+        study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
+        image_folder = case.image.rpartition("/")[0]
+        yield TrueCase(study, _fields(study, case.session, image_folder), case.load)
+
+
+def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
+    from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.image.nifti import read_labels, read_volume
+    from deepspine_sct.training.bids import LABEL_SUFFIXES, find_scans
+
+    suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
+    for scan in find_scans(args.path_data, contrasts, suffixes, args.label_folder):
+        if scan.label is None:
+            continue
+        study = StudyCase(
+            scan.stem, scan.subject, scan.site, scan.contrast, read_labels(scan.label)
+        )
+
+        def load(path: Path = scan.image) -> "Volume":
+            return read_volume(path)
+
+        yield TrueCase(study, _fields(study, scan.session, scan.folder), load)
+
+
+def _fields(study: "StudyCase", session: str, folder: str) -> dict[str, str]:
+    return {
+        "stem": study.name,
+        "subject": study.subject,
+        "session": session,
+        "contrast": study.contrast,
+        "folder": folder,
+    }
+
+
+def read_predictions(tool: str, pattern: str, cases: list[TrueCase]) -> list["Points"]:
+    """Read the disc files of a tool; a file that is missing or empty counts as no disc found.
+
+    Raises
+    ------
+    DeepspineError
+        Where the pattern has an unknown field, or fits no file at all.
+    """
+    from deepspine_sct.image.nifti import read_labels
+
+    answers: list[Points] = []
+    faults = []
+    for case in cases:
+        try:
+            answers.append(read_labels(pattern.format(**case.fields)))
+        except (KeyError, IndexError, ValueError) as error:
+            known = ", ".join(f"{{{name}}}" for name in case.fields)
+            raise DeepspineError(f"-pred {tool}={pattern}: use the fields {known}") from error
+        except DeepspineError as error:
+            faults.append(error)
+            answers.append({})
+    if len(faults) == len(cases):
+        raise DeepspineError(f"-pred {tool}: not one file can be read; the first one: {faults[0]}")
+    for fault in faults:
+        print(f"Warning: {tool}: {fault}; counted as no disc found", file=sys.stderr)
+    return answers
+
+
+def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":
+    """Label an image with a network; return the image and the answer."""
+    volume = case.load()
+    answer = predictor.predict_slabs(volume) if prepared else predictor.predict(volume)
+    return volume, answer

@@ -1,0 +1,150 @@
+"""The stream of samples: a function of seed and index alone, and true to its cases."""
+
+from pathlib import Path
+
+import numpy as np
+import phantom
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.preprocessing import canonical
+from deepspine_sct.image.slab import extract_slabs
+from deepspine_sct.image.volume import Volume
+from deepspine_sct.training import simulator
+from deepspine_sct.training.dataset import SHAPES, SampleStream, mirror, to_sample
+from deepspine_sct.training.simulator import Case
+from deepspine_sct.training.slab_stack import FULL_MM, SILENT_MM, SlabStack, soften, stack_slabs
+
+SOURCES = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+
+def stack(contrast: str = "T2w", seed: int = 0) -> SlabStack:
+    """A phantom scan as a source of training slices."""
+    data = phantom.image(phantom.discs(), seed)
+    volume = Volume(data, Grid(data.shape, phantom.affine()))
+    slabs = extract_slabs(canonical(volume), 4.0, 5.0, 2.0)
+    return stack_slabs("scan", "site", contrast, slabs, phantom.discs())
+
+
+def stream(**how) -> SampleStream:
+    """Ten batches of three real samples of two contrasts."""
+    sources = [stack("T1w", 1), stack("T2w", 2), stack("T2w", 3)]
+    return SampleStream(None, sources, 3, 10, seed=5, real_share=1.0, **how)
+
+
+def equal(one: dict, two: dict) -> bool:
+    """Tell whether two batches are the same bytes."""
+    return all(one[key].numpy().tobytes() == two[key].numpy().tobytes() for key in one)
+
+
+def test_the_same_seed_gives_the_same_bytes_in_any_order():
+    """Batch 7 is the same first or last, in this process or in two others; another one differs."""
+    forwards = [stream()[i] for i in range(8)]
+    loader = DataLoader(stream(), batch_size=None, num_workers=2)
+    for mine, theirs in zip(forwards, loader, strict=False):
+        assert equal(mine, theirs)
+    assert equal(stream()[7], forwards[7])
+    assert not equal(forwards[3], forwards[4])
+
+
+def test_a_batch_has_one_of_the_window_shapes():
+    """Images, targets, level and known fit together, on heatmaps of half the size."""
+    for i in range(5):
+        batch = stream()[i]
+        height, width = batch["image"].shape[2:]
+        assert (height, width) in SHAPES
+        assert batch["target"].shape == (3, 26, height // 2, width // 2)
+        assert batch["level"].shape == batch["known"].shape == (3, 1, height // 2, width // 2)
+        assert torch.allclose(batch["target"].sum(1), torch.ones(1), atol=1e-5)
+
+
+def make_case(height=24, width=32) -> Case:
+    """A hand-made case: disc 3 at row 6, column 10, disc 5 half present."""
+    rng = np.random.default_rng(0)
+    tips_rc = np.full((25, 2), np.nan)
+    tips_rc[2], tips_rc[4] = (6.5, 10.5), (16.5, 20.5)
+    presence = np.zeros(25)
+    presence[2], presence[4] = 1.0, 0.5
+    level_mm = rng.normal(400, 5, (height, width)).astype(np.float32)
+    known = np.ones((height, width), bool)
+    known[-2:] = False
+    image = rng.normal(size=(height, width)).astype(np.float32)
+    return Case(image, tips_rc, presence, level_mm, known, 2.0)
+
+
+def test_targets_are_gaussians_at_the_tips_scaled_by_presence():
+    """Heatmap pixel (r, c) covers image pixels 2r, 2r + 1: a tip at 6.5 is in the middle of 3."""
+    sample = to_sample(make_case(), sigma_mm=4.0)
+    assert np.unravel_index(sample["target"][2].argmax(), (12, 16)) == (3, 5)
+    assert sample["target"][2].max() == pytest.approx(1, abs=1e-6)
+    assert sample["target"][4].max() == pytest.approx(0.5, abs=1e-6)
+    assert sample["target"][2, 4, 5] == pytest.approx(np.exp(-0.5), abs=1e-5)  # 4 mm away
+    assert sample["target"][[0, 1, 3]].max() == 0
+    assert sample["level"][0, 0, 0] == pytest.approx(make_case().level_mm[:2, :2].mean() / 100)
+    assert sample["known"][0, :-1].all() and not sample["known"][0, -1].any()
+
+
+def test_fewer_channels_leave_the_lower_discs_to_the_background():
+    """With three discs, disc 5 is no disc."""
+    sample = to_sample(make_case(), sigma_mm=4.0, n_discs=3)
+    assert sample["target"].shape[0] == 4
+    assert sample["target"][3, 8, 10] == pytest.approx(1, abs=1e-3)
+
+
+def test_mirroring_moves_tips_with_the_image():
+    """The pixel under a tip is the same one, rows stay, and twice is nothing."""
+    case = make_case()
+    flipped = mirror(case)
+    for v in (2, 4):
+        row, column = (flipped.tips_rc[v] - 0.5).astype(int)
+        old_row, old_column = (case.tips_rc[v] + (-0.5, 0.5)).astype(int)
+        assert (row, case.image.shape[1] - 1 - column) == (old_row, old_column)
+        assert flipped.image[row, column] == case.image[old_row, old_column]
+    twice = mirror(flipped)
+    assert np.array_equal(twice.image, case.image) and np.array_equal(twice.known, case.known)
+    np.testing.assert_allclose(twice.tips_rc, case.tips_rc)
+
+
+def test_flips_happen_at_their_share_only():
+    """Nothing is mirrored by default; with share 1 every image is."""
+    plain, flipped = stream()[0], stream(flip_share=1.0)[0]
+    assert equal(stream(flip_share=0.0)[0], plain)
+    assert not torch.equal(plain["image"], flipped["image"])
+    assert torch.equal(plain["image"][0], flipped["image"][0].flip(-1))
+
+
+def test_slabs_beside_the_spine_teach_silence():
+    """A slab on the discs has full presence, one 12 mm off has none and teaches no level."""
+    made = stack()
+    middle = int(made.presence.sum(1).argmax())
+    assert made.presence[middle, 2:7].min() == 1 and made.presence[:, 10].max() == 0
+    off = np.flatnonzero(made.presence.sum(1) == 0)
+    assert len(off) and abs(off - middle).min() * 4 >= SILENT_MM
+    silent = soften(make_case(), made.presence[off[0]])
+    assert silent.presence.max() == 0 and np.isnan(silent.level_mm).all()
+
+
+def test_presence_falls_off_as_the_simulator_has_it():
+    """One rule for simulated and for real slabs."""
+    assert (FULL_MM, SILENT_MM) == (simulator._FULL_MM, simulator._SILENT_MM)
+
+
+def test_a_stream_without_an_atlas_has_to_be_real():
+    """A programmer's mistake, told at once."""
+    with pytest.raises(ValueError, match="without an atlas"):
+        SampleStream(None, [stack()], 2, 10, seed=0, real_share=0.5)
+
+
+@pytest.mark.skipif(not SOURCES.is_dir(), reason="the simulator's sources are absent")
+def test_simulated_samples_repeat_themselves_and_obey_the_contrast():
+    """Same seed, same bytes; T1w and T2w streams differ."""
+    from deepspine_sct.training.atlas import build_atlas
+
+    pam50, head = SOURCES / "pam50", SOURCES / "head" / "icbm152_t1.nii.gz"
+    atlas = build_atlas(pam50, head, x_step_mm=8.0)
+    one, two = (SampleStream(atlas, [], 2, 5, seed=1) for _ in range(2))
+    assert equal(one[3], two[3])
+    t1, t2 = (SampleStream(atlas, [], 2, 5, seed=1, families=(f,)) for f in ("t1", "t2"))
+    assert not equal(t1[3], t2[3])

@@ -1,0 +1,218 @@
+"""The training loop: it learns, it stops, and nothing that kills it changes the result."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_dataset import stream
+from torch.utils.data import Dataset
+
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.training.loss import cross_entropy_loss
+from deepspine_sct.training.trainer import Trainer, TrainingConfig
+
+CONFIG = TrainingConfig(
+    steps=6, batch_size=3, learning_rate=1e-3, warmup=2, save_every=2, workers=0, device="cpu"
+)
+
+
+def small_network() -> StackedHourglass:
+    """The architecture, as small as it gets."""
+    torch.manual_seed(7)
+    return StackedHourglass(HourglassConfig(n_features=8, n_stacks=2, depth=2))
+
+
+def score_of(network: torch.nn.Module, step: int) -> dict[str, float]:
+    """Stand in for a validation: some number that depends on the weights alone."""
+    return {"identification_rate": float(sum(p.abs().mean() for p in network.parameters()))}
+
+
+def train(folder: Path, on_save=score_of, config: TrainingConfig = CONFIG) -> Trainer:
+    """Train the small network on phantom scans."""
+    torch.set_num_threads(1)
+    trainer = Trainer(small_network(), stream(), cross_entropy_loss, config, folder, on_save)
+    trainer.run()
+    return trainer
+
+
+def kill_at(step: int, folder: Path) -> None:
+    """Train, and kill the process with SIGKILL in the middle of the epoch that ends at `step`."""
+
+    class Deadly(Dataset):
+        def __getitem__(self, index):
+            if index == step - 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return stream()[index]
+
+        def __len__(self):
+            return len(stream())
+
+    torch.set_num_threads(1)
+    Trainer(small_network(), Deadly(), cross_entropy_loss, CONFIG, folder, score_of).run()
+
+
+def equal_states(one: Path, two: Path) -> bool:
+    """Compare two states tensor by tensor, bit by bit."""
+    a, b = (torch.load(path / "state.pt", weights_only=True) for path in (one, two))
+
+    def same(x, y) -> bool:
+        if isinstance(x, torch.Tensor):
+            return torch.equal(x, y)
+        if isinstance(x, dict):
+            return x.keys() == y.keys() and all(same(x[key], y[key]) for key in x)
+        if isinstance(x, list):
+            return len(x) == len(y) and all(map(same, x, y))
+        return x == y
+
+    return same(a, b)
+
+
+def test_killed_and_resumed_equals_never_killed(tmp_path):
+    """kill -9 in the second epoch; weights, averages, optimiser and log come out bit-equal."""
+    train(tmp_path / "whole")
+    code = "import sys; from pathlib import Path; import test_trainer as t\n"
+    code += "t.kill_at(int(sys.argv[1]), Path(sys.argv[2]))"
+    killed = subprocess.run(
+        [sys.executable, "-c", code, "4", str(tmp_path / "killed")],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len((tmp_path / "killed" / "log.csv").read_text().splitlines()) == 2
+    resumed = train(tmp_path / "killed")
+    assert resumed.step == 6
+    assert equal_states(tmp_path / "whole", tmp_path / "killed")
+    logs = [(tmp_path / name / "log.csv").read_bytes() for name in ("whole", "killed")]
+    assert logs[0] == logs[1] and len(logs[0].splitlines()) == 4
+
+
+class Stop(Exception):
+    """Ends a training from within."""
+
+
+def test_stopped_during_the_validation_the_epoch_ends_again(tmp_path):
+    """The state is written after the validation: its scores are in the log, not lost."""
+
+    def stop(network, step):
+        if step == 4:
+            raise Stop
+        return score_of(network, step)
+
+    with pytest.raises(Stop):
+        train(tmp_path / "stopped", stop)
+    train(tmp_path / "stopped")
+    train(tmp_path / "whole")
+    assert equal_states(tmp_path / "whole", tmp_path / "stopped")
+    log = tmp_path / "stopped" / "log.csv"
+    assert log.read_bytes() == (tmp_path / "whole" / "log.csv").read_bytes()
+
+
+def test_one_batch_can_be_overfitted(tmp_path):
+    """Shown the same batch again and again, the loss falls to a small share of what it was."""
+
+    class OneBatch(Dataset):
+        batch = stream()[1]
+
+        def __getitem__(self, index):
+            return self.batch
+
+        def __len__(self):
+            return 60
+
+    config = TrainingConfig(
+        steps=60, learning_rate=1e-2, warmup=5, save_every=10, workers=0, average_decay=0.9
+    )
+    torch.set_num_threads(1)
+    trainer = Trainer(small_network(), OneBatch(), cross_entropy_loss, config, tmp_path)
+    trainer.run()
+    assert trainer.rows[-1]["loss"] < 0.25 * trainer.rows[0]["loss"]
+
+
+def fixed(scores: list[float]):
+    """Validation that returns the given identification rates, one an epoch."""
+    remaining = iter(scores)
+    return lambda network, step: {"identification_rate": next(remaining)}
+
+
+@pytest.mark.parametrize(
+    ("scores", "epochs", "best_steps"),
+    [
+        ([0.5, 0.4, 0.3], 3, [2]),
+        ([0.1, 0.2, 0.3], 3, [2, 4, 6]),
+        ([0.5, 0.5, 0.5], 3, [2]),
+        ([float("nan"), 0.0, 0.1], 3, [4, 6]),
+    ],
+)
+def test_the_best_epoch_is_kept(tmp_path, scores, epochs, best_steps):
+    """on_best is called when the score is better than ever: not when it is equal, or NaN."""
+    best: list[int] = []
+    trainer = Trainer(
+        small_network(),
+        stream(),
+        cross_entropy_loss,
+        CONFIG,
+        tmp_path,
+        fixed(scores),
+        on_best=lambda network, step: best.append(step),
+    )
+    trainer.run()
+    assert len(trainer.rows) == epochs and best == best_steps
+
+
+def test_training_stops_when_nothing_improves(tmp_path):
+    """Patience 1: the second worse epoch is never begun, and a resume does not begin it either."""
+    config = TrainingConfig(**CONFIG.to_dict() | {"patience": 1})
+    trainer = train(tmp_path, fixed([0.5, 0.4, 0.9]), config)
+    assert trainer.step == 4
+    assert train(tmp_path, fixed([]), config).step == 4
+
+
+def test_the_log_has_a_line_an_epoch(tmp_path):
+    """Step, learning rate, losses and scores, as numbers."""
+    train(tmp_path)
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [2, 4, 6]
+    names = {"step", "learning_rate", "loss", "discs", "level", "identification_rate"}
+    assert set(rows[0]) == names and all(float(v) >= 0 for row in rows for v in row.values())
+
+
+def test_a_state_from_before_the_log_was_in_it_resumes(tmp_path):
+    """Its rows are read from log.csv, those after the state's step are dropped."""
+    train(tmp_path / "old")
+    path = tmp_path / "old" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    rows = state.pop("rows")
+    del state["config"]
+    torch.save(state | {"step": 4}, path)
+    resumed = Trainer(small_network(), stream(), cross_entropy_loss, CONFIG, tmp_path / "old")
+    assert resumed.step == 4 and [row["step"] for row in resumed.rows] == [2, 4]
+    assert resumed.rows[0]["loss"] == pytest.approx(rows[0]["loss"], abs=1e-5)
+
+
+def test_another_training_in_the_same_folder_is_refused(tmp_path):
+    """Other data or another network cannot go on from a state; more steps can."""
+    train(tmp_path)
+    other = TrainingConfig(**CONFIG.to_dict() | {"batch_size": 4})
+    with pytest.raises(DeepspineError, match="batch_size 3 to 4"):
+        train(tmp_path, config=other)
+    larger = StackedHourglass(HourglassConfig(n_features=16, depth=2))
+    with pytest.raises(DeepspineError, match="another network"):
+        Trainer(larger, stream(), cross_entropy_loss, CONFIG, tmp_path)
+    longer = TrainingConfig(**CONFIG.to_dict() | {"steps": 8})
+    assert train(tmp_path, config=longer).step == 8
+
+
+def test_the_learning_rate_rises_holds_and_falls():
+    """Up over the warm-up, one in between, to zero over the cool-down."""
+    config = TrainingConfig(steps=100, warmup=10, cooldown_share=0.3)
+    assert [config.rate(step) for step in (0, 4, 9, 50, 70)] == [0.1, 0.5, 1, 1, 1]
+    assert config.rate(85) == pytest.approx(0.5) and config.rate(100) == 0
