@@ -71,13 +71,18 @@ def real_scans(folder: Path) -> Iterator[Scan]:
 
 
 def simulated_scans(atlas: Atlas, n: int) -> Iterator[Scan]:
-    """Yield whole spines, each at every coverage: windows of 20 to 100 % of the way from C1 to S1."""
+    """Yield whole spines, each at every coverage (20 to 100 % of the way from C1 to S1), and each once more as it
+    comes out of a bad scanner: cut, defaced, with dark ends."""
     for i in range(n):
-        rng = np.random.default_rng([SEED, i])
         family = ("t1", "t2", "t1_tse", "t2", "stir", "t2s")[i % 6]
-        case = simulate(rng, atlas, WHOLE_SPINE, family=family, centre_s_mm=175.0, off_middle=False)
-        for coverage in COVERAGES:
-            yield _window(rng, case, coverage, f"sim_{i:03d}_{family}_{coverage:.0%}")
+        for partial, coverages in ((False, COVERAGES), (True, (1.0,))):
+            rng = np.random.default_rng([SEED, i])
+            case = simulate(
+                rng, atlas, WHOLE_SPINE, family=family, centre_s_mm=175.0, off_middle=False, partial=partial
+            )
+            for coverage in coverages:
+                name = f"sim_{i:03d}_{family}_{coverage:.0%}{'_cut' if partial else ''}"
+                yield _window(rng, case, coverage, name)
 
 
 def _window(rng, case: Case, coverage: float, name: str) -> Scan:
@@ -100,7 +105,7 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
         for v, (row, col) in enumerate(case.tips_rc, 1)
         if low - 0.5 <= row < high - 0.5
     }
-    group = f"simulated, {coverage:.0%} of the spine{ends}"
+    group = "simulated, cut and dark" if name.endswith("cut") else f"simulated, {coverage:.0%} of the spine{ends}"
     truth = {v: xyz for v, xyz in places.items() if case.presence[v - 1] > 0.5}
     hidden = {v: xyz for v, xyz in places.items() if v not in truth}
     return Scan(name, group, Volume(image[None], grid), truth, True, hidden)

@@ -118,7 +118,7 @@ def test_flips_happen_at_their_share_only():
 def test_slabs_beside_the_spine_teach_silence():
     """A slab on the discs has full presence, one 12 mm off has none and teaches no level."""
     made = stack()
-    middle = int(made.presence.sum(1).argmax())
+    middle = made.middle
     assert made.presence[middle, 2:7].min() == 1 and made.presence[:, 10].max() == 0
     off = np.flatnonzero(made.presence.sum(1) == 0)
     assert len(off) and abs(off - middle).min() * 4 >= SILENT_MM

@@ -35,6 +35,8 @@ ALLOWED_LIBRARIES = {
     "onnxruntime": {"model.onnx_runtime"},
     "onnx": {"model.export"},
     "matplotlib": {"evaluation"},
+    "bids_validator": {"cohort.discovery"},
+    "distributed": {"cohort.cluster"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""
 
@@ -115,7 +117,7 @@ def test_every_room_stands_in_the_table():
         ("labeling.inference", "from deepspine_sct.model.checkpoint import load_checkpoint", 0),
         ("labeling.inference", "import torch.nn.functional as F", 1),
         ("training.trainer", "from deepspine_sct.evaluation.metrics import score_case", 1),
-        ("evaluation.page", "from deepspine_sct.cli.report import build_report", 1),
+        ("evaluation.page", "from deepspine_sct.cli.table import disc_table", 1),
         ("cli.label", "from deepspine_sct import __version__\nimport deepspine_sct.sct.qc", 0),
     ],
 )

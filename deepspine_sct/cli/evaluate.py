@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deepspine_sct.cli.evaluate_cases import TrueCase, read_cases, read_predictions, run_model
 from deepspine_sct.cli.outputs import picture_of
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import named, positive
+from deepspine_sct.cli.study_types import checkpoint_path, named, positive
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         type=named,
         default=[],
         metavar="<name>=<file>",
-        help="A name and a checkpoint to label the images with. May be given several times.",
+        help="A name and a checkpoint to label the images with, or the word installed. May be given "
+        "several times.",
     )
     add(
         "-attention",
@@ -165,7 +166,7 @@ def evaluate(args: argparse.Namespace) -> None:
     args.ofolder.mkdir(parents=True, exist_ok=True)
     predictions = {name: read_predictions(name, pattern, cases) for name, pattern in args.pred}
     for name, path in args.model:
-        predictions[name] = _label_all(name, Path(path), cases, args)
+        predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
     study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
     rows = write_report(study, cases, args)
     if args.v:

@@ -1,6 +1,7 @@
 """`sct_deepspine_label`: one scan in, one file of named discs out."""
 
 import json
+import shlex
 import shutil
 import sys
 from argparse import Namespace
@@ -9,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.cord import make_straight, write_cord
 from deepspine_sct.cli.label_arguments import get_parser
 from deepspine_sct.cli.outputs import Outputs, picture_of, plan_outputs
 from deepspine_sct.cli.parser import run, say
@@ -18,6 +20,7 @@ from deepspine_sct.errors import DeepspineError, NoDiscFound
 if TYPE_CHECKING:
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.inference import Predictor, Result
+    from deepspine_sct.sct.detour import Points, Straight
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status; see `deepspine_sct.cli.parser.run`.
     """
-    return run(get_parser(), label, argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = get_parser()
+    parser.set_defaults(cmdline=shlex.join([parser.prog, *arguments]))
+    return run(parser, label, arguments)
 
 
 def label(args: Namespace) -> None:
@@ -47,6 +53,7 @@ def label(args: Namespace) -> None:
         When the image holds no disc; no file is written.
     """
     from deepspine_sct.image.nifti import read_volume, write_discs
+    from deepspine_sct.sct.levels import read_cord
 
     outputs = plan_outputs(args)
     if outputs.wants_picture:
@@ -57,13 +64,14 @@ def label(args: Namespace) -> None:
     seconds: dict[str, float] = {}
     started_s = perf_counter()
     volume = read_volume(args.i, lazy=True)
+    cord = read_cord(args.s, volume.grid) if args.s else None
     seconds["read"] = perf_counter() - started_s
 
     started_s = perf_counter()
     predictor = load_predictor(args)
     seconds["load"] = perf_counter() - started_s
 
-    result = find_discs(predictor, volume, args)
+    result, straight = find_discs(predictor, volume, args, outputs)
     seconds |= result.seconds
 
     started_s = perf_counter()
@@ -72,7 +80,13 @@ def label(args: Namespace) -> None:
     seconds["write"] = perf_counter() - started_s
 
     report = describe(args, outputs, predictor.checksum, result, voxels, seconds)
+    if cord is not None:
+        report["warnings"] += write_cord(args, outputs, cord, volume.grid, voxels)
     write_extras(args, outputs, volume, result, report)
+    if outputs.qc:
+        from deepspine_sct.cli.quality import add_to_report
+
+        add_to_report(args, outputs.qc, volume, straight, result, report)
     announce(args, outputs, report)
 
 
@@ -83,8 +97,17 @@ def load_predictor(args: Namespace) -> "Predictor":
     return Predictor.load(Path(args.model) if args.model else None, device=args.device)
 
 
-def find_discs(predictor: "Predictor", volume: "Volume", args: Namespace) -> "Result":
+def find_discs(
+    predictor: "Predictor", volume: "Volume", args: Namespace, outputs: Outputs
+) -> "tuple[Result, Straight | None]":
     """Run the network and the ordering, from the start that the user gave, if any.
+
+    Returns
+    -------
+    Result
+        Discs of the scan.
+    Straight or None
+        The straight image that they were found in, with -straighten.
 
     Raises
     ------
@@ -105,7 +128,17 @@ def find_discs(predictor: "Predictor", volume: "Volume", args: Namespace) -> "Re
         discs = _predict(predictor, volume, args).labeling.discs
         pins = start.pin_from_slice(slice_index, value, discs, volume.grid)
     start.check_pins(pins or {}, args.discs)
-    return _predict(predictor, volume, args, values=args.discs, pins=pins)
+
+    def predict(image: "Volume", known: "Points | None") -> "Result":
+        return _predict(predictor, image, args, values=args.discs, pins=known)
+
+    if not args.straighten:
+        return predict(volume, pins), None
+    from deepspine_sct.sct.detour import find_straightened
+
+    straight = make_straight(args, outputs, volume, predict, pins)
+    result = find_straightened(predict, straight, pins)
+    return _checked(result, args), straight
 
 
 def _predict(
@@ -116,6 +149,11 @@ def _predict(
         result = predictor.predict(volume, threshold=args.thr, **request)
     except DeepspineError as error:
         raise type(error)(f"{args.i}: {error}") from error
+    return _checked(result, args)
+
+
+def _checked(result: "Result", args: Namespace) -> "Result":
+    """Refuse a result without a disc."""
     if not result.labeling.discs:
         raise NoDiscFound(
             f"{args.i}: no disc was found, so nothing was written; check that the scan shows the "
@@ -133,7 +171,7 @@ def describe(
     seconds: Mapping[str, float],
 ) -> dict:
     """Gather the report of the run from its pieces."""
-    from deepspine_sct.cli.report import build_report, gather_warnings, installed_versions
+    from deepspine_sct.evaluation.report import build_report, gather_warnings, installed_versions
 
     return build_report(
         inputs={
@@ -143,6 +181,8 @@ def describe(
             "values": args.discs,
             "initlabel": args.initlabel,
             "initz": args.initz,
+            "cord": args.s,
+            "straighten": args.straighten,
         },
         outputs={name: str(path) for name, path in outputs.named().items()},
         labeling=result.labeling,
@@ -171,20 +211,12 @@ def write_extras(
     for kind, path in outputs.explanations.items():
         shown = (volume, result.prediction, kind, points_xyz)
         write_explanation(path, picture_of(path), *shown)
-    from deepspine_sct.evaluation.overlay import render_overlay
-    from deepspine_sct.evaluation.page import add_entry, default_identity
-
-    written = {disc["value"] for disc in report["discs"]}
-    discs = [disc for disc in result.labeling.discs if disc.value in written]
-    picture = render_overlay(volume, discs, title=Path(args.i).name)
     if outputs.overlay:
-        with atomic_path(outputs.overlay) as path:
-            path.write_bytes(picture)
-    if outputs.qc:
-        identity = default_identity(args.i)
-        identity["dataset"] = args.qc_dataset or identity["dataset"]
-        identity["subject"] = args.qc_subject or identity["subject"]
-        add_entry(outputs.qc, identity, report, picture)
+        from deepspine_sct.evaluation.report import written_discs
+        from deepspine_sct.evaluation.overlay import draw_overlay
+
+        discs = written_discs(result.labeling, report)
+        draw_overlay(outputs.overlay, volume, discs, title=Path(args.i).name)
 
 
 def announce(args: Namespace, outputs: Outputs, report: Mapping) -> None:

@@ -28,6 +28,7 @@ def get_parser() -> SctArgumentParser:
         PROG, DESCRIPTION, usage="-i <file> -c <contrast> [options]", epilog=EPILOG
     )
     _add_mandatory_arguments(parser)
+    _add_cord_arguments(parser)
     _add_output_arguments(parser)
     _add_qc_arguments(parser)
     _add_start_arguments(parser)
@@ -49,6 +50,27 @@ def _add_mandatory_arguments(parser: SctArgumentParser) -> None:
         required=True,
         help="Contrast of the image. The network looks at every contrast in the same way; it was "
         "tested on t1 and t2, and any other one is reported with a warning.",
+    )
+
+
+def _add_cord_arguments(parser: SctArgumentParser) -> None:
+    parser.optional.add_argument(
+        "-s",
+        metavar="<file>",
+        help="Segmentation of the spinal cord, on any grid in the world of the image. Its vertebral "
+        "levels go to <segmentation>_labeled.nii.gz and one voxel per disc, on the middle line of "
+        "the cord, to <segmentation>_labeled_discs.nii.gz, beside the label file: what "
+        "`sct_label_vertebrae -discfile` makes of it. SCT is not needed.",
+    )
+    parser.optional.add_argument(
+        "-straighten",
+        type=int,
+        choices=(0, 1, 2),
+        default=0,
+        help="Look for the discs in a straight image. 0: in the image as it is. 1: straightened by "
+        "`sct_straighten_spinalcord` along the cord (-s, else segmented by `sct_deepseg`, where its "
+        "model is installed); only discs beside the segmented cord are found. 2: without SCT, for "
+        "scoliosis: a second look, with the spine of the first one slid into one plane. Default: 0.",
     )
 
 

@@ -87,8 +87,8 @@ def plan_outputs(args: Namespace) -> Outputs:
         qc=_optional_path(args.qc),
         attention=_optional_path(args.attention),
         heatmaps=_optional_path(args.heatmaps),
-        levels=discs.parent / labeled_name(args.s) if args.s else None,
-        cord_discs=discs.parent / labeled_name(args.s, "_labeled_discs") if args.s else None,
+        levels=discs.parent / cord_name(args.s, "_labeled") if args.s else None,
+        cord_discs=discs.parent / cord_name(args.s, "_labeled_discs") if args.s else None,
     )
     if args.straighten and outputs.explanations:
         raise DeepspineError("-attention and -heatmaps show the image as it is: use -straighten 0")
@@ -109,15 +109,25 @@ def plan_outputs(args: Namespace) -> Outputs:
 
 def default_name(image: str) -> str:
     """Name the label file after the image, as SCT's commands do: t2_labeled_discs.nii.gz."""
-    name = Path(image).name
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
-    return f"{name[: len(name) - len(suffix)]}_labeled_discs.nii.gz"
+    return f"{_split(image)[0]}_labeled_discs.nii.gz"
+
+
+def cord_name(cord: str, ending: str) -> str:
+    """Name a labeled cord after its segmentation, as SCT does: t2_seg_labeled.nii.gz."""
+    stem, suffix = _split(cord)
+    return f"{stem}{ending}{suffix}"
 
 
 def picture_of(path: Path) -> Path:
     """Name the picture beside a NIfTI file."""
-    suffix = next(suffix for suffix in SUFFIXES[::-1] if path.name.lower().endswith(suffix))
-    return path.with_name(f"{path.name[: -len(suffix)]}.png")
+    return path.with_name(f"{_split(path)[0]}.png")
+
+
+def _split(path: str | Path) -> tuple[str, str]:
+    """File name before its suffix, and the suffix of a NIfTI file, if it has one."""
+    name = Path(path).name
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
 
 
 def _optional_path(name: str | None) -> Path | None:

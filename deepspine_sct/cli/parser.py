@@ -59,7 +59,9 @@ class SctArgumentParser(argparse.ArgumentParser):
         """Parse as argparse does, but refuse abbreviated and run-together options."""
         arguments = sys.argv[1:] if args is None else list(args)
         for argument in arguments:
-            if _looks_like_an_option(argument) and argument not in self._option_string_actions:
+            # BIDS Apps take --name=value as well.
+            name = argument.partition("=")[0] if argument.startswith("--") else argument
+            if _looks_like_an_option(argument) and name not in self._option_string_actions:
                 self.error(
                     f"unrecognized option: {argument} "
                     f"(for a file whose name begins with a dash, write ./{argument})"

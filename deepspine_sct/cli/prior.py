@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.cli.study_types import checkpoint_path
 
 PROG = "sct_deepspine_prior"
 
@@ -33,7 +34,7 @@ def get_parser() -> SctArgumentParser:
         default="train",
         help="Part of the set to learn from. Default: train.",
     )
-    add("-model", type=Path, metavar="<file>", help="Checkpoint to put the prior into.")
+    add("-model", type=Path, metavar="<file>", help="Checkpoint to put it into, or installed.")
     add("-o", type=Path, metavar="<file>", help="Checkpoint to write; needs -model.")
     add("-json", type=Path, metavar="<file>", help="Prior to write as JSON.")
     add("-plot", type=Path, metavar="<file>", help="Picture to write (.png).")
@@ -82,7 +83,7 @@ def learn_prior(args: argparse.Namespace) -> None:
         with atomic_path(args.plot) as path:
             path.write_bytes(picture)
     if args.model:
-        _store(prior.to_dict(), args.model, args.o)
+        _store(prior.to_dict(), checkpoint_path(args.model), args.o)
     for path in filter(None, (args.json, args.plot, args.o)):
         say(f"Wrote {path}")
 

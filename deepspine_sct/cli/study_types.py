@@ -1,6 +1,10 @@
 """Argument types of the research commands: from what a user types to a checked value."""
 
 from argparse import ArgumentTypeError
+from pathlib import Path
+
+INSTALLED = "installed"
+"""What a user writes for the checkpoint that comes with the package."""
 
 
 def shares(text: str) -> tuple[float, ...]:
@@ -40,6 +44,15 @@ def named(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise ArgumentTypeError(f"'{text}' is not NAME=VALUE, as in ours=out/{{stem}}.nii.gz")
     return name, value
+
+
+def checkpoint_path(text: str | Path) -> Path:
+    """Path of the checkpoint that a user named: a file, or the one that is installed."""
+    if str(text) != INSTALLED:
+        return Path(text)
+    from deepspine_sct.model.runtime import SHIPPED  # brings numpy, which -h does without
+
+    return SHIPPED
 
 
 def _number(text: str, low: float, high: float) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import count, positive, share
+from deepspine_sct.cli.study_types import checkpoint_path, count, positive, share
 
 if TYPE_CHECKING:
     from deepspine_sct.training.prepared import PreparedSet
@@ -33,7 +33,7 @@ writes into -ofolder:
   state.pt             what resuming needs
 
 examples:
-  sct_deepspine_train -set set -ofolder run -start deepspine.safetensors -epochs 20 -lr 0.0003
+  sct_deepspine_train -set set -ofolder run -start installed -epochs 20 -lr 0.0003
   sct_deepspine_train -data sources -set set -real 0.5 -ofolder run"""
 
 
@@ -125,7 +125,7 @@ def _add_network_arguments(parser: SctArgumentParser) -> None:
         "-start",
         type=Path,
         metavar="<file>",
-        help="Checkpoint to start from; it brings its own architecture.",
+        help="Checkpoint to start from, or the word installed; it brings its own architecture.",
     )
     add(
         "-loss",
@@ -225,8 +225,9 @@ def train(args: argparse.Namespace) -> None:
         n_discs=args.discs,
         attention=bool(args.attention),
     )
+    start = checkpoint_path(args.start) if args.start else None
     checkpoint = recipe.train(
-        sources, args.ofolder, config, network, args.start, on_save, diary.close_epoch
+        sources, args.ofolder, config, network, start, on_save, diary.close_epoch
     )
     say(f"Wrote {checkpoint}")
 
@@ -239,8 +240,12 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "Tr
     n_images = len(prepared.select("train")) if prepared else 0
     one_pass = max(1, round(n_images / args.batch)) if prepared else SIMULATED_EPOCH_STEPS
     epoch_steps = args.epoch_steps or one_pass
+    steps = args.steps or args.epochs * epoch_steps
     return TrainingConfig(
-        steps=args.steps or args.epochs * epoch_steps,
+        steps=steps,
+        # A short training cannot wait as long for the rate to rise, nor average over as many steps.
+        warmup=max(1, min(TrainingConfig.warmup, steps // 10)),
+        average_decay=min(TrainingConfig.average_decay, max(0.0, 1 - 10 / steps)),
         batch_size=args.batch,
         learning_rate=args.lr,
         loss=args.loss,

@@ -107,29 +107,65 @@ def render_overlay(
     DeepspineError
         When matplotlib is not installed.
     """
-    require_matplotlib()
-    from matplotlib.figure import Figure  # not pyplot: no window, no state that others share
-
     truth = truth or {}
     points_xyz = np.array([disc.xyz_mm for disc in discs] + list(truth.values()))
     image, points_rc, zooms_mm = sagittal_image(volume, points_xyz)
+    figure, axes, _ = _draw_image(image, zooms_mm)
+    _draw_discs(axes, discs, points_rc[: len(discs)])
+    _draw_truth(axes, list(truth), points_rc[len(discs) :])
+    # A dollar sign in a file name is not mathematics.
+    axes.set_title(title, fontsize=10, parse_math=False)
+    return _to_png(figure, "white")
+
+
+def render_layers(volume: Volume, discs: Sequence[Disc]) -> tuple[bytes, bytes]:
+    """Draw the mid-sagittal image and its discs as two pictures that lie on each other.
+
+    Parameters
+    ----------
+    volume, discs
+        As for `render_overlay`.
+
+    Returns
+    -------
+    background, overlay : bytes
+        PNG files of one size; the overlay is transparent where no disc is drawn.
+
+    Raises
+    ------
+    DeepspineError
+        When matplotlib is not installed.
+    """
+    image, points_rc, zooms_mm = sagittal_image(volume, np.array([disc.xyz_mm for disc in discs]))
+    figure, axes, shown = _draw_image(image, zooms_mm)
+    background = _to_png(figure, "black")
+    shown.set_visible(False)
+    _draw_discs(axes, discs, points_rc)
+    return background, _to_png(figure, "none")
+
+
+def _draw_image(image: np.ndarray, zooms_mm: Sequence[float]):
+    """Draw an image (H, W); return the figure, its panel and what shows the image."""
+    require_matplotlib()
+    from matplotlib.figure import Figure  # not pyplot: no window, no state that others share
+
     width_in = HEIGHT_IN * image.shape[1] * zooms_mm[1] / (image.shape[0] * zooms_mm[0])
     # Room for the names on a narrow image, and no banner of a wide one.
     figure = Figure(figsize=(float(np.clip(width_in, 4, 16)), HEIGHT_IN), dpi=DOTS_PER_IN)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.93))
     axes.set_axis_off()
     low, high = np.percentile(image, (1, 99.5))
-    axes.imshow(
+    shown = axes.imshow(
         image, cmap="gray", vmin=low, vmax=high, aspect=zooms_mm[0] / zooms_mm[1],
         interpolation="bicubic",
     )  # fmt: skip
     axes.set_autoscale_on(False)  # a point at the edge must not shrink the image
-    _draw_discs(axes, discs, points_rc[: len(discs)])
-    _draw_truth(axes, list(truth), points_rc[len(discs) :])
-    # A dollar sign in a file name is not mathematics.
-    axes.set_title(title, fontsize=10, parse_math=False)
+    return figure, axes, shown
+
+
+def _to_png(figure, facecolor: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
+    figure.savefig(buffer, format="png", facecolor=facecolor)
     return buffer.getvalue()
 
 

@@ -52,7 +52,7 @@ class Grid:
         if affine.shape != (4, 4) or not np.array_equal(affine[3], (0, 0, 0, 1)):
             raise ValueError("an affine is 4x4 and ends in the row 0 0 0 1")
         # Judged on unit columns: voxels may be small, but their three directions must differ.
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             volume = np.linalg.det(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
         if not (np.isfinite(affine).all() and abs(volume) > 1e-6):
             raise ValueError("the affine is singular or not finite")
@@ -81,8 +81,15 @@ class Grid:
         a reflection.
         """
         cosines = self.affine[:3, :3] / self.zooms_mm  # (world, array axis)
-        axes = np.arange(3)
-        worlds = max(permutations(range(3)), key=lambda w: np.abs(cosines[list(w), axes]).sum())
+
+        def nearness(worlds: tuple[int, ...]) -> tuple[float, ...]:
+            aligned = cosines[:, np.argsort(worlds)]
+            aligned = np.round(aligned * np.where(np.diag(aligned) > 0, 1, -1), 6)
+            # At 45 degrees two choices are equally near. The directions themselves then decide,
+            # not their order in the array, so that a reoriented grid keeps the choice.
+            return (round(np.trace(aligned), 5), *aligned.ravel())
+
+        worlds = max(permutations(range(3)), key=nearness)
         return tuple((w, bool(cosines[w, axis] > 0)) for axis, w in enumerate(worlds))
 
     def to_world(self, ijk: np.ndarray) -> np.ndarray:

@@ -265,7 +265,7 @@ def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
     elif prod(shape) > MAX_VOXELS:
         fault = f"has {prod(shape)} voxels, more than {MAX_VOXELS}; crop it"
     elif n_bytes > largest_content(path):
-        fault = f"is too short for its shape {shape}; copy it again"
+        fault = f"is too short a file for its shape {shape}; copy it again"
     else:
         return shape[:3]
     raise DeepspineError(f"{path}: {fault}")

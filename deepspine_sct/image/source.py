@@ -15,6 +15,8 @@ from ..errors import DeepspineError
 SUFFIXES = (".nii", ".nii.gz")
 
 _DEFLATE_RATIO = 1032  # bytes that one deflated byte can stand for, at most (zlib's own figure)
+_LARGE_BYTES = 2**28
+_LARGE_RATIO = 100  # noise keeps a scan below 10, and a mask of this size below 100
 
 
 def check_suffix(path: Path) -> None:
@@ -50,9 +52,13 @@ def largest_content(path: Path) -> int:
     Returns
     -------
     int
-        The file's size, times deflate's best ratio when it is compressed.
+        The file's size, times deflate's best ratio when it is compressed. What is large shrinks
+        less than that: a small file that claims so is made to exhaust the memory.
     """
-    return path.stat().st_size * (_DEFLATE_RATIO if is_compressed(path) else 1)
+    size = path.stat().st_size
+    if not is_compressed(path):
+        return size
+    return max(size * _LARGE_RATIO, min(size * _DEFLATE_RATIO, _LARGE_BYTES))
 
 
 @contextmanager

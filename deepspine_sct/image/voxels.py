@@ -17,6 +17,8 @@ from .source import is_compressed, open_source
 BLOCK_VOXELS = 2**20
 """Voxels that are converted at a time."""
 
+_LARGEST = 1e30  # of an intensity: single floats end at 3.4e38, and means add many up
+
 
 def float_voxels(
     path: Path, header, slope: float | None = None, intercept: float | None = None
@@ -35,7 +37,7 @@ def float_voxels(
     Returns
     -------
     (n,) float32 array
-        In the order of the file; NaN, infinity and what float32 cannot hold are 0.
+        In the order of the file; NaN, infinity and what float32 cannot hold sums of are 0.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def float_voxels(
             if slope is not None:
                 block *= np.float32(slope)
                 block += np.float32(intercept)
-        finite = np.isfinite(block)
+        finite = np.abs(block) < _LARGEST  # False for NaN
         block[~finite] = 0
         n_finite += np.count_nonzero(finite)
     if n_finite == 0:

@@ -48,12 +48,18 @@ class Labeling:
         infinite when nothing else is possible.
     warnings : list of str
         Sentences for the user: gaps, uncertain names, few discs.
+    score : float
+        Log likelihood ratio [nats] of the whole labeling against an image without discs.
+    fit : float
+        The same for a disc, on average over all that were found, reported or not [nats].
     """
 
     discs: list[Disc] = field(default_factory=list)
     level_confidence: float = 0.0
     level_margin: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    score: float = 0.0
+    fit: float = 0.0
 
     @property
     def points(self) -> dict[int, np.ndarray]:

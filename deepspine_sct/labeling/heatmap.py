@@ -136,7 +136,7 @@ def find_candidates(
         xyz_mm=prediction.grid.to_world(np.column_stack([slab_weight @ slabs, rc])),
         strength=np.minimum(core_total.max(axis=(1, 2, 3)), 1).astype(float),
         evidence=evidence.astype(float),
-        level_mm=np.nanmedian(levels[np.arange(n), best], axis=(-2, -1)).astype(float),
+        level_mm=_median(levels[np.arange(n), best].reshape(n, -1)),
     )
     return candidates.take(candidates.descending())
 
@@ -182,6 +182,14 @@ def _slab_weights(profile: np.ndarray) -> np.ndarray:
     last = np.where(dark & (position > best), position, len(position)).min(axis=1, keepdims=True)
     weight[(position < first) | (position > last)] = 0
     return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """(n,) median of the numbers in each row; NaN, without a warning, where a row has none."""
+    medians = np.full(len(values), np.nan)
+    known = ~np.isnan(values).all(axis=1)
+    medians[known] = np.nanmedian(values[known], axis=1)
+    return medians
 
 
 def _gaussian_offset(window: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -18,6 +19,7 @@ from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime, load_runtime
 from .discs import Labeling
 from .heatmap import find_candidates
+from .plausibility import judge
 from .skeleton import SkeletonPrior, order
 
 THRESHOLD = 0.15
@@ -29,13 +31,16 @@ FINE_STEP_MM = 4.0
 _COARSE_STRIDE = 3  # a coarse slab is every third fine one
 _MARGIN = 2  # fine slabs on either side of those that show the spine
 _TRACE = 0.25  # a coarse slab this strong, relative to the best, shows some of the spine
+_AIR = 0.05  # with less than this share of the highest contrast a slab lies beside the body
 
 MIN_EXTENT_MM = 30.0
 """Less than this from superior to inferior or from anterior to posterior shows no two discs."""
 MAX_PIXEL_MM = 6.0
 """Coarser than this along the spine, discs melt into each other."""
-MAX_EXTENT_MM = 1500.0
-"""No scan is larger; a header that says so is wrong."""
+MAX_HEIGHT_MM = 1500.0
+"""No scan is higher; a header that says so is wrong, and would cost memory without bound."""
+MAX_WIDTH_MM = 700.0
+"""Nor is one wider or deeper: scanners measure 600 or 700 mm across."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,18 @@ class Predictor:
         Raises
         ------
         DeepspineError
-            When the volume is too small or too coarse to show discs.
+            When the volume is too small or too coarse to show discs, or its header contradicts the
+            anatomy.
         """
         seconds: dict[str, float] = {}
         image = canonical(volume)
         check_extent(image.grid)
         slabs, prediction = self._look(image, seconds)
         labeling = self._order(prediction, seconds, threshold, values, pins)
+        started_s = perf_counter()
+        turned = None if pins else partial(self._label_turned, slabs, prediction)
+        labeling = judge(labeling, turned)
+        seconds["plausibility"] = perf_counter() - started_s
         return Result(labeling, slabs, prediction, seconds)
 
     def predict_slabs(self, slabs: Volume) -> Result:
@@ -168,6 +178,18 @@ class Predictor:
         seconds["ordering"] = perf_counter() - started_s
         return labeling
 
+    def _label_turned(
+        self, slabs: Volume, prediction: Prediction, axes: tuple[int, ...]
+    ) -> Labeling:
+        """Label the slab that shows most of the spine as if it were turned over along some axes."""
+        best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
+        maps = self.runtime.run(np.flip(slabs.data[best : best + 1], axes))
+        seen = prediction.heatmaps[best].any(axis=0)[None]  # (1, h, w), not the padding
+        heatmaps = maps.heatmaps * np.flip(seen, axes)[:, None]
+        grid = Grid(seen.shape, prediction.grid.affine)
+        turned = Prediction(heatmaps, maps.level_mm, maps.attention, grid)
+        return order(find_candidates(turned, THRESHOLD), self.prior)
+
     def _look(self, image: Volume, seconds: dict[str, float]) -> tuple[Volume, Prediction]:
         """Run the network on every third slab, then on the missing ones where the spine is."""
         started_s = perf_counter()
@@ -176,10 +198,14 @@ class Predictor:
         coarse = range(n_slabs // 2 % _COARSE_STRIDE, n_slabs, _COARSE_STRIDE)  # with the middle
         slabs = stack.extract(coarse)
         seconds["slabs"] = perf_counter() - started_s
+        contrast = slabs.data.std(axis=(1, 2))
         slabs, prediction = self._read(slabs, seconds)
         if n_slabs == 1:
             return slabs, prediction
-        fine = _around_spine(coarse, prediction.heatmaps.sum(axis=(1, 2, 3)), n_slabs)
+        # Brought to unit variance, noise alone makes the network see discs.
+        in_body = contrast >= _AIR * contrast.max()
+        evidence = prediction.heatmaps.sum(axis=(1, 2, 3)) * in_body
+        fine = _around_spine(coarse, evidence, n_slabs)
         maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
         known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
         started_s = perf_counter()
@@ -244,15 +270,16 @@ def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
 
 def check_extent(grid: Grid) -> None:
     """Refuse a grid, in (L, I, P), that cannot show a row of discs from the side."""
-    _, down_mm, back_mm = grid.shape * grid.zooms_mm
+    across_mm, down_mm, back_mm = grid.shape * grid.zooms_mm
     if min(down_mm, back_mm) < MIN_EXTENT_MM:
         raise DeepspineError(
-            f"the image is only {down_mm:.0f} mm high and {back_mm:.0f} mm deep; discs need at"
+            f"the image is only {down_mm:.3g} mm high and {back_mm:.3g} mm deep; discs need at"
             f" least {MIN_EXTENT_MM:.0f} mm each way in the sagittal plane"
         )
-    if max(down_mm, back_mm) > MAX_EXTENT_MM:
+    if down_mm > MAX_HEIGHT_MM or max(across_mm, back_mm) > MAX_WIDTH_MM:
         raise DeepspineError(
-            f"the header gives the image {down_mm:.0f} x {back_mm:.0f} mm; correct its voxel size"
+            f"the header gives the image {across_mm:.4g} x {back_mm:.4g} x {down_mm:.4g} mm, more"
+            " than a scanner holds; correct its voxel size"
         )
     if max(grid.zooms_mm[1:]) > MAX_PIXEL_MM:
         raise DeepspineError(

@@ -20,7 +20,7 @@ class SkeletonPrior:
     """(K - 1,) Mean distance between successive tips."""
     spread: tuple[float, ...] = (0.09,) * (len(anatomy.DISC_VALUES) - 1)
     """(K - 1,) Standard deviation of those distances at one body size, as a fraction: 0.06 in the
-    86 adults of ``training/annotations.json``, and some for the levels and people not in it."""
+    58 adults of the training sites in ``training/annotations.json``, and some for other people."""
     level_mm: tuple[float, ...] = tuple(anatomy.LEVEL_MM.tolist())
     """(K,) Position of each disc along the template."""
 
@@ -42,7 +42,7 @@ class SkeletonPrior:
     max_angle_deg: float = 75.0
     """Steeper steps do not exist."""
     bend_deg_per_mm: float = 0.5
-    """Root mean square change of direction of the spine; 0.42 in these adults."""
+    """Root mean square change of direction of the spine; 0.44 in these adults."""
     missing_cost: float = 2.0
     """Cost of a gap of one disc between two that are found."""
     missing_more_cost: float = 1.0

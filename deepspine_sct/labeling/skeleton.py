@@ -80,6 +80,8 @@ def order(
         level_confidence=level_confidence,
         level_margin=_margin(bounds.max(axis=1), score, path),
         warnings=_warnings(path, level_confidence),
+        score=float(score),
+        fit=float(score) / len(path),
     )
 
 

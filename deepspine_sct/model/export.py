@@ -74,11 +74,27 @@ def _merged(merge_features: nn.Conv2d, merge_scores: nn.Conv2d, head: Head) -> n
     return merged
 
 
+def multiply_adds(network: nn.Module, shape: tuple[int, int]) -> int:
+    """Count the multiply-adds of all convolutions for one image of ``shape`` (H, W)."""
+    counts = []
+
+    def count(convolution: nn.Conv2d, _: tuple, output: Tensor) -> None:
+        counts.append(convolution.weight.numel() * output.shape[-2] * output.shape[-1])
+
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
+    hooks = [convolution.register_forward_hook(count) for convolution in convolutions]
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, *shape))
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
+
+
 def export(source: Path, target: Path) -> None:
     """Write the export of a checkpoint, whole or not at all; the same bytes for the same input.
 
-    The metadata hold the checkpoint's description and SHA-256, the operator set, and the versions
-    that made the file.
+    The metadata hold the checkpoint's description and SHA-256, the multiply-adds for a pixel of
+    the image, the operator set, and the versions that made the file.
 
     Parameters
     ----------
@@ -124,6 +140,7 @@ def export(source: Path, target: Path) -> None:
             "description": json.dumps(description, sort_keys=True),
             "checkpoint_sha256": checksum(source),
             "multiple": str(network.config.multiple),
+            "multiply_adds_per_pixel": str(multiply_adds(graph, (side, side)) // side**2),
             "opset": str(OPSET),
             "versions": f"deepspine_sct {__version__}, torch {torch.__version__}, onnx {onnx.__version__}",
         },

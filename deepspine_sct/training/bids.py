@@ -57,6 +57,7 @@ def find_scans(
     contrasts: tuple[str, ...] = tuple(CONTRASTS.values()),
     label_suffixes: tuple[str, ...] = LABEL_SUFFIXES,
     label_folder: str = LABEL_FOLDER,
+    subjects: tuple[str, ...] = ("sub-*",),
 ) -> list[Scan]:
     """Find the images of some contrasts, sorted by name, with or without labels.
 
@@ -67,6 +68,7 @@ def find_scans(
     label_suffixes : what follows the image's stem in the name of its labels; the first that exists
         counts
     label_folder : root of the labels, below ``root``
+    subjects : patterns of the subjects' folders
 
     Raises
     ------
@@ -75,11 +77,12 @@ def find_scans(
     """
     if not root.is_dir():
         raise DeepspineError(f"{root}: no such folder; give the root of a BIDS data set")
-    images = sorted(path for path in root.glob("sub-*/**/anat/*") if _contrast(path) in contrasts)
+    files = (path for subject in subjects for path in root.glob(f"{subject}/**/anat/*"))
+    images = sorted({path for path in files if _contrast(path) in contrasts})
     if not images:
-        wanted = " or ".join(contrasts)
+        wanted, subject = " or ".join(contrasts), " or ".join(subjects)
         raise DeepspineError(
-            f"{root}: holds no sub-*/anat/*_{wanted} image; give the root of a BIDS data set"
+            f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set"
         )
     sites = _read_sites(root / "participants.tsv")
     return [_describe(image, root, sites, label_suffixes, root / label_folder) for image in images]

@@ -8,18 +8,23 @@ from deepspine_sct.training.noise import smooth_noise
 _SIGNAL_FLOOR = 0.10  # what a coil receives with less than this share of its best sensitivity is lost in noise
 
 
-def scan(rng: np.random.Generator, image: np.ndarray, spacing_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Degrade a noise-free image (H, W); return it and the boolean (H, W) mask of what can still be seen."""
+def scan(
+    rng: np.random.Generator, image: np.ndarray, spacing_mm: float, partial: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Degrade a noise-free image (H, W); return it and the boolean (H, W) mask of what can still be seen.
+
+    ``partial`` allows parts of the image to be cropped, defaced or out of the coil's reach.
+    """
     shape = image.shape
     image = image * np.exp(rng.uniform(0, 0.35) * smooth_noise(rng, shape, (45, 45)))
-    sensitivity = _coil(rng, shape, spacing_mm)
+    sensitivity = _coil(rng, shape, spacing_mm) if partial else np.ones(shape, np.float32)
     image = image * sensitivity
     image = image * (1 + rng.uniform(0, 0.15) * smooth_noise(rng, shape, (1.5, 1.5)))
     image = np.abs(_blur(rng, image))
     sigma = rng.choice([0.005, 0.02, 0.04, 0.06]) * rng.uniform(0.5, 1.5) * np.percentile(image, 98)
     image = np.hypot(image + rng.normal(0, sigma, shape), rng.normal(0, sigma, shape))  # Rician
     image = image ** rng.uniform(0.75, 1.3)
-    visible = _field_of_view(rng, shape)
+    visible = _field_of_view(rng, shape) if partial else np.ones(shape, bool)
     image[~visible] = 0 if rng.random() < 0.8 else rng.uniform(0, 0.3) * image.max()
     return image.astype(np.float32), visible & (sensitivity > _SIGNAL_FLOOR * sensitivity.max())
 

@@ -47,8 +47,12 @@ def simulate(
     family: str | None = None,
     centre_s_mm: float | None = None,
     off_middle: bool = True,
+    partial: bool = True,
 ) -> Case:
-    """Draw one scan of (H, W) pixels, around ``centre_s_mm`` when given; ``off_middle`` allows slabs beside the middle."""
+    """Draw one scan of (H, W) pixels, around ``centre_s_mm`` when given.
+
+    ``off_middle`` allows slabs beside the middle of the spine, ``partial`` an incomplete field of view.
+    """
     body = random_shape(rng)
     points_mm, origin_mm = _window(rng, body, shape, spacing_mm, centre_s_mm)
     s_mm, u_mm = body.to_cord(points_mm)
@@ -56,7 +60,7 @@ def simulate(
     lateral = _lateral(rng, off_middle)
     x_mm = lateral(s_mm - middle_mm)
     family, means = random_contrast(rng, family)
-    image, visible = scan(rng, paint(rng, atlas, s_mm, u_mm, x_mm, family, means), spacing_mm)
+    image, visible = scan(rng, paint(rng, atlas, s_mm, u_mm, x_mm, family, means), spacing_mm, partial)
     tips_rc = (body.to_plane(LEVEL_MM, atlas.tip_u_mm) - origin_mm) / spacing_mm
     seen = drop_outside(tips_rc, visible)
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))

@@ -26,6 +26,7 @@ class SlabStack:
     slices : one a slab, right to left
     presence : (n, 25) how far each slab may speak of each disc: 1 on its middle, 0 far off or
         absent
+    middle : index of the slice nearest to the discs
     """
 
     name: str
@@ -33,13 +34,11 @@ class SlabStack:
     contrast: str
     slices: tuple[RealSlice, ...]
     presence: np.ndarray
+    middle: int
 
     def draw(self, rng: np.random.Generator) -> tuple[RealSlice, np.ndarray]:
-        """Choose a slab, most often the one that shows most discs; return it and its presence
-        (25,).
-        """
-        best = int(self.presence.sum(1).argmax())
-        chosen = best if rng.random() < _MIDDLE_SHARE else int(rng.integers(len(self.slices)))
+        """Choose a slab, most often the middle one; return it and its presence (25,)."""
+        chosen = self.middle if rng.random() < _MIDDLE_SHARE else int(rng.integers(len(self.slices)))
         return self.slices[chosen], self.presence[chosen]
 
 
@@ -66,7 +65,8 @@ def stack_slabs(
         )
         for k in used
     )
-    return SlabStack(name, site, contrast, slices, presence)
+    middle = int(np.nanmean(off_mm[used], axis=1).argmin())
+    return SlabStack(name, site, contrast, slices, presence, middle)
 
 
 def soften(case: Case, presence: np.ndarray) -> Case:

@@ -1,4 +1,4 @@
-"""The run as data: what -json writes, and what the table and the page are made from."""
+"""The run as data: what -json and a cohort write, and what tables and pages are made from."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,6 +110,12 @@ def gather_warnings(
             f"{contrast}; check every disc by eye"
         )
     return warnings
+
+
+def written_discs(labeling: Labeling, report: Mapping) -> list[Disc]:
+    """Pick the discs of a labeling that its report names: those that lie within the image."""
+    values = {disc["value"] for disc in report["discs"]}
+    return [disc for disc in labeling.discs if disc.value in values]
 
 
 def installed_versions() -> dict[str, str]:

@@ -1,0 +1,158 @@
+"""A BIDS data set of simulated scans, as large as real ones, with ten scans that are broken.
+
+Subjects come in four kinds: without session; with two sessions; with a session and two runs; and
+with `acq-` in the name, not gzipped. The true discs lie under ``derivatives/labels``.
+"""
+
+import gzip
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from deepspine_sct.image.nifti import write_discs, write_volume
+from deepspine_sct.image.volume import Volume, reorient
+from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.training.bids import CONTRASTS, LABEL_FOLDER, LABEL_SUFFIXES
+from deepspine_sct.training.demo_bids import is_visible
+from deepspine_sct.training.volume import VolumeSpec, simulate_volume
+
+SIZES = {
+    "full": ((16, 160, 160), (3.2, 1.6, 1.6), (4, 2, 2)),  # 64 x 320 x 320 at 0.8 mm, as spine-generic
+    "small": ((12, 128, 112), (4.0, 2.0, 2.0), (1, 1, 1)),
+}
+"""Simulated shape and voxel size [mm], and by how much each axis is then divided."""
+
+_FIRST_SEED = 6000  # neither training nor the demonstration scans draw from these
+_NOISE_SD = 8.0  # of at most 2000: voxels that compress as those of a scanner do
+_KINDS = (
+    ("{s}/anat/{s}_T1w.nii.gz", "{s}/anat/{s}_T2w.nii.gz"),
+    ("{s}/ses-01/anat/{s}_ses-01_T2w.nii.gz", "{s}/ses-02/anat/{s}_ses-02_T2w.nii.gz"),
+    (
+        "{s}/ses-01/anat/{s}_ses-01_run-1_T2w.nii.gz",
+        "{s}/ses-01/anat/{s}_ses-01_run-2_T2w.nii.gz",
+        "{s}/ses-01/anat/{s}_ses-01_acq-sag_T1w.nii.gz",
+    ),
+    ("{s}/anat/{s}_acq-sag_T2w.nii",),
+)
+
+
+def image_names(n: int) -> Iterator[str]:
+    """Yield the paths of n images below the data set."""
+    names = (
+        name.format(s=f"sub-{number + 1:04d}")
+        for number in range(n)
+        for name in _KINDS[number % len(_KINDS)]
+    )
+    for _, name in zip(range(n), names, strict=False):
+        yield name
+
+
+def write_data_set(atlas: Atlas, root: Path, n: int, size: str) -> dict[str, str]:
+    """Write n images, ten of them broken; return the fault of each broken one by its path."""
+    root.mkdir(parents=True)
+    description = {"Name": "simulated spines", "BIDSVersion": "1.9.0", "DatasetType": "raw"}
+    (root / "dataset_description.json").write_text(json.dumps(description))
+    names = list(image_names(n))
+    gzipped = [name for name in names if name.endswith(".gz")]  # a fault needs one to hide in
+    broken = dict(zip(gzipped[:: max(1, len(gzipped) // len(FAULTS))], FAULTS, strict=False))
+    for number, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sidecar = path.with_name(f"{path.name.partition('.')[0]}.json")
+        sidecar.write_text(json.dumps({"Manufacturer": "simulator"}))
+        if name in broken:
+            FAULTS[broken[name]](path)
+        else:
+            _write_scan(atlas, root, name, _FIRST_SEED + number, size)
+    return broken
+
+
+def _write_scan(atlas: Atlas, root: Path, name: str, seed: int, size: str) -> None:
+    shape, zooms_mm, parts = SIZES[size]
+    family = next(family for family, suffix in CONTRASTS.items() if f"_{suffix}." in name)
+    centre_mm = 300.0 + seed * 37.0 % 130.0
+    spec = VolumeSpec(family, shape, zooms_mm, centre_mm, tilt=0.02 * (-1) ** seed)
+    coarse, points = simulate_volume(seed, atlas, spec)
+    volume = reorient(_divided(coarse, parts, seed), ("R", "A", "S"))
+    write_volume(root / name, volume)
+    labels = root / LABEL_FOLDER / f"{name.partition('.')[0]}{LABEL_SUFFIXES[0]}.nii.gz"
+    labels.parent.mkdir(parents=True, exist_ok=True)
+    seen = {value: xyz_mm for value, xyz_mm in points.items() if is_visible(coarse, xyz_mm)}
+    write_discs(labels, volume.grid, seen)
+
+
+def _divided(volume: Volume, parts: tuple[int, int, int], seed: int) -> Volume:
+    """Divide every voxel into parts, linearly, and add noise."""
+    data = ndimage.zoom(volume.data.astype(np.float32), parts, order=1, mode="nearest", grid_mode=True)
+    data += np.random.default_rng(seed).normal(0, _NOISE_SD, data.shape).astype(np.float32)
+    grid = volume.grid.resampled(data.shape, volume.grid.zooms_mm / parts)
+    return Volume(np.abs(data).astype(np.int16), grid)
+
+
+def _save(path: Path, data: np.ndarray, zooms_mm=(1.0, 1.0, 1.0)) -> None:
+    nib.save(nib.Nifti1Image(data, np.diag([*zooms_mm, 1.0])), path)
+
+
+def _noise(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(0).normal(300, 60, shape).astype(np.int16)
+
+
+def _truncated(path: Path) -> None:
+    _save(path, _noise((40, 90, 80)))
+    with open(path, "r+b") as stream:
+        stream.truncate(path.stat().st_size // 2)
+
+
+def _pointer(path: Path) -> None:
+    path.symlink_to("../../.git/annex/objects/x1/2y/SHA256E-s1--abc.nii.gz/SHA256E-s1--abc.nii.gz")
+
+
+def _vast(path: Path, dtype: type, shape: tuple[int, int, int]) -> None:
+    """Write a file that is small and claims, truly, to hold very much: almost all zeros."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
+    header.set_sform(np.eye(4), 1)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    start = header.binaryblock + bytes(4) + bytes(range(200))
+    rest = int(np.prod(shape)) * np.dtype(dtype).itemsize + 352 - len(start)
+    zeros = gzip.compress(bytes(2**24))
+    with open(path, "wb") as stream:
+        stream.write(gzip.compress(start))
+        for _ in range(rest // 2**24):  # gzip files may be written one after another
+            stream.write(zeros)
+        stream.write(gzip.compress(bytes(rest % 2**24)))
+
+
+FAULTS: dict[str, Callable[[Path], object]] = {
+    "truncated": _truncated,
+    "pointer": _pointer,
+    "empty": lambda path: path.touch(),
+    "four dimensions": lambda path: _save(path, _noise((20, 40, 40, 3))),
+    "constant": lambda path: _save(path, np.full((40, 90, 80), 7, np.int16)),
+    "axial": lambda path: _save(path, _noise((160, 160, 24)), (0.8, 0.8, 5.0)),
+    "text": lambda path: path.write_bytes(gzip.compress(os.urandom(8192))),
+    "memory": lambda path: _vast(path, np.float32, (1100, 1000, 1100)),
+    "time": lambda path: _vast(path, np.uint8, (1200, 1000, 1400)),
+    "no spine": lambda path: _save(path, _noise((40, 90, 80))),
+}
+"""What is wrong, and how to write such a file."""
+
+REASONS = {
+    "truncated": ("failed", "truncated gzip"),
+    "pointer": ("skipped", "git annex get"),
+    "empty": ("failed", "is empty"),
+    "four dimensions": ("failed", "has 3 volumes"),
+    "constant": ("failed", "every voxel has the same value"),
+    "axial": ("skipped", "axial scan"),
+    "text": ("failed", "is not a NIfTI file"),
+    "memory": ("failed", "needs more memory"),
+    "time": ("failed", "took longer than"),
+    "no spine": ("failed", "no disc was found"),
+}
+"""Outcome of each fault, and words of the reason that must be given."""

@@ -1,0 +1,77 @@
+"""What no program gets below for some scans, as JSON: ``python benchmarks/floors.py SCAN...``.
+
+For each scan the time to decompress it, and the time of the network's multiply-adds at the rate at
+which this machine multiplies large matrices.
+"""
+
+import json
+import sys
+import zlib
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import onnxruntime as ort
+
+from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.model.runtime import SHIPPED_ONNX, load_runtime
+
+SIDE = 1536  # of the matrices: 3.6 billion multiply-adds, larger than any cache
+REPEATS = 5
+
+
+class CountingRuntime:
+    """A runtime that counts the images and the pixels it is given."""
+
+    def __init__(self, inner):
+        self.inner, self.images, self.pixels = inner, 0, 0
+        self.description, self.checksum = inner.description, inner.checksum
+        self.multiple = inner.multiple
+
+    def run(self, images):
+        """Run the inner runtime."""
+        self.images += len(images)
+        self.pixels += images.size
+        return self.inner.run(images)
+
+
+def best_s(action) -> float:
+    """Shortest time of several runs [s]."""
+    times_s = []
+    for _ in range(REPEATS):
+        started_s = perf_counter()
+        action()
+        times_s.append(perf_counter() - started_s)
+    return min(times_s)
+
+
+def inflate(path: Path) -> None:
+    """Decompress a file in pieces and throw the result away."""
+    decompressor = zlib.decompressobj(wbits=31)
+    with open(path, "rb") as stream:
+        while piece := stream.read(2**18):
+            decompressor.decompress(piece)
+
+
+def main() -> None:
+    """Print the floors of the scans on the command line."""
+    metadata = ort.InferenceSession(str(SHIPPED_ONNX)).get_modelmeta().custom_metadata_map
+    per_pixel = int(metadata["multiply_adds_per_pixel"])
+    factor = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
+    rate = SIDE**3 / best_s(lambda: factor @ factor)  # multiply-adds a second
+    scans = {}
+    for name in sys.argv[1:]:
+        runtime = CountingRuntime(load_runtime(device="cpu"))
+        Predictor(runtime).predict(read_volume(name, lazy=True))
+        scans[name] = {
+            "images": runtime.images,
+            "multiply_adds": runtime.pixels * per_pixel,
+            "read": best_s(lambda path=name: inflate(path)),
+            "network": runtime.pixels * per_pixel / rate,
+        }
+    print(json.dumps({"multiply_adds_per_s": rate, "scans": scans}))
+
+
+if __name__ == "__main__":
+    main()

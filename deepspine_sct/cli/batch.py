@@ -1,0 +1,207 @@
+"""`sct_deepspine_batch`: a whole BIDS data set, on one machine or on a cluster."""
+
+import os
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepspine_sct.cli.batch_arguments import get_parser
+from deepspine_sct.cli.parser import run, say
+from deepspine_sct.errors import DeepspineError
+
+if TYPE_CHECKING:
+    from deepspine_sct.cohort.discovery import Findings
+    from deepspine_sct.cohort.job import Job, Outcome
+    from deepspine_sct.training.bids import Scan
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status; see `deepspine_sct.cli.parser.run`.
+    """
+    return run(get_parser(), batch, argv)
+
+
+def batch(args: Namespace) -> None:
+    """Do what the arguments say.
+
+    Raises
+    ------
+    DeepspineError
+        When the data set, the output or the request cannot be used, or some scans failed.
+    """
+    from deepspine_sct.cohort.discovery import search
+    from deepspine_sct.training.bids import CONTRASTS
+
+    suffixes = tuple(args.suffix or (CONTRASTS[contrast] for contrast in args.contrast))
+    source = Path(args.bids_dir).absolute()
+    findings = search(source, suffixes, args.participant_label, args.session_label)
+    if args.analysis_level == "group":
+        report_on_group(args, findings)
+    elif args.dry_run:
+        show_plan(make_job(args), findings, args.force)
+    else:
+        label_participants(args, findings)
+
+
+def make_job(args: Namespace, date: str = "") -> "Job":
+    """Gather what is done to every scan.
+
+    Raises
+    ------
+    DeepspineError
+        When the network or a folder is missing, or pictures cannot be drawn.
+    """
+    from deepspine_sct.cohort.job import Job
+    from deepspine_sct.evaluation.overlay import require_matplotlib
+    from deepspine_sct.model.runtime import load_runtime
+
+    if args.qc:
+        require_matplotlib()
+    cords = Path(args.derivatives_seg).absolute() if args.derivatives_seg else None
+    if cords and not cords.is_dir():
+        raise DeepspineError(f"{cords}: no such folder; check --derivatives-seg")
+    model = Path(args.model).absolute() if args.model else None
+    return Job(
+        source=Path(args.bids_dir).absolute(),
+        target=Path(args.output_dir).absolute(),
+        checksum=load_runtime(model, "cpu").checksum,
+        date=date,
+        model=model,
+        pictures=args.qc,
+        cords=cords,
+        timeout_s=args.timeout,
+        memory_gb=args.memory,
+    )
+
+
+def label_participants(args: Namespace, findings: "Findings") -> None:
+    """Label the scans that are not done yet, and say how it went.
+
+    Raises
+    ------
+    DeepspineError
+        When some scans failed, or the run as a whole did.
+    """
+    from dataclasses import replace
+
+    from deepspine_sct.cohort import state
+    from deepspine_sct.cohort.job import FAILED
+    from deepspine_sct.cohort.outputs import open_target
+
+    job = make_job(args)
+    job = replace(job, date=open_target(job.target, job.source, job.checksum))
+    warn(findings)
+    todo = [scan for scan in findings.scans if args.force or not state.settled(job, scan)]
+    state.forget(job, todo)
+    if args.v and len(todo) < len(findings.scans):
+        say(f"{len(findings.scans) - len(todo)} of {len(findings.scans)} scans are done already")
+    outcomes = list(shown(label(args, job, todo), len(todo), args.v)) if todo else []
+    if not (args.participant_label or args.session_label):
+        write_tables(job, findings)
+    counts = Counter(outcome.kind for outcome in outcomes)
+    if args.v:
+        say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
+    if counts[FAILED]:
+        raise DeepspineError(
+            f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
+            f"{job.target}/logs, and the next run tries them again"
+        )
+
+
+def label(args: Namespace, job: "Job", scans: "Sequence[Scan]") -> "Iterator[Outcome]":
+    """Have the scans labelled where the user wants it."""
+    if args.scheduler:
+        from deepspine_sct.cohort.cluster import label_on_cluster
+
+        return label_on_cluster(job, scans, args.scheduler)
+    from deepspine_sct.cohort.local import label_locally, usable_cores
+
+    n_workers = min(args.n_procs or usable_cores(), len(scans))
+    return label_locally(job, scans, n_workers)
+
+
+def shown(outcomes: "Iterable[Outcome]", total: int, verbosity: int) -> "Iterator[Outcome]":
+    """Pass outcomes on under a progress bar, and name those that are no success."""
+    from tqdm import tqdm
+
+    from deepspine_sct.cohort.job import LABELLED
+
+    hidden = verbosity == 0 or os.environ.get("SCT_PROGRESS_BAR", "").lower() in ("off", "no", "false")
+    with tqdm(outcomes, total=total, unit="scan", disable=hidden, smoothing=0.05) as bar:
+        for outcome in bar:
+            if outcome.kind != LABELLED:
+                tqdm.write(f"{outcome.kind}: {outcome.image}: {outcome.reason}", sys.stderr)
+            elif verbosity == 2:
+                notes = "".join(f"; {warning}" for warning in outcome.warnings)
+                tqdm.write(f"{outcome.kind}: {outcome.image}{notes}", sys.stderr)
+            yield outcome
+
+
+def warn(findings: "Findings") -> None:
+    """Say what is left out, and what lacks its sidecar."""
+    for image, reason in findings.skipped.items():
+        print(f"skipped: {image}: {reason}", file=sys.stderr)
+    bare = findings.without_sidecar
+    if bare:
+        print(
+            f"Warning: {len(bare)} scans have no JSON sidecar, {bare[0].image.name} for one; "
+            "they are labelled all the same",
+            file=sys.stderr,
+        )
+
+
+def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
+    """Print what a run would do to each scan."""
+    from deepspine_sct.cohort.discovery import relative
+    from deepspine_sct.cohort.state import settled
+
+    warn(findings)
+    counts: Counter[str] = Counter()
+    for scan in findings.scans:
+        known = None if force else settled(job, scan)
+        deed = f"{known.kind} before" if known else "to do"
+        counts[deed] += 1
+        say(f"{deed}: {relative(scan)}")
+    say(", ".join(f"{n} {deed}" for deed, n in counts.items()))
+
+
+def report_on_group(args: Namespace, findings: "Findings") -> None:
+    """Write the tables and the page."""
+    from deepspine_sct.cohort.job import Job
+    from deepspine_sct.cohort.report import write_report
+    from deepspine_sct.cohort.table import read_rows
+    from deepspine_sct.evaluation.overlay import require_matplotlib
+
+    require_matplotlib()
+    target = Path(args.output_dir).absolute()
+    if not target.is_dir():
+        raise DeepspineError(f"{target}: no such folder; run the level participant first")
+    job = Job(Path(args.bids_dir).absolute(), target, checksum="", date="", pictures=True)
+    write_tables(job, findings)
+    page = write_report(target, list(read_rows(job, findings)))
+    if args.v:
+        say(f"Wrote {page}")
+
+
+def write_tables(job: "Job", findings: "Findings") -> None:
+    """Write the tables of all scans and all discs."""
+    from deepspine_sct.cohort import table
+
+    table.write_tables(job.target, table.read_rows(job, findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

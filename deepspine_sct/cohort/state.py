@@ -1,0 +1,81 @@
+"""What is known of every scan: one small file each, so that no two writers ever share one.
+
+A record is written as a whole or not at all, after the files that it speaks of. Whatever is killed
+and whenever, a scan has either a record, and then its files are complete, or none, and then it is
+done again. A record counts only while the network, the program's version and the input files are
+those it was made with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from deepspine_sct import __version__
+from deepspine_sct.cohort.job import FAILED, LABELLED, Job, Outcome
+from deepspine_sct.cohort.outputs import ScanFiles, files_of
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.evaluation.tables import write_json
+from deepspine_sct.training.bids import Scan
+
+
+def read_record(path: Path) -> tuple[Outcome, dict] | None:
+    """Read what became of a scan, and what that was made from; None where nothing is known."""
+    try:
+        record = json.loads(path.read_text())
+        outcome = {field.name: record[field.name] for field in fields(Outcome)}
+        return Outcome(**outcome | {"warnings": tuple(outcome["warnings"])}), record["made_from"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
+    """Note what became of a scan; a success that another worker noted before is kept."""
+    if outcome.kind == FAILED and settled(job, scan):
+        return
+    files = files_of(job, scan)
+    files.record.parent.mkdir(parents=True, exist_ok=True)
+    write_json(files.record, asdict(outcome) | {"made_from": made_from(job, scan, files)})
+
+
+def settled(job: Job, scan: Scan) -> Outcome | None:
+    """Return what became of a scan if that still holds: it was not a failure, and nothing changed."""
+    with suppress(DeepspineError):
+        files = files_of(job, scan)
+        known = read_record(files.record)
+        if known and known[0].kind != FAILED and known[1] == made_from(job, scan, files):
+            complete = known[0].kind != LABELLED or all(p.is_file() for p in files.results())
+            return known[0] if complete else None
+    return None
+
+
+def made_from(job: Job, scan: Scan, files: ScanFiles) -> dict:
+    """Say what the result of a scan depends on: program, network, and size and date of its inputs."""
+    inputs = {str(path.relative_to(path.parents[2])): path for path in (scan.image, files.cord) if path}
+    return {
+        "version": __version__,
+        "model": job.checksum,
+        "inputs": {name: _stamp(path) for name, path in inputs.items()},
+    }
+
+
+def _stamp(path: Path) -> list[int]:
+    """Size [bytes] and date [ns] of a file, empty where it is gone."""
+    with suppress(OSError):
+        status = path.stat()
+        return [status.st_size, status.st_mtime_ns]
+    return []
+
+
+def forget(job: Job, scans: Iterable[Scan]) -> None:
+    """Drop what is known of some scans, so that they are done again, also after an interruption.
+
+    A record of an older network must go before its files are replaced: a run that is killed in
+    between would otherwise leave files of two networks under one record.
+    """
+    for scan in scans:
+        with suppress(DeepspineError):
+            files_of(job, scan).record.unlink(missing_ok=True)

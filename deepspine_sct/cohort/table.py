@@ -1,0 +1,138 @@
+"""The data set as two tables: what became of every scan, and every disc."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepspine_sct.cohort.discovery import Findings, relative
+from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
+from deepspine_sct.cohort.outputs import ScanFiles, files_of
+from deepspine_sct.cohort.state import read_record
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.evaluation.tables import write_json
+from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.training.bids import Scan
+
+NOT_DONE = "not done"
+
+SCAN_COLUMNS = {
+    "participant_id": "Participant",
+    "session_id": "Session",
+    "scan": "Image, as a path below the data set",
+    "outcome": "labelled, skipped, failed or not done",
+    "reason": "Why the scan was not labelled",
+    "n_discs": "Number of discs that were found",
+    "level_confidence": "Probability that the names as a whole are right",
+    "warnings": "What should be checked by eye",
+    "seconds": "Time that its worker spent on it [s]",
+    "peak_mb": "Most memory that its worker had used by then [MiB]",
+}
+
+DISC_COLUMNS = {
+    "participant_id": "Participant",
+    "session_id": "Session",
+    "scan": "Image, as a path below the data set",
+    "disc": "SCT's value of the disc: 1 = top of C1, 2 = C1/C2, 3 = C2/C3 to 25 = L5/S1",
+    "name": "The vertebrae above and below",
+    "x_mm": "World coordinate of the disc's posterior tip, rightwards [mm]",
+    "y_mm": "World coordinate of the disc's posterior tip, forwards [mm]",
+    "z_mm": "World coordinate of the disc's posterior tip, upwards [mm]",
+    "confidence": "Probability that a disc is there and has this name",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A scan with what became of it.
+
+    Attributes
+    ----------
+    scan : path below the data set
+    participant, session : BIDS names; session is "" where there is none
+    outcome : LABELLED, SKIPPED, FAILED or NOT_DONE, with its reason
+    report : of a labelled scan, else {}
+    files : of the scan; None where it has none
+    """
+
+    scan: str
+    participant: str
+    session: str
+    outcome: Outcome
+    report: Mapping
+    files: ScanFiles | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Time that its worker spent on it [s]."""
+        return sum(self.outcome.seconds.values()) if self.outcome.seconds else None
+
+
+def read_rows(job: Job, findings: Findings) -> Iterator[Row]:
+    """Yield every scan of a data set, those that were left out last."""
+    for scan in findings.scans:
+        yield _row(job, scan)
+    for image, reason in findings.skipped.items():
+        participant, *folders = Path(image).parts
+        session = folders[0] if folders[0].startswith("ses-") else ""
+        yield Row(image, participant, session, Outcome(image, SKIPPED, reason), {}, None)
+
+
+def _row(job: Job, scan: Scan) -> Row:
+    unknown = Outcome(relative(scan), NOT_DONE)
+    report, files = {}, None
+    try:
+        files = files_of(job, scan)
+        outcome, _ = read_record(files.record) or (unknown, {})
+        if outcome.kind == LABELLED:
+            report = json.loads(files.report.read_text())
+    except (DeepspineError, OSError, ValueError):
+        outcome = unknown
+    return Row(relative(scan), scan.subject, scan.session, outcome, report, files)
+
+
+def write_tables(target: Path, rows: Iterable[Row]) -> None:
+    """Write ``scans.tsv`` and ``discs.tsv``, each with a JSON file that explains its columns."""
+    scans, discs = target / "scans.tsv", target / "discs.tsv"
+    with atomic_path(scans) as scans_path, atomic_path(discs) as discs_path:
+        with open(scans_path, "w", newline="") as scans_file, open(discs_path, "w", newline="") as discs_file:
+            scan_table = csv.writer(scans_file, delimiter="\t", lineterminator="\n")
+            disc_table = csv.writer(discs_file, delimiter="\t", lineterminator="\n")
+            scan_table.writerow(SCAN_COLUMNS)
+            disc_table.writerow(DISC_COLUMNS)
+            for row in rows:
+                scan_table.writerow(map(_cell, _scan_cells(row)))
+                disc_table.writerows(map(_cell, cells) for cells in _disc_cells(row))
+    for table, columns in ((scans, SCAN_COLUMNS), (discs, DISC_COLUMNS)):
+        explained = {name: {"Description": text} for name, text in columns.items()}
+        write_json(table.with_suffix(".json"), explained)
+
+
+def _scan_cells(row: Row) -> list[object]:
+    outcome, report = row.outcome, row.report
+    return [
+        row.participant,
+        row.session,
+        row.scan,
+        outcome.kind,
+        outcome.reason,
+        len(report["discs"]) if report else None,
+        report.get("level_confidence"),
+        " / ".join(outcome.warnings),
+        f"{row.seconds:.2f}" if row.seconds is not None else None,
+        outcome.peak_mb or None,
+    ]
+
+
+def _disc_cells(row: Row) -> Iterator[list[object]]:
+    for disc in row.report.get("discs", ()):
+        place = (disc["value"], disc["name"], *disc["world_mm"])
+        yield [row.participant, row.session, row.scan, *place, disc["confidence"]]
+
+
+def _cell(value: object) -> str:
+    """Write a value as BIDS wants it: nothing is n/a, and a line is a line."""
+    return " ".join(str(value).split()) if value not in (None, "") else "n/a"

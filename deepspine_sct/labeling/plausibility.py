@@ -1,0 +1,102 @@
+"""Is it a spine, and is it the right way up: what a labeling is worth when the image may be neither.
+
+The ordering gives its best labeling of whatever it is shown. How well the best one fits tells a
+spine from a brain, from noise and from a spine that stands on its head. All limits are in nats of
+`Labeling.fit` and `Labeling.score`, and were chosen from the table of ``make doubtful``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import DeepspineError
+from .discs import Labeling
+
+CONVINCING_FIT = 9.0
+"""From here on nobody asks whether the image is upside down: no turned spine reaches it."""
+DOUBTFUL_FIT = 6.5
+"""Below this it need not be a spine."""
+LEAST_SCORE = 20.0
+"""A doubtful labeling of less than this in total, two good discs, is no finding."""
+TURNED_FIT = 7.0
+"""A turned image must fit so well to be taken for the upright one."""
+TURNED_ADVANTAGE = 1.25
+"""It must also have this many times the merit of the image as the header presents it."""
+
+TURNS = {
+    (1,): "superior and inferior",
+    (2,): "anterior and posterior",
+    (1, 2): "superior and inferior, and also anterior and posterior,",
+}
+"""Axes of a (L, I, P) image that a wrong header may reverse. Left and right are not among them: a
+mid-sagittal image does not show which is which, and the discs lie in the same voxels either way."""
+
+
+def judge(
+    labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling] | None
+) -> Labeling:
+    """Lower the confidence in what fits a spine badly, and refuse what is no upright spine.
+
+    Parameters
+    ----------
+    labeling : Labeling
+        Of the image as its header presents it.
+    look_turned : callable or None
+        Labels the image turned over along some of its axes (1: superior-inferior, 2:
+        anterior-posterior). None where the user has named a disc: who has looked at the image
+        knows which way up it is.
+
+    Returns
+    -------
+    Labeling
+        The same where it fits; else with at most half of each confidence and a warning; without a
+        disc where next to nothing fits.
+
+    Raises
+    ------
+    DeepspineError
+        When the header contradicts the anatomy: the turned image fits better by far.
+    """
+    if not labeling.discs or labeling.fit >= CONVINCING_FIT:
+        return labeling
+    if look_turned is not None:
+        _refuse_reversed(labeling, look_turned)
+    if labeling.fit >= DOUBTFUL_FIT:
+        return labeling
+    if look_turned is not None and labeling.score < LEAST_SCORE:
+        return Labeling(warnings=["no disc found: nothing in the image looks like a spine"])
+    return _doubt(labeling)
+
+
+def _refuse_reversed(
+    labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling]
+) -> None:
+    turned = {axes: look_turned(axes) for axes in TURNS}
+    merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= TURNED_FIT}
+    best = max(merits, key=merits.get, default=None)
+    if best is not None and merits[best] > TURNED_ADVANTAGE * _merit(labeling):
+        raise DeepspineError(
+            f"the header contradicts the anatomy: {TURNS[best]} seem to be swapped; correct the"
+            " orientation in the header, or name a disc with -initlabel if it is right"
+        )
+
+
+def _merit(labeling: Labeling) -> float:
+    """Many discs that fit well: neither a few good ones alone nor a crowd of poor ones."""
+    return labeling.score * labeling.fit
+
+
+def _doubt(labeling: Labeling) -> Labeling:
+    share = 0.5 * max(labeling.fit, 0) / DOUBTFUL_FIT
+    discs = [replace(disc, confidence=share * disc.confidence) for disc in labeling.discs]
+    warning = (
+        "what was found fits a spine badly, as in an image of something else, of poor quality or"
+        " with a wrong orientation in its header; check every disc by eye"
+    )
+    return replace(
+        labeling,
+        discs=discs,
+        level_confidence=share * labeling.level_confidence,
+        warnings=[warning, *labeling.warnings],
+    )

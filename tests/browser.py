@@ -1,0 +1,101 @@
+"""A headless Chromium, driven over a pipe with the standard library alone."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NO_CHROMIUM = "no Chromium on the PATH: the page is not tried in a browser"
+
+KEYS = {"ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13}
+
+
+class Browser:
+    """One page in one browser; close it with `with`."""
+
+    def __init__(self, page: Path, downloads: Path) -> None:
+        to_read, self.commands = os.pipe()
+        self.answers, to_write = os.pipe()
+        self.process = subprocess.Popen(
+            # The browser reads its commands from descriptor 3 and answers on descriptor 4.
+            ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", CHROMIUM, "--headless",
+             "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+             "--remote-debugging-pipe", f"--user-data-dir={downloads / 'profile'}",
+             "--window-size=1600,1000"],
+            pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(to_read)
+        os.close(to_write)
+        self.count, self.unread, self.session = 0, b"", None
+        self.errors: list[str] = []
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = attached["sessionId"]
+        self.ask("Runtime.enable")
+        self.ask("Log.enable")
+        self.ask("Page.enable")
+        self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
+        self.loaded = False
+        self.ask("Page.navigate", url=page.resolve().as_uri())
+        while not self.loaded:
+            self._read()
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        os.close(self.commands)
+        os.close(self.answers)
+
+    def ask(self, method: str, **params) -> dict:
+        """Send a command of the DevTools protocol and wait for its answer."""
+        self.count += 1
+        message = {"id": self.count, "method": method, "params": params}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.commands, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self.count:
+            pass
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def _read(self) -> dict:
+        while b"\0" not in self.unread:
+            piece = os.read(self.answers, 2**16)
+            assert piece, "the browser has ended"
+            self.unread += piece
+        content, self.unread = self.unread.split(b"\0", 1)
+        message = json.loads(content)
+        if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+            self.errors.append(json.dumps(message["params"]))
+        if message.get("method") == "Page.loadEventFired":
+            self.loaded = True
+        return message
+
+    def value(self, expression: str):
+        """Evaluate JavaScript in the page."""
+        answer = self.ask(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other, where the focus is."""
+        for key in keys:
+            typed = {"text": key} if len(key) == 1 else {}
+            code = KEYS.get(key, ord(key[0].upper()))
+            for kind in ("keyDown", "keyUp"):
+                self.ask(
+                    "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code,
+                    **(typed if kind == "keyDown" else {}),
+                )  # fmt: skip
+
+    def screenshot(self, path: Path) -> None:
+        """Write what is seen to a PNG file."""
+        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))

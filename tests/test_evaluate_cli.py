@@ -1,0 +1,124 @@
+"""`sct_deepspine_evaluate` from the shell's side: tools compared on files, and networks."""
+
+import csv
+import json
+
+import numpy as np
+import phantom
+import pytest
+
+from deepspine_sct.cli.evaluate import main
+from deepspine_sct.cli.prepare import main as prepare
+from deepspine_sct.model.checkpoint import save_checkpoint
+from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+
+SUBJECTS = ("sub-aa01", "sub-aa02", "sub-bb01")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A BIDS data set, a perfect tool's files and those of one that is a level too low."""
+    root = phantom.write_bids(tmp_path_factory.mktemp("data") / "bids", SUBJECTS)
+    for n, subject in enumerate(SUBJECTS):
+        for contrast in ("T1w", "T2w"):
+            points = phantom.discs(drift_mm=2.0 * n)
+            name = f"{subject}_{contrast}"
+            phantom.save(root / "good" / f"{name}_discs.nii.gz", phantom.labels(points))
+            low = {value + 1: xyz_mm for value, xyz_mm in points.items()}
+            phantom.save(root / "low" / subject / f"{contrast}.nii.gz", phantom.labels(low))
+    return root
+
+
+def overall(folder) -> dict[str, dict]:
+    """The rows over all images, by tool."""
+    rows = json.loads((folder / "summary.json").read_text())["rows"]
+    return {row["tool"]: row for row in rows if row["by"] == "all"}
+
+
+def test_two_tools_are_compared_on_the_same_images(data, tmp_path, capsys):
+    """The perfect one is right, the shifted one is off by one everywhere; all files are there."""
+    arguments = ["-path-data", str(data), "-ofolder", str(tmp_path)]
+    arguments += ["-pred", f"good={data}/good/{{stem}}_discs.nii.gz"]
+    arguments += ["-pred", f"low={data}/low/{{subject}}/{{contrast}}.nii.gz", "-worst", "1"]
+    assert main(arguments) == 0
+    rows = overall(tmp_path)
+    assert rows["good"]["identification_rate"] == 1 and rows["good"]["n_images"] == 6
+    assert rows["low"]["identification_rate"] == 0 and rows["low"]["off_by_one"] == 30
+    assert rows["low"]["images_off_by_one"] == 1 and rows["low"]["fpr_any_name"] == 0
+    with (tmp_path / "discs.csv").open(newline="") as file:
+        discs = list(csv.DictReader(file))
+    assert len(discs) == 30 + 30 + 30  # true discs of both tools, and the false ones of one
+    assert {row["site"] for row in discs} == {"aa", "bb"}
+    with (tmp_path / "summary.csv").open(newline="") as file:
+        groups = {(row["by"], row["group"]) for row in csv.DictReader(file)}
+    assert {("contrast", "T1w"), ("site", "bb"), ("level", "7")} <= groups
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"index.html", "distance_per_level.png", "confusion_good.png"} <= names
+    assert len([name for name in names if name.startswith("worst_")]) == 2
+    out = capsys.readouterr().out
+    assert "good: 100.0 % of 30 discs named right" in out and "30 off by one" in out
+
+
+def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, capsys):
+    """It costs all its discs, and stderr names it; with no file at all the pattern is wrong."""
+    (tmp_path / "some").mkdir()
+    for path in sorted((data / "good").iterdir())[1:]:
+        (tmp_path / "some" / path.name).symlink_to(path)
+    arguments = ["-path-data", str(data), "-ofolder", str(tmp_path / "out"), "-worst", "0"]
+    pattern = f"tool={tmp_path}/some/{{stem}}_discs.nii.gz"
+    assert main([*arguments, "-pred", pattern]) == 0
+    assert overall(tmp_path / "out")["tool"]["identification_rate"] == pytest.approx(25 / 30)
+    assert "sub-aa01_T1w_discs.nii.gz: no such file" in capsys.readouterr().err
+    assert main([*arguments, "-pred", "tool=nowhere/{stem}.nii.gz"]) == 1
+    assert "not one file can be read" in capsys.readouterr().err
+    assert main([*arguments, "-pred", "tool={name}.nii.gz"]) == 1
+    assert "use the fields {stem}" in capsys.readouterr().err
+
+
+def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_path, capsys):
+    """An untrained one finds little; its attention lies on the grid of the slabs."""
+    prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-v", "0"])
+    model = tmp_path / "net.safetensors"
+    description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
+    save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
+    arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}", "-attention"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "out"), "-device", "cpu"]) == 0
+    assert overall(tmp_path / "out")["net"]["n_images"] == 2  # the test part
+    maps = sorted((tmp_path / "out" / "attention" / "net").iterdir())
+    assert [path.suffix for path in maps] == [".gz", ".png", ".gz", ".png"]
+    import nibabel as nib
+
+    shown = nib.load(maps[0])
+    case = maps[0].name.removesuffix(".nii.gz")
+    with np.load(tmp_path / "set" / "slabs" / f"{case}.npz") as slabs:
+        assert shown.shape == slabs["data"].shape
+        np.testing.assert_allclose(shown.affine, slabs["affine"], atol=1e-5)
+    assert 0 <= shown.get_fdata().min() and shown.get_fdata().max() <= 1
+
+
+def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):
+    """One line that says how to prepare the set."""
+    prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-spacing", "1.5", "-v", "0"])
+    model = tmp_path / "net.safetensors"
+    description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
+    save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
+    arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 1
+    assert "prepare the set with -spacing 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-set", "s", "-ofolder", "o"],
+        ["-set", "s", "-path-data", "d", "-ofolder", "o", "-pred", "a=b"],
+        ["-set", "s", "-ofolder", "o", "-pred", "b"],
+        ["-ofolder", "o", "-pred", "a=b"],
+        ["-set", "s", "-ofolder", "o", "-pred", "a=b", "-tolerance", "0"],
+    ],
+)
+def test_usage_errors_exit_with_2(arguments):
+    """No tool, two truths, no name, no truth, and a tolerance of nothing."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2

@@ -1,0 +1,26 @@
+"""Tables: what a spreadsheet and a program read back is what was written."""
+
+import csv
+import json
+
+from deepspine_sct.evaluation.tables import write_csv, write_json
+
+NAN = float("nan")
+
+
+def test_csv_has_all_columns_and_empty_cells_for_nothing(tmp_path):
+    """Rows with different keys share one header; NaN and None are empty."""
+    path = tmp_path / "t.csv"
+    write_csv(path, [{"a": 1, "b": 0.123456789}, {"a": "x,y", "c": None, "b": NAN}])
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{"a": "1", "b": "0.12346", "c": ""}, {"a": "x,y", "b": "", "c": ""}]
+
+
+def test_json_is_strict(tmp_path):
+    """NaN and infinity become null, tuples lists, keys strings, at any depth."""
+    path = tmp_path / "t.json"
+    write_json(path, {"rows": [{3: NAN, "x": (1, float("inf"))}], "ok": 0.5})
+    text = path.read_text()
+    assert "NaN" not in text and "Infinity" not in text
+    assert json.loads(text) == {"rows": [{"3": None, "x": [1, None]}], "ok": 0.5}

@@ -1,0 +1,106 @@
+"""`sct_deepspine_train` on a small prepared set: every output is there, and it resumes."""
+
+import csv
+from pathlib import Path
+
+import phantom
+import pytest
+from PIL import Image
+
+from deepspine_sct.cli.prepare import main as prepare
+from deepspine_sct.cli.train import main
+from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.model.checkpoint import load_checkpoint
+
+SMALL = ["-features", "8", "-batch", "2", "-workers", "0", "-device", "cpu", "-epoch-steps", "2"]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> str:
+    """A prepared set of three subjects, one in each part."""
+    folder = tmp_path_factory.mktemp("data")
+    phantom.write_bids(folder / "bids")
+    prepare(["-path-data", str(folder / "bids"), "-o", str(folder / "set"), "-v", "0"])
+    return str(folder / "set")
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The log."""
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_epoch_leaves_weights_scores_and_pictures(prepared, tmp_path, capsys):
+    """Three epochs: log, curves, an animation of three frames, and a checkpoint that runs."""
+    arguments = ["-set", prepared, "-ofolder", str(tmp_path), "-epochs", "3", *SMALL]
+    arguments += ["-stacks", "1", "-blocks", "2", "-discs", "11", "-attention", "0"]
+    assert main(arguments) == 0
+    log = rows(tmp_path)
+    assert [row["step"] for row in log] == ["2", "4", "6"]
+    assert 0 <= float(log[0]["identification_rate"]) <= 1
+    with Image.open(tmp_path / "convergence.gif") as animation:
+        assert animation.n_frames == 3
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert curves.width > 500
+    network, description = load_checkpoint(tmp_path / "best.safetensors")
+    config = network.config
+    assert (config.n_stacks, config.n_blocks, config.n_discs, config.attention) == (1, 2, 11, False)
+    assert description["training"]["real_sites"] and not description["training"]["simulated"]
+    assert description["disc_values"] == list(range(1, 12))
+    Predictor.load(tmp_path / "network.safetensors", "cpu")
+    assert capsys.readouterr().out.count("epoch ") == 3
+
+
+def test_a_longer_call_goes_on_from_the_last_epoch(prepared, tmp_path):
+    """One epoch, then two: the second call adds one, and only one."""
+    arguments = ["-set", prepared, "-ofolder", str(tmp_path), *SMALL, "-v", "0"]
+    assert main([*arguments, "-epochs", "1"]) == 0
+    first = rows(tmp_path)
+    assert main([*arguments, "-epochs", "2"]) == 0
+    assert rows(tmp_path)[:1] == first and len(rows(tmp_path)) == 2
+    assert len(list((tmp_path / "frames").iterdir())) == 2
+
+
+def test_other_arguments_in_the_same_folder_are_refused(prepared, tmp_path, capsys):
+    """Training cannot go on with another seed; the message says what differs."""
+    arguments = ["-set", prepared, "-ofolder", str(tmp_path), "-epochs", "1", *SMALL, "-v", "0"]
+    assert main(arguments) == 0
+    assert main([*arguments, "-seed", "1"]) == 1
+    assert "seed 0 to 1" in capsys.readouterr().err
+
+
+def test_a_start_brings_its_architecture_and_its_prior(prepared, tmp_path):
+    """Fine-tuning keeps the features of the checkpoint, whatever -features says."""
+    arguments = ["-set", prepared, "-epochs", "1", *SMALL, "-v", "0"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "a"), "-loss", "mse", "-c", "t2"]) == 0
+    start = tmp_path / "a" / "best.safetensors"
+    more = ["-ofolder", str(tmp_path / "b"), "-start", str(start), "-flip", "0.5"]
+    assert main([*arguments, *more, "-features", "16"]) == 0
+    network, description = load_checkpoint(tmp_path / "b" / "best.safetensors")
+    assert network.config.n_features == 8
+    assert description["training"]["start"] == "best.safetensors"
+    assert description["training"]["flip_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-ofolder", "o"],
+        ["-ofolder", "o", "-set", "s", "-epochs", "0"],
+        ["-ofolder", "o", "-set", "s", "-epochs", "1", "-steps", "2"],
+        ["-ofolder", "o", "-set", "s", "-discs", "26"],
+        ["-ofolder", "o", "-set", "s", "-flip", "2"],
+        ["-ofolder", "o", "-set", "s", "-lr", "0"],
+    ],
+)
+def test_usage_errors_exit_with_2(arguments):
+    """No source, no epoch, two lengths, too many discs, and numbers out of range."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+
+
+def test_a_set_that_is_none_is_named(tmp_path, capsys):
+    """One line, exit 1."""
+    assert main(["-set", str(tmp_path), "-ofolder", str(tmp_path / "o")]) == 1
+    assert "make the set with sct_deepspine_prepare" in capsys.readouterr().err

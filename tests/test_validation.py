@@ -1,0 +1,89 @@
+"""Validation: the network's answer in slabs is scored where the truth lies, in world mm."""
+
+import numpy as np
+import phantom
+import pytest
+from fake_predictor import FakePredictor
+
+from deepspine_sct.evaluation.validation import LOGGED, HeldOut, middle_slab, validate
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.preprocessing import canonical
+from deepspine_sct.image.slab import extract_slabs
+from deepspine_sct.image.volume import Volume
+from deepspine_sct.labeling.discs import Disc
+from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.model.output import Maps
+from deepspine_sct.training.simulator import Case
+from deepspine_sct.training.validation import as_slab
+
+
+def held_out() -> HeldOut:
+    """A phantom scan with its truth."""
+    points = phantom.discs()
+    data = phantom.image(points)
+    volume = Volume(data, Grid(data.shape, phantom.affine()))
+    return HeldOut("scan", extract_slabs(canonical(volume), 4.0, 5.0, 2.0), points)
+
+
+class SpotRuntime:
+    """A network that knows the phantom: Gaussians at its discs, each in the channel of its name."""
+
+    multiple = 8
+    description = {"spacing_mm": 2.0, "thickness_mm": 5.0}
+    checksum = "0" * 64
+
+    def run(self, images: np.ndarray) -> Maps:
+        """Return heatmaps of half the size of the padded slabs."""
+        case = held_out()
+        n, height, width = images.shape
+        heatmaps = np.zeros((n, 25, height // 2, width // 2), np.float32)
+        padding = (np.array([height, width]) - case.slabs.data.shape[1:]) // 2
+        at_rc = np.moveaxis(np.indices(heatmaps.shape[2:]), 0, -1) * 2 + 0.5
+        for value, xyz_mm in case.points.items():
+            k, *rc = case.slabs.grid.to_index(xyz_mm)
+            away = np.linalg.norm(at_rc - (np.array(rc) + padding), axis=-1)
+            slab = np.exp(-0.5 * (np.arange(n) - k) ** 2)
+            heatmaps[:, value - 1] = slab[:, None, None] * np.exp(-0.5 * (away / 2) ** 2)
+        nothing = np.full(heatmaps[:, 0].shape, np.nan, np.float32)
+        return Maps(heatmaps, nothing, np.ones_like(nothing))
+
+
+def test_a_network_that_is_right_scores_as_right():
+    """Slabs in, discs in world mm out: every one within a millimetre of the truth."""
+    scores, (result,) = validate(Predictor(SpotRuntime()), [held_out()])
+    assert set(scores) == set(LOGGED)
+    assert scores["identification_rate"] == 1 and scores["images_all_right"] == 1
+    assert scores["distance_mean_mm"] < 1
+    assert sorted(result.labeling.points) == sorted(phantom.discs())
+
+
+def test_discs_beyond_the_marked_ones_do_not_count():
+    """A disc below the last marked one is no error; one in between that is no disc is."""
+    case = held_out()
+    fake = FakePredictor([Disc(v, xyz, 1.0) for v, xyz in case.points.items()])
+    fake.predict_slabs = lambda slabs: fake.predict(slabs)
+    fake.labeling.discs.append(Disc(9, np.array([2.0, -20.0, -60.0]), 1.0))
+    assert validate(fake, [case])[0]["fpr"] == 0
+    fake.labeling.discs[2] = Disc(5, np.array([2.0, 30.0, 0.0]), 1.0)
+    assert validate(fake, [case])[0]["fpr"] == pytest.approx(1 / 5)
+
+
+def test_the_middle_slab_is_that_of_the_discs():
+    """Where the phantom has its spots."""
+    case = held_out()
+    k = middle_slab(case)
+    assert case.slabs.data[k].max() == case.slabs.data.max()
+
+
+def test_a_simulated_window_is_a_slab_with_its_discs_in_the_world():
+    """Rows run down, columns backwards, 2 mm each; absent discs are left out."""
+    tips_rc = np.full((25, 2), np.nan)
+    tips_rc[2], tips_rc[3] = (10.0, 20.0), (18.5, 21.0)
+    presence = np.zeros(25)
+    presence[[2, 3]] = 1
+    image = np.zeros((40, 50), np.float32)
+    case = Case(image, tips_rc, presence, image, image > 0, 2.0)
+    slab, points = as_slab(case)
+    assert slab.grid.axcodes == ("L", "I", "P") and sorted(points) == [3, 4]
+    np.testing.assert_allclose(points[4] - points[3], [0, -2, -17])
+    np.testing.assert_allclose(slab.grid.to_index(points[3]), [0, 10, 20], atol=1e-9)
