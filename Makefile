@@ -1,12 +1,14 @@
-# One word each: make demo, test, lint, accuracy, train, data, bench, clean.
+# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
 PY := .venv/bin/python
 INSTALLED := .venv/installed
 DEMO := demo_out
+# Of the simulator: see docs/tutorial.md.
+SOURCES ?= ../shared/real
 
-.PHONY: install demo test lint accuracy train data bench clean
+.PHONY: install demo test lint accuracy train tutorial data bench clean
 
 install: $(INSTALLED)
 
@@ -34,7 +36,10 @@ accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
 
 train: $(INSTALLED)
-	bin/sct_deepspine_train -data ../shared/real -ofolder train_out
+	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 9000
+
+tutorial: $(INSTALLED)
+	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out
 
 data: $(INSTALLED)
 	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test

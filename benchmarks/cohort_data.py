@@ -58,8 +58,9 @@ def write_data_set(atlas: Atlas, root: Path, n: int, size: str) -> dict[str, str
     description = {"Name": "simulated spines", "BIDSVersion": "1.9.0", "DatasetType": "raw"}
     (root / "dataset_description.json").write_text(json.dumps(description))
     names = list(image_names(n))
-    gzipped = [name for name in names if name.endswith(".gz")]  # a fault needs one to hide in
-    broken = dict(zip(gzipped[:: max(1, len(gzipped) // len(FAULTS))], FAULTS, strict=False))
+    broken = dict(zip(names[:: max(1, n // len(FAULTS))], FAULTS, strict=False))
+    names = [_renamed(name, broken) for name in names]
+    broken = {_renamed(name, broken): fault for name, fault in broken.items()}
     for number, name in enumerate(names):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +71,14 @@ def write_data_set(atlas: Atlas, root: Path, n: int, size: str) -> dict[str, str
         else:
             _write_scan(atlas, root, name, _FIRST_SEED + number, size)
     return broken
+
+
+def _renamed(name: str, broken: dict[str, str]) -> str:
+    """Give an image the ending that its fault needs: vast files must not be gzipped, others must."""
+    if name not in broken:
+        return name
+    stem, _, _ = name.partition(".")
+    return stem + (".nii" if FAULTS[broken[name]] in (_out_of_memory, _out_of_time) else ".nii.gz")
 
 
 def _write_scan(atlas: Atlas, root: Path, name: str, seed: int, size: str) -> None:
@@ -113,20 +122,24 @@ def _pointer(path: Path) -> None:
 
 
 def _vast(path: Path, dtype: type, shape: tuple[int, int, int]) -> None:
-    """Write a file that is small and claims, truly, to hold very much: almost all zeros."""
+    """Write a file that is as large as it says, but takes no room on the disk: it is all holes."""
     header = nib.Nifti1Header()
     header.set_data_dtype(dtype)
     header.set_data_shape(shape)
-    header.set_sform(np.eye(4), 1)
+    header.set_sform(np.diag([0.4, 0.4, 0.4, 1.0]), 1)
     header["magic"], header["vox_offset"] = b"n+1", 352
-    start = header.binaryblock + bytes(4) + bytes(range(200))
-    rest = int(np.prod(shape)) * np.dtype(dtype).itemsize + 352 - len(start)
-    zeros = gzip.compress(bytes(2**24))
+    start = header.binaryblock + bytes(4) + bytes(range(200))  # not constant
     with open(path, "wb") as stream:
-        stream.write(gzip.compress(start))
-        for _ in range(rest // 2**24):  # gzip files may be written one after another
-            stream.write(zeros)
-        stream.write(gzip.compress(bytes(rest % 2**24)))
+        stream.write(start)
+        stream.truncate(352 + int(np.prod(shape)) * np.dtype(dtype).itemsize)
+
+
+def _out_of_memory(path: Path) -> None:
+    _vast(path, np.float32, (1100, 1000, 1100))
+
+
+def _out_of_time(path: Path) -> None:
+    _vast(path, np.uint8, (1200, 1000, 1400))
 
 
 FAULTS: dict[str, Callable[[Path], object]] = {
@@ -137,8 +150,8 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "constant": lambda path: _save(path, np.full((40, 90, 80), 7, np.int16)),
     "axial": lambda path: _save(path, _noise((160, 160, 24)), (0.8, 0.8, 5.0)),
     "text": lambda path: path.write_bytes(gzip.compress(os.urandom(8192))),
-    "memory": lambda path: _vast(path, np.float32, (1100, 1000, 1100)),
-    "time": lambda path: _vast(path, np.uint8, (1200, 1000, 1400)),
+    "memory": _out_of_memory,
+    "time": _out_of_time,
     "no spine": lambda path: _save(path, _noise((40, 90, 80))),
 }
 """What is wrong, and how to write such a file."""

@@ -62,7 +62,9 @@ def run_case(seed: int, number: int, base: Base, show: bool = False) -> Verdict:
         added = sorted(_listing(folder) - before)
         if show:
             print(f"{kind}: {case.arguments}\nexit status {status}\n{out}{err}{crash}added: {added}")
+        nib.imageglobals.logger.disabled = True  # that is the judge's reading, not the command's
         outcome, note = ("crashed", crash) if crash else judge(case, base, folder, status, err, added)
+        nib.imageglobals.logger.disabled = False
     return Verdict(number, kind, outcome, note, grown_mb, seconds)
 
 

@@ -25,6 +25,7 @@ WEIGHTS = ROOT / "deepspine_sct" / "model" / "weights" / "deepspine.safetensors"
 PYTHON = sys.executable
 LABEL = [PYTHON, "-m", "deepspine_sct.cli.label"]
 YARDSTICK = "import torch"
+ORIGINAL = "original architecture, one slice"
 LIBRARIES = "import numpy, nibabel, onnxruntime"
 FLOORS = {name: [PYTHON, "-c", name] for name in ("pass", "import numpy, nibabel", LIBRARIES, YARDSTICK)}
 STAGES = ("read", "load", "slabs", "network", "ordering", "write")
@@ -77,7 +78,7 @@ def measure(
         f"label {scans[0].name}, through torch": label(
             scans[0], folder / "torch.json", "-model", str(WEIGHTS), "-device", "cpu"
         ),
-        "original architecture, one slice": [PYTHON, str(HERE / "original.py")],
+        ORIGINAL: [PYTHON, str(HERE / "original.py")],
     }
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     stages: dict[str, list[dict[str, float]]] = {scan.name: [] for scan in scans}
@@ -134,6 +135,17 @@ def network_table(floors: Mapping, original: Mapping) -> str:
     return table(["scan", "images", "multiply-adds [billion]"], rows)
 
 
+def against_original(costs: Mapping[str, list[Cost]], scan: str) -> str:
+    """Compare labeling a scan with one look of the original network at one slice."""
+    ours, theirs = costs[f"label {scan}"], costs[ORIGINAL]
+    time = median(mine.wall_s / other.wall_s for mine, other in zip(ours, theirs, strict=True))
+    memory = max(cost.megabytes for cost in ours) / max(cost.megabytes for cost in theirs)
+    return (
+        f"Labeling {scan} takes {time:.2f} of the time and {memory:.2f} of the memory of a process that shows one"
+        " slice to the original architecture."
+    )
+
+
 def machine() -> str:
     """Describe where and with what this was measured."""
     info = Path("/proc/cpuinfo")
@@ -176,8 +188,10 @@ def main() -> None:
 
 {network_table(floors, original)}
 
-The machine multiplies {measured["multiply_adds_per_s"] / 1e9:.0f} billion large-matrix elements a second, the floor of
-the network. The original architecture has {original["parameters"] / 1e6:.1f} million random weights and labels nothing.
+The machine multiplies large matrices at {measured["multiply_adds_per_s"] / 1e9:.0f} billion multiply-adds a second;
+the floor of the network is its multiply-adds at that rate. The original architecture has
+{original["parameters"] / 1e6:.1f} million random weights and labels nothing.
+{against_original(costs, scans[0].name)}
 """
     print(text)
     args.o.write_text(text)

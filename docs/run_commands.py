@@ -23,7 +23,9 @@ def run_blocks(text: str, folder: Path) -> float:
     subprocess.CalledProcessError
         Where a command fails.
     """
-    path = os.pathsep.join([str(ROOT / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join(
+        [str(ROOT / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
     environment = os.environ | {"PATH": path}
     started_s = time.perf_counter()
     for block in re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):

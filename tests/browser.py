@@ -1,6 +1,7 @@
 """A headless Chromium, driven over a pipe with the standard library alone."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -10,18 +11,31 @@ from pathlib import Path
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NO_CHROMIUM = "no Chromium on the PATH: the page is not tried in a browser"
 
+PNG = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89\0\0\0\nIDATx\x9cc\0\1\0\0\5\0\1"
+    b"\r\n-\xb4\0\0\0\0IEND\xaeB`\x82"
+)
+"""A picture of one pixel."""
+
 KEYS = {"ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13}
+
+
+def _move_up(descriptor: int) -> int:
+    """Give a descriptor a number that does not collide with 3 and 4."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return moved
 
 
 class Browser:
     """One page in one browser; close it with `with`."""
 
     def __init__(self, page: Path, downloads: Path) -> None:
-        to_read, self.commands = os.pipe()
-        self.answers, to_write = os.pipe()
+        to_read, self.commands = map(_move_up, os.pipe())
+        self.answers, to_write = map(_move_up, os.pipe())
         self.process = subprocess.Popen(
             # The browser reads its commands from descriptor 3 and answers on descriptor 4.
-            ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", CHROMIUM, "--headless",
+            ["bash", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "bash", CHROMIUM, "--headless",
              "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--remote-debugging-pipe", f"--user-data-dir={downloads / 'profile'}",
              "--window-size=1600,1000"],
@@ -79,9 +93,7 @@ class Browser:
 
     def value(self, expression: str):
         """Evaluate JavaScript in the page."""
-        answer = self.ask(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
+        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

@@ -1,12 +1,15 @@
 """A scan with discs at known voxels and a predictor that knows them: no network needed."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 
+from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.labeling.discs import Disc, Labeling
+from deepspine_sct.labeling.inference import Result
+from deepspine_sct.model.output import Prediction
 
 SHAPE = (30, 44, 9)
 """Voxels of the scan: head to foot, back to front and right to left, all of different length."""
@@ -64,4 +67,9 @@ class FakePredictor:
     def predict(self, volume, *, threshold=None, values=None, pins=None):
         """Note the request; `Predictor.predict` documents it."""
         self.calls.append({"threshold": threshold, "values": values, "pins": pins})
-        return SimpleNamespace(labeling=self.labeling, seconds={"network": 0.25})
+        slabs = canonical(volume)
+        shape = slabs.grid.shape
+        maps = np.zeros((3, *shape), dtype=np.float32)
+        heatmaps = np.zeros((shape[0], len(DISC_VALUES), *shape[1:]), dtype=np.float32)
+        prediction = Prediction(heatmaps, maps[0], maps[1], slabs.grid)
+        return Result(self.labeling, slabs, prediction, {"network": 0.25})

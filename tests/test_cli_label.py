@@ -196,11 +196,17 @@ def test_initz_between_two_discs_lies_on_the_line_between_them(in_folder, predic
 
 
 def test_overlay_and_page_are_written(in_folder, predictor):
-    """-overlay writes a PNG; -qc a page that shows the scan under the names that were given."""
+    """-overlay writes a PNG; -qc adds the scan to our page and to SCT's, under the given names."""
     assert run("-overlay", "t2.png", "-qc", "qc", "-qc-subject", "sub-7", "-qc-dataset", "a<b") == 0
     assert (in_folder / "t2.png").read_bytes().startswith(b"\x89PNG")
-    page = (in_folder / "qc" / "deepspine.html").read_text()
-    assert f"a&lt;b / sub-7 / {in_folder.name} / t2.nii.gz" in page
-    (picture,) = (in_folder / "qc" / "deepspine").glob("*.png")
-    assert picture.read_bytes() == (in_folder / "t2.png").read_bytes()
+    assert "sub-7" in (in_folder / "qc" / "deepspine.html").read_text()
+    (entry,) = (in_folder / "qc" / "_json").glob("*.json")
+    entry = json.loads(entry.read_text())
+    assert (entry["dataset"], entry["subject"], entry["contrast"]) == ("a<b", "sub-7", in_folder.name)
+    assert entry["cmdline"].startswith("sct_deepspine_label -i t2.nii.gz -c t2 -overlay t2.png -qc qc")
+    (pictures,) = (path for path in (in_folder / "qc" / "deepspine").iterdir() if path.is_dir())
+    names = sorted(path.name for path in pictures.iterdir())
+    assert names == ["attention.png", "background.png", "curved.png", "heatmaps.png", "overlay.png"]
+    assert in_folder / "qc" / entry["overlayImage"] == pictures / "overlay.png"
     assert not list(in_folder.glob(".*"))
+

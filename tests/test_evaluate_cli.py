@@ -93,7 +93,7 @@ def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_
     with np.load(tmp_path / "set" / "slabs" / f"{case}.npz") as slabs:
         assert shown.shape == slabs["data"].shape
         np.testing.assert_allclose(shown.affine, slabs["affine"], atol=1e-5)
-    assert 0 <= shown.get_fdata().min() and shown.get_fdata().max() <= 1
+    assert shown.get_fdata().min() >= 0 and shown.get_fdata().max() <= 1
 
 
 def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
+import phantom
 import pytest
 from geometry_cases import ORIENTATIONS, SCANS
+from test_validation import SpotRuntime
 
+from deepspine_sct.cli.label import main as label
 from deepspine_sct.evaluation.explain import explanation, on_grid, render_map, write_explanation
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs, pad_to_multiple
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.labeling.inference import Predictor
 from deepspine_sct.model.output import Prediction
 
 
@@ -77,7 +81,9 @@ def test_a_turned_grid_is_refused():
 def test_the_files_have_the_grid_of_the_input(tmp_path):
     """NIfTI with shape and affine of the image, and a PNG beside it."""
     shape, affine = SCANS["oblique"].stored(ORIENTATIONS["PSR"])
-    image = Volume(np.random.default_rng(0).normal(size=shape).astype(np.float32), Grid(shape, affine))
+    image = Volume(
+        np.random.default_rng(0).normal(size=shape).astype(np.float32), Grid(shape, affine)
+    )
     nifti, png = tmp_path / "a.nii.gz", tmp_path / "a.png"
     write_explanation(nifti, png, image, predicted(image.grid), "heatmaps", [])
     written = nib.load(nifti)
@@ -92,3 +98,40 @@ def test_an_empty_map_can_be_drawn():
     image = Volume(np.random.default_rng(0).normal(size=shape), Grid(shape, affine))
     empty = Volume(np.zeros(shape), image.grid)
     assert render_map(image, empty, np.empty((0, 3)))[:4] == b"\x89PNG"
+
+
+class KnowsThePhantom:
+    """A predictor whose network knows where the phantom's discs are."""
+
+    checksum = "0" * 64
+
+    def predict(self, volume, **request):
+        """Answer on slabs of the whole volume, whatever is asked for."""
+        slabs = extract_slabs(canonical(volume), 4.0, 5.0, 2.0)
+        return Predictor(SpotRuntime()).predict_slabs(slabs)
+
+
+def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(tmp_path, monkeypatch):
+    """Heatmaps are bright at every disc's own voxel and dark elsewhere; pictures lie beside."""
+    scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
+    monkeypatch.setattr(Predictor, "load", lambda *_, **__: KnowsThePhantom())
+    files = {kind: tmp_path / f"{kind}.nii.gz" for kind in ("attention", "heatmaps")}
+    options = [word for kind, path in files.items() for word in (f"-{kind}", str(path))]
+    arguments = ["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path / "out"), *options]
+    assert label([*arguments, "-v", "0"]) == 0
+    image, heatmaps = nib.load(scan), nib.load(files["heatmaps"])
+    assert heatmaps.shape == image.shape
+    np.testing.assert_allclose(heatmaps.affine, image.affine)
+    seen = heatmaps.get_fdata()
+    for xyz_mm in phantom.discs().values():
+        assert seen[phantom.voxel(xyz_mm)] > 0.8
+    assert seen[0].max() < 0.1 and seen[:, 0].max() < 0.1
+    assert nib.load(files["attention"]).get_fdata().max() == 1
+    assert {path.name for path in tmp_path.glob("*.png")} == {"attention.png", "heatmaps.png"}
+
+
+def test_a_file_of_another_type_is_refused_before_the_network_runs(tmp_path, capsys):
+    """-attention wants NIfTI; one line, exit 1."""
+    scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
+    assert label(["-i", str(scan), "-c", "t2", "-attention", str(tmp_path / "a.png")]) == 1
+    assert "a.png: unknown file type" in capsys.readouterr().err

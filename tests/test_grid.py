@@ -47,6 +47,19 @@ def test_axcodes_and_zooms_are_nibabels(scan):
         np.testing.assert_allclose(grid.zooms_mm, nib.affines.voxel_sizes(grid.affine))
 
 
+@pytest.mark.parametrize("angles_deg", [(45, 0, 0), (0, 45, 0), (0, 0, 45), (45, 45, 0), (0, 45, 45)])
+def test_a_tilt_of_exactly_45_degrees_can_be_reoriented(angles_deg):
+    """Where two orientations are equally near, every reordering of the axes keeps the choice."""
+    for orientation, zooms in product(ORIENTATIONS.values(), [(1, 1, 1), (1.3, 0.7, 0.9)]):
+        linear = rotation(*angles_deg) @ np.diag(zooms) @ orientation
+        grid = Grid((2, 3, 4), np.block([[linear, np.ones((3, 1))], [np.eye(4)[3]]]))
+        upright = grid.reoriented(CANONICAL)
+        assert upright.axcodes == CANONICAL
+        corner_xyz = grid.to_world((0, 0, 0))
+        assert upright.contains(upright.to_index(corner_xyz))
+        np.testing.assert_allclose(upright.reoriented(grid.axcodes).affine, grid.affine, atol=1e-9)
+
+
 @given(st.tuples(degrees, degrees, degrees))
 def test_axcodes_are_the_nearest_of_all_48(angles_deg):
     """However oblique, the named directions are the orientation nearest to the axes, by search."""

@@ -100,10 +100,8 @@ class Reference:
 
     def hourglass(self, name, level, x):
         low = self.blocks(f"{name}.{level}.1", F.max_pool2d(x, 2))
-        if level:
-            low = self.hourglass(name, level - 1, low)
-        else:
-            low = self.blocks(f"{name}.0.3", low)
+        inner = f"{name}.0.3"
+        low = self.hourglass(name, level - 1, low) if level else self.blocks(inner, low)
         low = self.blocks(f"{name}.{level}.2", low)
         return self.blocks(f"{name}.{level}.0", x) + F.interpolate(low, scale_factor=2)
 
@@ -178,7 +176,7 @@ def test_an_imported_checkpoint_is_a_checkpoint_like_any_other(tmp_path, capsys)
     assert description["loss"] == "mse" and description["spacing_mm"] == 1.0
     maps = Predictor.load(target, "cpu").runtime.run(np.random.rand(2, 64, 128).astype(np.float32))
     assert maps.heatmaps.shape == (2, 13, 16, 32)
-    assert 0 <= maps.heatmaps.min() and maps.heatmaps.max() <= 1
+    assert maps.heatmaps.min() >= 0 and maps.heatmaps.max() <= 1
     assert np.isnan(maps.level_mm).all()
 
 

@@ -1,18 +1,21 @@
-"""The quality-control page: every scan on it, from several processes, and only text in it."""
+"""The quality-control page: every scan on it, from several processes, and tried in a browser."""
 
 import json
 import multiprocessing
+import time
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, NO_CHROMIUM, PNG, Browser
 
-from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation import page
 from deepspine_sct.evaluation.page import add_entry, default_identity, render_page
 
 IDENTITY = {"dataset": "lab", "subject": "sub-01", "contrast": "anat"}
+ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
+
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
 
 def make_report(image="t2.nii.gz", name="C2/C3", confidence=0.98, warnings=()) -> dict:
@@ -33,86 +36,76 @@ def make_report(image="t2.nii.gz", name="C2/C3", confidence=0.98, warnings=()) -
 
 
 class Reader(HTMLParser):
-    """Collects what a browser would see: tags with their attributes, and text."""
+    """Collects what a browser would be given: tags with their attributes, and the data block."""
 
-    def __init__(self, page_path: Path) -> None:
+    def __init__(self, page: bytes) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict]] = []
-        self.text = ""
-        self.feed(page_path.read_bytes().decode("ascii"))
+        self.scripts: list[str] = []
+        self.feed(page.decode())
+        self.entries = json.loads(self.scripts[0])
 
     def handle_starttag(self, tag, attrs) -> None:
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data) -> None:
-        self.text += data
-
-    def attributes(self, tag: str, name: str) -> list[str]:
-        """List one attribute of all elements of a kind."""
-        return [attrs[name] for found, attrs in self.tags if found == tag and name in attrs]
+        if self.tags and self.tags[-1][0] == "script" and data.strip():
+            self.scripts.append(data)
 
 
-def test_a_scan_is_shown_with_its_picture_and_table(tmp_path):
-    """The picture is the file beside the entry, and the table holds the report's numbers."""
-    path = add_entry(tmp_path / "new" / "qc", IDENTITY, make_report(), b"a picture")
-    assert path == tmp_path / "new" / "qc" / "deepspine.html"
-    reader = Reader(path)
-    (source,) = reader.attributes("img", "src")
-    assert (path.parent / source).read_bytes() == b"a picture"
-    assert "lab / sub-01 / anat / t2.nii.gz" in reader.text
-    for cell in ("3", "C2/C3", "4 120 77", "1.2 -20.0 33.3", "0.98"):
-        assert cell in reader.text
-    assert {file.name for file in path.parent.iterdir()} == {"deepspine.html", "deepspine"}
+def read(folder: Path) -> Reader:
+    """Read the page of a folder."""
+    return Reader((folder / "deepspine.html").read_bytes())
 
 
-def test_scans_are_added_newest_first_and_none_is_lost(tmp_path):
+def test_a_scan_is_on_the_page_with_its_pictures_and_numbers(tmp_path):
+    """The page holds the report's numbers and names the files, which are what was given."""
+    folder = tmp_path / "new" / "qc"
+    place = add_entry(folder, IDENTITY, make_report(), {"background": b"a", "curved": b"b"})
+    (entry,) = read(folder).entries
+    pictures = {name: (folder / path).read_bytes() for name, path in entry["pictures"].items()}
+    assert pictures == {"background": b"a", "curved": b"b"}
+    assert (place / "curved.png").read_bytes() == b"b"
+    assert [entry[key] for key in ("dataset", "subject", "contrast", "file")] == ["lab", "sub-01", "anat", "t2.nii.gz"]
+    assert entry["image"] == str(Path("t2.nii.gz").absolute())
+    assert entry["discs"] == make_report()["discs"]
+    assert {file.name for file in folder.iterdir()} == {"deepspine.html", "deepspine"}
+
+
+def test_scans_are_listed_newest_first_and_none_is_lost(tmp_path):
     """Two entries of one instant both stay, and a later one comes first."""
     first, later = datetime(2026, 1, 2, 3, 4, 5), datetime(2026, 1, 2, 3, 4, 6)
     for image, when in (("a.nii", first), ("b.nii", first), ("c.nii", later)):
-        path = add_entry(tmp_path, IDENTITY, make_report(image), b"", when)
-    text = Reader(path).text
-    assert text.index("c.nii") < text.index("b.nii") < text.index("a.nii")
-    assert "3 scans" in text
+        add_entry(tmp_path, IDENTITY, make_report(image), {}, when)
+    assert [entry["file"] for entry in read(tmp_path).entries] == ["c.nii", "b.nii", "a.nii"]
 
 
 def test_names_from_outside_stay_text(tmp_path):
-    """Markup in any name or sentence is shown, not obeyed, and no element is added by it."""
-    plain = Reader(add_entry(tmp_path / "plain", IDENTITY, make_report(warnings=["w"]), b""))
-    attack = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
-    identity = dict.fromkeys(IDENTITY, attack)
-    report = make_report(attack, attack, warnings=[attack])
-    report["discs"][0]["value"] = attack
-    reader = Reader(add_entry(tmp_path / "attack", identity, report, b""))
-    assert [tag for tag, _ in reader.tags] == [tag for tag, _ in plain.tags]
-    assert "script" not in {tag for tag, _ in reader.tags}
-    assert reader.text.count(attack) >= 6
+    """Markup in any name or sentence adds no element, and comes out of the data as it went in."""
+    add_entry(tmp_path / "plain", IDENTITY, make_report(warnings=["w"]), {})
+    report = make_report(ATTACK, ATTACK, warnings=[ATTACK])
+    add_entry(tmp_path / "attack", dict.fromkeys(IDENTITY, ATTACK), report, {})
+    plain, attacked = read(tmp_path / "plain"), read(tmp_path / "attack")
+    assert attacked.tags == plain.tags
+    (entry,) = attacked.entries
+    assert entry["dataset"] == entry["warnings"][0] == entry["discs"][0]["name"] == ATTACK
 
 
-def test_names_in_any_alphabet_are_shown(tmp_path):
+def test_names_in_any_alphabet_are_kept(tmp_path):
     """Also one that is no valid text at all, as a file name may be."""
-    path = add_entry(tmp_path, IDENTITY | {"subject": "Žižka 脊椎 \udcff"}, make_report(), b"")
-    assert "Žižka 脊椎" in Reader(path).text
+    add_entry(tmp_path, IDENTITY | {"subject": "Žižka 脊椎 \udcff"}, make_report(), {})
+    assert read(tmp_path).entries[0]["subject"] == "Žižka 脊椎 \udcff"
 
 
 def test_the_page_needs_nothing_from_outside(tmp_path):
-    """Every address on it is relative, and it forbids scripts."""
-    path = add_entry(tmp_path, IDENTITY, make_report(), b"")
-    reader = Reader(path)
-    addresses = [
-        value for _, attrs in reader.tags for key, value in attrs.items() if key in ("src", "href")
-    ]
-    assert addresses and all(address.startswith("deepspine/") for address in addresses)
-    assert "script-src 'none'" in reader.attributes("meta", "content")
-    assert "url(" not in path.read_text() and "@import" not in path.read_text()
-
-
-def test_doubt_is_marked(tmp_path):
-    """A low confidence is set apart, a high one is not."""
-    add_entry(tmp_path / "low", IDENTITY, make_report(confidence=0.5), b"")
-    add_entry(tmp_path / "high", IDENTITY, make_report(), b"")
-    low, high = (Reader(tmp_path / name / "deepspine.html") for name in ("low", "high"))
-    assert low.attributes("td", "class") == ["doubt"]
-    assert high.attributes("td", "class") == []
+    """No address leads out of the folder, and the policy allows the page's own script alone."""
+    add_entry(tmp_path, IDENTITY, make_report(), {"background": b""})
+    page = read(tmp_path)
+    assert not [attrs for _, attrs in page.tags if {"src", "href"} & set(attrs)]
+    (policy,) = (attrs["content"] for tag, attrs in page.tags if tag == "meta" and "content" in attrs)
+    assert "script-src 'sha256-" in policy and "connect-src 'none'" in policy
+    text = (tmp_path / "deepspine.html").read_text()
+    assert "url(" not in text and "@import" not in text and "http" not in text.replace("http-equiv", "")
 
 
 @pytest.mark.parametrize(
@@ -121,26 +114,34 @@ def test_doubt_is_marked(tmp_path):
 )
 def test_a_damaged_entry_does_no_harm(tmp_path, content):
     """It is named on the page, and the other scans stay."""
-    path = add_entry(tmp_path, IDENTITY, make_report(), b"")
+    add_entry(tmp_path, IDENTITY, make_report(), {})
     (tmp_path / "deepspine" / "<damaged>.json").write_bytes(content)
-    add_entry(tmp_path, IDENTITY, make_report("other.nii"), b"")
-    text = Reader(path).text
-    assert "Entry <damaged>.json cannot be read." in text
-    assert "t2.nii.gz" in text and "other.nii" in text
+    add_entry(tmp_path, IDENTITY, make_report("other.nii"), {})
+    entries = read(tmp_path).entries
+    assert {entry["file"] for entry in entries} == {"t2.nii.gz", "other.nii", "<damaged>.json cannot be read"}
+
+
+def test_a_picture_is_sought_beside_the_page_only(tmp_path):
+    """A name that an edited entry gives it cannot lead elsewhere."""
+    place = add_entry(tmp_path, IDENTITY, make_report(), {})
+    path = place.with_name(f"{place.name}.json")
+    path.write_text(path.read_text().replace('"pictures": []', '"pictures": ["../../x", "curved"]'))
+    (entry,) = Reader(render_page(tmp_path / "deepspine")).entries
+    assert entry["pictures"] == {"curved": f"deepspine/{place.name}/curved.png"}
 
 
 def test_files_of_others_are_left_alone(tmp_path):
     """SCT's own report may live in the same folder."""
     (tmp_path / "index.html").write_text("SCT's")
     (tmp_path / "_json").mkdir()
-    add_entry(tmp_path, IDENTITY, make_report(), b"")
+    add_entry(tmp_path, IDENTITY, make_report(), {})
     assert (tmp_path / "index.html").read_text() == "SCT's"
     assert list((tmp_path / "_json").iterdir()) == []
 
 
 def _add_five(folder: Path, writer: int) -> None:
     for turn in range(5):
-        add_entry(folder, IDENTITY, make_report(f"scan-{writer}-{turn}.nii"), b"")
+        add_entry(folder, IDENTITY, make_report(f"scan-{writer}-{turn}.nii"), {"background": b""})
 
 
 def test_processes_do_not_lose_each_others_scans(tmp_path):
@@ -152,21 +153,8 @@ def test_processes_do_not_lose_each_others_scans(tmp_path):
     for writer in writers:
         writer.join(timeout=60)
         assert writer.exitcode == 0
-    text = Reader(tmp_path / "deepspine.html").text
-    assert "20 scans" in text
-    assert all(f"scan-{writer}-{turn}.nii" in text for writer in range(4) for turn in range(5))
-    entries = tmp_path / "deepspine"
-    assert len(list(entries.glob("*.json"))) == len(list(entries.glob("*.png"))) == 20
-
-
-def test_a_locked_page_is_reported_after_a_while(tmp_path, monkeypatch):
-    """A process that never lets go does not hang the others for ever."""
-    path = tmp_path / ".lock"
-    refused = pytest.raises(DeepspineError, match="another process")
-    with page._locked(path), refused, page._locked(path, timeout_s=0.1):
-        pytest.fail("the lock was given twice")
-    with page._locked(path, timeout_s=0.1):
-        pass  # free again
+    names = {f"scan-{writer}-{turn}.nii" for writer in range(4) for turn in range(5)}
+    assert {entry["file"] for entry in read(tmp_path).entries} == names
 
 
 @pytest.mark.parametrize(
@@ -192,13 +180,121 @@ def test_a_relative_image_is_named_after_its_real_folders(tmp_path, monkeypatch)
 
 def test_an_empty_folder_makes_an_empty_page(tmp_path):
     """No entry is no error."""
-    assert b"0 scans" in render_page(tmp_path)
+    assert Reader(render_page(tmp_path)).entries == []
 
 
 def test_entries_are_plain_json(tmp_path):
     """What the page is made from can be read by other tools."""
-    add_entry(tmp_path, IDENTITY, make_report(), b"", datetime(2026, 1, 2, 3, 4, 5))
+    add_entry(tmp_path, IDENTITY, make_report("/d/t2.nii"), {"overlay": b""}, datetime(2026, 1, 2, 3, 4, 5))
     (path,) = (tmp_path / "deepspine").glob("*.json")
     assert path.name == "2026_01_02_030405.000000.json"
-    entry = json.loads(path.read_text())
-    assert entry == {**IDENTITY, "date": "2026-01-02 03:04:05", "report": make_report()}
+    assert json.loads(path.read_text()) == {
+        **IDENTITY,
+        "date": "2026-01-02 03:04:05",
+        "image": "/d/t2.nii",
+        "pictures": ["overlay"],
+        "report": make_report("/d/t2.nii"),
+    }
+
+
+def add_scans(folder: Path, n_scans: int) -> None:
+    """Add scans sub-000, sub-001, ...; every tenth is doubtful. Only the last one rebuilds the page."""
+    pictures = add_entry(folder, IDENTITY, make_report(), {"background": PNG, "overlay": PNG})
+    first = pictures.with_name(f"{pictures.name}.json")
+    entry = json.loads(first.read_text())
+    first.unlink()
+    for n in range(n_scans):
+        warnings = ["the levels may be shifted"] if n % 10 == 0 else []
+        report = make_report(f"/data/sub-{n:03d}/t2 {n}.nii.gz", warnings=warnings)
+        entry |= {"subject": f"sub-{n:03d}", "image": report["inputs"]["image"], "report": report}
+        (folder / "deepspine" / f"2026_01_02_0304{n:05d}.json").write_text(json.dumps(entry))
+        (folder / "deepspine" / f"2026_01_02_0304{n:05d}").symlink_to(pictures.name)
+    (folder / "deepspine.html").write_bytes(render_page(folder / "deepspine"))
+
+
+@in_browser
+def test_keys_walk_and_mark_and_filters_hide(tmp_path):
+    """Arrows move, P X A F mark, words and marks filter, the slash reaches the filter, and no error."""
+    add_scans(tmp_path, 25)
+    with Browser(tmp_path / "deepspine.html", tmp_path) as page:
+
+        def selected() -> str:
+            return page.value("document.querySelector('tr.selected').cells[2].textContent")
+
+        def visible() -> int:
+            return page.value("[...document.querySelectorAll('#rows tr')].filter((r) => !r.hidden).length")
+
+        assert page.value("document.querySelectorAll('#rows tr').length") == 25
+        assert selected() == "sub-024"
+        page.press("p", "ArrowDown", "x", "ArrowDown", "a", "ArrowDown", "f", "f", "ArrowDown", "f", "f", "f", "f")
+        marks = page.value("[...document.querySelectorAll('#rows tr')].slice(0, 6).map((r) => r.cells[0].textContent)")
+        assert marks == ["pass", "fail", "artifact", "fail", "", ""]
+        assert selected() == "sub-020"
+        page.press("ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp")
+        assert selected() == "sub-024"
+        page.press("p")  # the same mark again takes it away
+        assert page.value("document.getElementById('count').textContent").endswith("0 pass, 2 fail, 1 artifact")
+        page.press("/", "0", "1")
+        assert visible() == 11  # sub-010 to sub-019, and sub-001
+        page.press("Enter", "ArrowDown")
+        assert selected() == "sub-019"
+        page.value("document.getElementById('search').value = ''")
+        for mark, n_scans in (("doubtful", 3), ("fail", 2), ("none", 22), ("all", 25)):
+            page.value(
+                f"document.getElementById('wanted').value = '{mark}';"
+                "document.getElementById('wanted').dispatchEvent(new Event('change'))"
+            )
+            assert visible() == n_scans, mark
+        page.press("ArrowRight")
+        assert page.value("document.body.className") == "plain"
+        assert page.value("[...document.images].map((image) => image.naturalWidth)") == [1, 1]
+        assert page.errors == []
+
+
+@in_browser
+def test_marks_are_kept_and_exported_for_scts_correction(tmp_path):
+    """After a reload they are still there; the YAML lists the images, whatever is in their names."""
+    add_scans(tmp_path, 3)
+    add_entry(tmp_path, IDENTITY, make_report('/d/"quoted": ž #1.nii'), {})
+    with Browser(tmp_path / "deepspine.html", tmp_path) as page:
+        page.press("x", "ArrowDown", "x")
+        page.loaded = False
+        page.ask("Page.reload")
+        while not page.loaded:
+            page._read()
+        assert page.value("document.getElementById('count').textContent").endswith("2 fail, 0 artifact")
+        page.value("document.getElementById('save-fail').click()")
+        deadline_s = time.monotonic() + 20
+        while not (tmp_path / "qc_fail.yml").exists() and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+    lines = (tmp_path / "qc_fail.yml").read_text().splitlines()
+    assert lines == ["FILES_LABEL:", '- "/d/\\"quoted\\": ž #1.nii"', '- "/data/sub-002/t2 2.nii.gz"']
+
+
+@in_browser
+def test_markup_in_names_is_shown_and_does_nothing(tmp_path):
+    """The page shows the very characters, and the browser makes no element of them."""
+    report = make_report(f"/d/{ATTACK}.nii", ATTACK, warnings=[ATTACK])
+    add_entry(tmp_path, dict.fromkeys(IDENTITY, ATTACK), report, {})
+    with Browser(tmp_path / "deepspine.html", tmp_path) as page:
+        assert page.value("document.getElementById('shown').innerText").count(ATTACK) >= 5
+        assert page.value("document.images.length") == 0
+        assert page.value("document.scripts.length") == 2
+        assert page.errors == []
+
+
+@in_browser
+def test_five_hundred_scans_stay_usable(tmp_path):
+    """Shown, filtered and walked through without a wait that a rater would notice."""
+    add_scans(tmp_path, 500)
+    with Browser(tmp_path / "deepspine.html", tmp_path) as page:
+        spent_ms = page.value(
+            "(() => { const start = performance.now();"
+            "const press = (key) => document.dispatchEvent(new KeyboardEvent('keydown', { key }));"
+            "for (let n = 0; n < 20; n++) { press('ArrowDown'); press('p'); }"
+            "const search = document.getElementById('search'); search.value = 'sub-49';"
+            "search.dispatchEvent(new Event('input'));"
+            "document.body.getBoundingClientRect(); return performance.now() - start; })()"
+        )
+        assert page.value("document.getElementById('count').textContent").startswith("10 of 500 scans, 20 pass")
+        assert spent_ms / 41 < 250

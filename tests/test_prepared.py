@@ -8,6 +8,11 @@ import pytest
 
 from deepspine_sct.cli.prepare import main
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.image.volume import Volume
+from deepspine_sct.training.bids import find_scans
+from deepspine_sct.training.preparation import prepare as prepare_set
 from deepspine_sct.training.prepared import INDEX, read_set
 
 
@@ -172,6 +177,35 @@ def test_damaged_sets_are_named(data, tmp_path):
     case.slabs_path.write_bytes(b"PK nothing")
     with pytest.raises(DeepspineError, match="not a slab file"):
         case.load()
+
+
+def test_straightened_images_are_cut_and_their_discs_go_with_them(data, tmp_path):
+    """What the straightening returns is what is prepared; discs that it loses drop the image."""
+
+    def shift(scan, points):
+        volume = read_volume(scan.image)
+        affine = volume.grid.affine + np.array([[0, 0, 0, 0], [0, 0, 0, 5], [0, 0, 0, -3], [0] * 4])
+        moved = {value: xyz_mm + (0, 5, -3) for value, xyz_mm in points.items()}
+        if scan.contrast == "T1w":
+            del moved[5]
+        return Volume(volume.data, Grid(volume.grid.shape, affine)), moved
+
+    made = prepare_set(find_scans(data), tmp_path / "set", straighten=shift)
+    assert made.description["straightened"] and {c.contrast for c in made.cases} == {"T2w"}
+    assert all("disc 5 is missing" in entry["reason"] for entry in made.description["dropped"])
+    case = made.cases[0]
+    np.testing.assert_allclose(case.points[3], phantom.discs()[3] + (0, 5, -3))
+    k, row, column = np.rint(case.load().grid.to_index(case.points[3])).astype(int)
+    window = case.load().data[k, row - 3 : row + 4, column - 3 : column + 4]
+    assert np.unravel_index(window.argmax(), window.shape) == (3, 3)
+
+
+def test_straightening_without_sct_says_so(data, tmp_path, capsys, monkeypatch):
+    """One line, exit 1, and no set."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("SCT_DIR", raising=False)
+    assert prepare(data, tmp_path / "set", "-straighten", "_seg") == 1
+    assert "install the Spinal Cord Toolbox" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("split", ["0.8,0.2", "a,b,c", "0.9,0.2,-0.1"])

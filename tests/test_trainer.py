@@ -30,7 +30,9 @@ def small_network() -> StackedHourglass:
 
 def score_of(network: torch.nn.Module, step: int) -> dict[str, float]:
     """Stand in for a validation: some number that depends on the weights alone."""
-    return {"identification_rate": sum(float(p.detach().abs().mean()) for p in network.parameters())}
+    return {
+        "identification_rate": sum(float(p.detach().abs().mean()) for p in network.parameters())
+    }
 
 
 def train(folder: Path, on_save=score_of, config: TrainingConfig = CONFIG) -> Trainer:

@@ -27,7 +27,6 @@ def test_every_call_is_accepted_by_its_parser(call):
     module.get_parser().parse_args(call[1:])
 
 
-
 def test_pictures_and_links_exist():
     """Every picture and file that the tutorial points to is there."""
     for link in re.findall(r"\]\(([^)#:]+)\)", TUTORIAL):

@@ -43,7 +43,7 @@ def get_parser() -> SctArgumentParser:
     parser = SctArgumentParser(
         PROG,
         DESCRIPTION,
-        usage="-set | -path-data <folder> -ofolder <folder> -pred | -model <name>=<...>",
+        usage="-set|-path-data <folder> -ofolder <folder> -pred|-model <name>=<...>",
         epilog=EPILOG,
     )
     truth = parser.mandatory.add_mutually_exclusive_group(required=True)

@@ -75,9 +75,12 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
     for scan in find_scans(args.path_data, contrasts, suffixes, args.label_folder):
         if scan.label is None:
             continue
-        study = StudyCase(
-            scan.stem, scan.subject, scan.site, scan.contrast, read_labels(scan.label)
-        )
+        try:
+            points = read_labels(scan.label)
+        except DeepspineError as error:
+            print(f"Warning: left out: {error}", file=sys.stderr)
+            continue
+        study = StudyCase(scan.stem, scan.subject, scan.site, scan.contrast, points)
 
         def load(path: Path = scan.image) -> "Volume":
             return read_volume(path)

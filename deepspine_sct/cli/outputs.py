@@ -1,5 +1,6 @@
 """Where the results go, settled before any work starts and refused where they would do harm."""
 
+import os
 from argparse import Namespace
 from dataclasses import dataclass
 from itertools import combinations
@@ -8,6 +9,9 @@ from pathlib import Path
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.page import PAGE_NAME
 from deepspine_sct.image.source import SUFFIXES, check_suffix
+
+LONGEST_NAME = 255
+"""Bytes of a file name that every common file system takes."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,16 @@ def _optional_path(name: str | None) -> Path | None:
 
 
 def _check_place(path: Path, folder_is_made: bool) -> None:
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
     if path.is_dir():
         raise DeepspineError(f"{path}: is a folder; give the name of a file in it")
     if not folder_is_made and not path.parent.is_dir():
         raise DeepspineError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and not path.is_file():
+        raise DeepspineError(f"{path}: is a pipe or a device; give the name of a file")
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        raise DeepspineError(f"{path}: the folder cannot be written; give another one")
 
 
 def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:
@@ -156,4 +166,4 @@ def _same_file(first: Path, second: Path) -> bool:
     """Tell whether two names lead to one file: by path, symbolic link or hard link."""
     if first.exists() and second.exists():
         return first.samefile(second)
-    return first.resolve() == second.resolve()
+    return os.path.realpath(first) == os.path.realpath(second)  # unlike Path.resolve, ends in loops

@@ -40,9 +40,11 @@ def count(text: str) -> int:
 
 def named(text: str) -> tuple[str, str]:
     """Read ``NAME=VALUE``, a tool and what it is found by."""
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise ArgumentTypeError(f"'{text}' is not NAME=VALUE, as in ours=out/{{stem}}.nii.gz")
+    name, _, value = text.partition("=")
+    if not (value and name.replace("-", "_").replace(".", "_").isidentifier()):
+        raise ArgumentTypeError(
+            f"'{text}' is not NAME=VALUE with a name of letters and digits, as in ours=net.safetensors"
+        )
     return name, value
 
 

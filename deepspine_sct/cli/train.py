@@ -210,11 +210,13 @@ def train(args: argparse.Namespace) -> None:
     diary = Diary(args.ofolder)
 
     def on_save(path: Path, step: int) -> dict[str, float]:
+        epoch = -(-step // config.save_every)
+        if not cases:
+            say(f"epoch {epoch}, step {step}: no image to validate on")
+            return {}
         scores, results = validate(Predictor.load(path, config.device), cases)
-        if cases:
-            diary.add(step, cases, results, scores)
+        diary.add(step, cases, results, scores)
         if args.v:
-            epoch = -(-step // config.save_every)
             say(f"epoch {epoch}, step {step}: {_score_line(scores)}")
         return scores
 
@@ -234,10 +236,12 @@ def train(args: argparse.Namespace) -> None:
 
 def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":
     """Turn the arguments into a configuration; a set sets the length of an epoch."""
+    from deepspine_sct.training.bids import CONTRASTS
     from deepspine_sct.training.recipe import pick_device
     from deepspine_sct.training.trainer import TrainingConfig
 
-    n_images = len(prepared.select("train")) if prepared else 0
+    contrasts = None if args.c == "all" else (CONTRASTS[args.c],)
+    n_images = len(prepared.select("train", contrasts)) if prepared else 0
     one_pass = max(1, round(n_images / args.batch)) if prepared else SIMULATED_EPOCH_STEPS
     epoch_steps = args.epoch_steps or one_pass
     steps = args.steps or args.epochs * epoch_steps

@@ -7,9 +7,10 @@ target folder under the same paths.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
-from queue import Empty, SimpleQueue
 
 from distributed import Client, Future, WorkerPlugin, as_completed, get_worker
 
@@ -35,36 +36,43 @@ _PLUGIN = "deepspine_sct"
 class KeepWorkers(WorkerPlugin):
     """Lives in a Dask worker and keeps supervisors there, with their networks loaded, for its threads."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self._idle: SimpleQueue | None = None
+    def __init__(self) -> None:
+        self._idle: list[Supervisor] | None = None  # None before the plugin lives and after it died
 
     def setup(self, worker: object) -> None:
         """Begin without any supervisor."""
-        self._idle = SimpleQueue()
+        self._idle = []
 
     def teardown(self, worker: object) -> None:
-        """Kill the worker processes."""
-        while True:
-            try:
-                self._idle.get_nowait().close()
-            except Empty:
-                return
+        """Kill the worker processes that have nothing to do; the others are killed when they are done."""
+        idle, self._idle = self._idle or [], None
+        for supervisor in idle:
+            supervisor.close()
 
-    def label(self, scans: Sequence[Scan]) -> list[Outcome]:
-        """Label scans with a supervisor that is idle, or a new one."""
+    def label(self, job: Job, scans: Sequence[Scan]) -> list[Outcome]:
+        """Label scans with a supervisor of this job that is idle, or a new one."""
+        supervisor = self._take(job) or Supervisor(job)
         try:
-            supervisor = self._idle.get_nowait()
-        except Empty:
-            supervisor = Supervisor(self.job)
-        outcomes = list(label_recorded(supervisor, scans))
-        self._idle.put(supervisor)
-        return outcomes
+            return list(label_recorded(supervisor, scans))
+        finally:
+            if self._idle is None:
+                supervisor.close()
+            else:
+                self._idle.append(supervisor)
+
+    def _take(self, job: Job) -> Supervisor | None:
+        for supervisor in list(self._idle or ()):
+            with suppress(ValueError, AttributeError):  # another thread was faster
+                self._idle.remove(supervisor)
+                if supervisor.job == job:
+                    return supervisor
+                supervisor.close()  # of an earlier run
+        return None
 
 
-def label_chunk(scans: Sequence[Scan]) -> list[Outcome]:
+def label_chunk(job: Job, scans: Sequence[Scan]) -> list[Outcome]:
     """Label scans in the Dask worker that this runs in: the task that Dask hands out."""
-    return get_worker().plugins[_PLUGIN].label(scans)
+    return get_worker().plugins[_PLUGIN].label(job, scans)
 
 
 def label_on_cluster(job: Job, scans: Sequence[Scan], address: str) -> Iterator[Outcome]:
@@ -89,13 +97,16 @@ def label_on_cluster(job: Job, scans: Sequence[Scan], address: str) -> Iterator[
     DeepspineError
         When the scheduler cannot be reached or goes away, or a worker has another version.
     """
+    for name in ("distributed", "distributed.client"):  # we say in one line what it says in forty
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
     except OSError as error:
         raise DeepspineError(f"{address}: no Dask scheduler answers; start one first") from error
     with client:
-        client.register_plugin(KeepWorkers(job), name=_PLUGIN)
+        client.register_plugin(KeepWorkers(), name=_PLUGIN)
         yield from _hand_out(client, job, scans, address)
+        client.register_plugin(KeepWorkers(), name=_PLUGIN)  # a new one: the old one's workers end
 
 
 def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> Iterator[Outcome]:
@@ -105,11 +116,12 @@ def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> 
     content: dict[str, Sequence[Scan]] = {}
 
     def submit(chunk: Sequence[Scan]) -> Future:
-        future = client.submit(label_chunk, chunk, pure=False)
+        future = client.submit(label_chunk, job, chunk, pure=False)
         content[future.key] = chunk
         return future
 
-    running = as_completed([submit(chunk) for chunk in islice(waiting, CHUNKS_PER_THREAD * n_threads)])
+    first = [submit(chunk) for chunk in islice(waiting, CHUNKS_PER_THREAD * n_threads)]
+    running = as_completed(first, loop=client.loop)
     for future in running:
         chunk = content.pop(future.key)
         if future.status == "finished":

@@ -26,7 +26,7 @@ from deepspine_sct.training.bids import Scan
 if TYPE_CHECKING:
     from deepspine_sct.labeling.inference import Predictor, Result
 
-AXIAL_RATIO = 2.0
+AXIAL_RATIO = 2.5
 """Slices stacked along the spine and this many times thicker than a pixel make an axial scan."""
 
 

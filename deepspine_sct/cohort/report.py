@@ -14,9 +14,9 @@ from deepspine_sct.anatomy import disc_name
 from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED
 from deepspine_sct.cohort.spacing import Spacing, outliers, spacings
 from deepspine_sct.cohort.table import NOT_DONE, Row
-from deepspine_sct.evaluation.page import DOUBT_BELOW
 from deepspine_sct.evaluation.png import new_figure, to_png
 from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.labeling.skeleton import SURE
 
 PAGE_NAME = "report.html"
 FIGURE_FOLDER = "figures"
@@ -71,15 +71,16 @@ def _points(row: Row) -> dict[int, list[float]]:
 
 
 def _render(target: Path, rows: Sequence[Row], labelled: Sequence[Row], found: Sequence[Spacing]) -> bytes:
-    doubtful = [row for row in labelled if row.report["level_confidence"] < DOUBT_BELOW]
+    doubtful = [row for row in labelled if row.report["level_confidence"] < SURE]
     doubtful.sort(key=lambda row: row.report["level_confidence"])
     sections = [
         _counts(rows),
+        _cost(labelled),
         *(_reasons(target, kind, rows) for kind in (FAILED, SKIPPED)),
         "<h2>Confidence</h2>",
         f'<img src="{FIGURE_FOLDER}/confidence.png" alt="Distribution of confidence">',
         _section(
-            f"Names in doubt (level confidence below {DOUBT_BELOW})",
+            f"Names in doubt (level confidence below {SURE})",
             ("scan", "level confidence"),
             [(_link(target, row), f"{row.report['level_confidence']:.2f}") for row in doubtful],
         ),
@@ -127,6 +128,18 @@ def _counts(rows: Sequence[Row]) -> str:
     return _section("Scans", ("", *kinds), [*lines, totals])
 
 
+def _cost(labelled: Sequence[Row]) -> str:
+    """Say what the labels cost."""
+    if not labelled:
+        return ""
+    seconds = [sum(row.outcome.seconds.values()) for row in labelled]
+    peak_mb = max(row.outcome.peak_mb for row in labelled)
+    return (
+        f"<p>A worker of one core took {np.median(seconds):.1f} s a scan (median; "
+        f"{sum(seconds) / 3600:.1f} h in all) and at most {peak_mb:.0f} MB of memory.</p>\n"
+    )
+
+
 def _suffix(row: Row) -> str:
     return escape(row.scan.partition(".")[0].rpartition("_")[2])
 
@@ -166,7 +179,7 @@ def _draw_confidence(labelled: Sequence[Row]) -> bytes:
     }
     for axes, (title, values) in zip(figure.subplots(1, 2), kinds.items(), strict=True):
         axes.hist(values, bins=bins, color="C0")
-        axes.axvline(DOUBT_BELOW, color="C3", linestyle=":")
+        axes.axvline(SURE, color="C3", linestyle=":")
         axes.set(xlabel=title, ylabel="number", title=f"n = {len(values)}")
     return to_png(figure)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -133,10 +134,8 @@ class Supervisor:
     def _send(self, scan: Scan) -> None:
         if not self._process:
             self._start()
-        try:
+        with suppress(OSError):  # it is dead, which the next attempt to receive will explain
             self._pipe.send(scan)
-        except OSError:
-            pass  # it is dead, which the next attempt to receive will explain
 
     def _start(self) -> None:
         """Start a worker and make sure that it has the network that the run wants."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,6 @@ SCAN_COLUMNS = {
     "n_discs": "Number of discs that were found",
     "level_confidence": "Probability that the names as a whole are right",
     "warnings": "What should be checked by eye",
-    "seconds": "Time that its worker spent on it [s]",
-    "peak_mb": "Most memory that its worker had used by then [MiB]",
 }
 
 DISC_COLUMNS = {
@@ -65,11 +64,6 @@ class Row:
     report: Mapping
     files: ScanFiles | None
 
-    @property
-    def seconds(self) -> float | None:
-        """Time that its worker spent on it [s]."""
-        return sum(self.outcome.seconds.values()) if self.outcome.seconds else None
-
 
 def read_rows(job: Job, findings: Findings) -> Iterator[Row]:
     """Yield every scan of a data set, those that were left out last."""
@@ -97,18 +91,23 @@ def _row(job: Job, scan: Scan) -> Row:
 def write_tables(target: Path, rows: Iterable[Row]) -> None:
     """Write ``scans.tsv`` and ``discs.tsv``, each with a JSON file that explains its columns."""
     scans, discs = target / "scans.tsv", target / "discs.tsv"
-    with atomic_path(scans) as scans_path, atomic_path(discs) as discs_path:
-        with open(scans_path, "w", newline="") as scans_file, open(discs_path, "w", newline="") as discs_file:
-            scan_table = csv.writer(scans_file, delimiter="\t", lineterminator="\n")
-            disc_table = csv.writer(discs_file, delimiter="\t", lineterminator="\n")
-            scan_table.writerow(SCAN_COLUMNS)
-            disc_table.writerow(DISC_COLUMNS)
-            for row in rows:
-                scan_table.writerow(map(_cell, _scan_cells(row)))
-                disc_table.writerows(map(_cell, cells) for cells in _disc_cells(row))
+    with _table(scans, SCAN_COLUMNS) as scan_table, _table(discs, DISC_COLUMNS) as disc_table:
+        for row in rows:
+            scan_table.writerow(map(_cell, _scan_cells(row)))
+            disc_table.writerows(map(_cell, cells) for cells in _disc_cells(row))
     for table, columns in ((scans, SCAN_COLUMNS), (discs, DISC_COLUMNS)):
         explained = {name: {"Description": text} for name, text in columns.items()}
         write_json(table.with_suffix(".json"), explained)
+
+
+@contextmanager
+def _table(path: Path, columns: Iterable[str]) -> Iterator:
+    """Open a table that appears as a whole; yields a csv writer."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        yield writer
+        stream.flush()
 
 
 def _scan_cells(row: Row) -> list[object]:
@@ -122,8 +121,6 @@ def _scan_cells(row: Row) -> list[object]:
         len(report["discs"]) if report else None,
         report.get("level_confidence"),
         " / ".join(outcome.warnings),
-        f"{row.seconds:.2f}" if row.seconds is not None else None,
-        outcome.peak_mb or None,
     ]
 
 

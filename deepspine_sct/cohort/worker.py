@@ -126,7 +126,7 @@ def _attempt(job: Job, scan: Scan, reading: Future, predictor: Predictor, label:
             outcome = label(job, scan, volume, predictor)
             seconds = {"read": read_s} | outcome.seconds
             outcome = replace(outcome, seconds={name: round(s, 3) for name, s in seconds.items()})
-            print(outcome.kind, outcome.reason, outcome.seconds, *outcome.warnings, sep="\n")
+            print(f"{outcome.kind} {outcome.reason}\n{outcome.seconds}", *outcome.warnings, sep="\n")
     except DeepspineError as error:
         reason = _reason(job, error).removeprefix(f"{scan.image}: ")
         outcome = Outcome(relative(scan), FAILED, reason)
@@ -150,6 +150,9 @@ def _on_record(job: Job, scan: Scan) -> Iterator[None]:
     signal.alarm(ceil(job.timeout_s) + ORPHAN_S)
     try:
         yield
+    except DeepspineError as error:
+        print(error)
+        raise
     except Exception:
         traceback.print_exc()
         raise

@@ -54,7 +54,7 @@ class Grid:
         # Judged on unit columns: voxels may be small, but their three directions must differ.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             volume = np.linalg.det(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
-        if not (np.isfinite(affine).all() and abs(volume) > 1e-6):
+        if not (np.isfinite(affine).all() and 1e-6 < abs(volume) < np.inf):
             raise ValueError("the affine is singular or not finite")
         affine.flags.writeable = False
         object.__setattr__(self, "shape", shape)
@@ -84,10 +84,10 @@ class Grid:
 
         def nearness(worlds: tuple[int, ...]) -> tuple[float, ...]:
             aligned = cosines[:, np.argsort(worlds)]
-            aligned = np.round(aligned * np.where(np.diag(aligned) > 0, 1, -1), 6)
+            aligned = aligned * np.where(np.diag(aligned) > 0, 1, -1)
             # At 45 degrees two choices are equally near. The directions themselves then decide,
             # not their order in the array, so that a reoriented grid keeps the choice.
-            return (round(np.trace(aligned), 5), *aligned.ravel())
+            return (round(np.trace(aligned), 13), *aligned.ravel())
 
         worlds = max(permutations(range(3)), key=nearness)
         return tuple((w, bool(cosines[w, axis] > 0)) for axis, w in enumerate(worlds))

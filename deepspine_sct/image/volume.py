@@ -58,3 +58,33 @@ def reorient(volume: Volume, axcodes: Sequence[str]) -> Volume:
     axes, flips = volume.grid.moves_to(axcodes)
     directions = tuple(slice(None, None, -1 if flipped else 1) for flipped in flips)
     return Volume(volume.data.transpose(axes)[directions], volume.grid.reoriented(axcodes))
+
+
+def crop(volume: Volume, low_ijk: Sequence[int], high_ijk: Sequence[int]) -> Volume:
+    """Cut a box out of a volume, without a copy.
+
+    Parameters
+    ----------
+    volume : Volume
+        Image in any orientation.
+    low_ijk, high_ijk : (3,) sequence of int
+        First voxel of the box, and the one behind its last; cut to the volume.
+
+    Returns
+    -------
+    Volume
+        A view of the same memory; each value keeps its place in the world.
+
+    Raises
+    ------
+    ValueError
+        When the box holds no voxel of the volume.
+    """
+    low = np.clip(low_ijk, 0, volume.grid.shape)
+    high = np.clip(high_ijk, 0, volume.grid.shape)
+    if not (low < high).all():
+        raise ValueError(f"no voxel of {volume.grid.shape} lies from {low_ijk} to {high_ijk}")
+    affine = volume.grid.affine.copy()
+    affine[:3, 3] = volume.grid.to_world(low)
+    data = volume.data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    return Volume(data, Grid(data.shape, affine))

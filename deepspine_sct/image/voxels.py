@@ -17,7 +17,7 @@ from .source import is_compressed, open_source
 BLOCK_VOXELS = 2**20
 """Voxels that are converted at a time."""
 
-_LARGEST = 1e30  # of an intensity: single floats end at 3.4e38, and means add many up
+_LARGEST = 1e32  # of an intensity: single floats end at 3.4e38, and means add many up
 
 
 def float_voxels(

@@ -17,26 +17,24 @@ from ..image.slab import SlabStack, pad_to_multiple
 from ..image.volume import Volume
 from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime, load_runtime
+from . import refinement
 from .discs import Labeling
 from .heatmap import find_candidates
 from .plausibility import judge
 from .skeleton import SkeletonPrior, order
+from .survey import FINE_STEP_MM, body, coarse_slabs, slabs_around_spine
 
 THRESHOLD = 0.15
 """Least probability of a disc at a candidate."""
-
-FINE_STEP_MM = 4.0
-"""Distance between the slabs around the spine."""
-# The network answers to slabs up to 9 mm off a disc's own middle: no spine slips between two coarse slabs.
-_COARSE_STRIDE = 3  # a coarse slab is every third fine one
-_MARGIN = 2  # fine slabs on either side of those that show the spine
-_TRACE = 0.25  # a coarse slab this strong, relative to the best, shows some of the spine
-_AIR = 0.05  # with less than this share of the highest contrast a slab lies beside the body
 
 MIN_EXTENT_MM = 30.0
 """Less than this from superior to inferior or from anterior to posterior shows no two discs."""
 MAX_PIXEL_MM = 6.0
 """Coarser than this along the spine, discs melt into each other."""
+MIN_VOXEL_MM = 0.01
+"""Finer than a microscope's image of a spine, it is a wrong header."""
+MAX_ORIGIN_MM = 1e5
+"""Farther from the world's origin a header's single floats cannot tell voxels apart."""
 MAX_HEIGHT_MM = 1500.0
 """No scan is higher; a header that says so is wrong, and would cost memory without bound."""
 MAX_WIDTH_MM = 700.0
@@ -130,6 +128,7 @@ class Predictor:
         check_extent(image.grid)
         slabs, prediction = self._look(image, seconds)
         labeling = self._order(prediction, seconds, threshold, values, pins)
+        labeling = self._refine(image, labeling, seconds)
         started_s = perf_counter()
         turned = None if pins else partial(self._label_turned, slabs, prediction)
         labeling = judge(labeling, turned)
@@ -178,6 +177,19 @@ class Predictor:
         seconds["ordering"] = perf_counter() - started_s
         return labeling
 
+    def _refine(self, image: Volume, labeling: Labeling, seconds: dict[str, float]) -> Labeling:
+        """Look at the discs again, on finer pixels."""
+        if not labeling.discs:
+            return labeling
+        started_s = perf_counter()
+        near = refinement.surroundings(image, labeling)
+        stack = SlabStack(near, FINE_STEP_MM, self.thickness_mm, refinement.PIXEL_MM)
+        slabs = stack.extract(refinement.slabs_of_discs(stack.grid, labeling))
+        _, prediction = self._read(slabs, {})
+        labeling = refinement.refine(labeling, find_candidates(prediction, THRESHOLD), image.grid)
+        seconds["refinement"] = perf_counter() - started_s
+        return labeling
+
     def _label_turned(
         self, slabs: Volume, prediction: Prediction, axes: tuple[int, ...]
     ) -> Labeling:
@@ -195,17 +207,16 @@ class Predictor:
         started_s = perf_counter()
         stack = SlabStack(image, FINE_STEP_MM, self.thickness_mm, self.spacing_mm)
         n_slabs = stack.grid.shape[0]
-        coarse = range(n_slabs // 2 % _COARSE_STRIDE, n_slabs, _COARSE_STRIDE)  # with the middle
+        coarse = coarse_slabs(n_slabs)
         slabs = stack.extract(coarse)
+        in_body = coarse[body(slabs.data)]
+        if len(in_body) < len(coarse):
+            coarse, slabs = in_body, stack.extract(in_body)
         seconds["slabs"] = perf_counter() - started_s
-        contrast = slabs.data.std(axis=(1, 2))
         slabs, prediction = self._read(slabs, seconds)
-        if n_slabs == 1:
+        fine = slabs_around_spine(coarse, prediction.heatmaps, n_slabs)
+        if fine == coarse:
             return slabs, prediction
-        # Brought to unit variance, noise alone makes the network see discs.
-        in_body = contrast >= _AIR * contrast.max()
-        evidence = prediction.heatmaps.sum(axis=(1, 2, 3)) * in_body
-        fine = _around_spine(coarse, evidence, n_slabs)
         maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
         known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
         started_s = perf_counter()
@@ -248,15 +259,6 @@ class Predictor:
         return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
 
 
-def _around_spine(coarse: range, evidence: np.ndarray, n_slabs: int) -> range:
-    """From the first to the last slab that shows the spine, and a margin, given those looked at."""
-    if len(coarse) == 1:
-        return range(n_slabs)
-    shown = np.flatnonzero(evidence >= _TRACE * evidence.max())
-    first, last = coarse[shown[0]] - _MARGIN, coarse[shown[-1]] + _MARGIN
-    return range(max(0, first), min(n_slabs, last + 1))
-
-
 def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
     """Set the heatmaps (N, K, h, w) to zero, in place, at pixels that show padding only."""
     _, height, width = grid.shape
@@ -280,6 +282,11 @@ def check_extent(grid: Grid) -> None:
         raise DeepspineError(
             f"the header gives the image {across_mm:.4g} x {back_mm:.4g} x {down_mm:.4g} mm, more"
             " than a scanner holds; correct its voxel size"
+        )
+    if min(grid.zooms_mm) < MIN_VOXEL_MM or np.abs(grid.affine[:3, 3]).max() > MAX_ORIGIN_MM:
+        raise DeepspineError(
+            f"the header gives voxels of {min(grid.zooms_mm):.2g} mm and an origin"
+            f" {np.abs(grid.affine[:3, 3]).max():.2g} mm away; correct it"
         )
     if max(grid.zooms_mm[1:]) > MAX_PIXEL_MM:
         raise DeepspineError(

@@ -16,6 +16,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.atomic import atomic_path
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
 from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
+from deepspine_sct.model.seal import KEY, UNSEALED, is_intact, seal
 
 _KEY = "deepspine_sct"
 FORMAT_VERSION = 1
@@ -25,8 +26,9 @@ def save_checkpoint(path: Path, network: StackedHourglass, description: dict) ->
     """Write the network and ``description`` (JSON-compatible; the architecture is added to it), atomically."""
     header = description | {"format": FORMAT_VERSION, "network": network.config.to_dict()}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(weights, metadata={_KEY: json.dumps(header, sort_keys=True), KEY: UNSEALED})
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(save(weights, metadata={_KEY: json.dumps(header, sort_keys=True)}))
+        Path(temporary).write_bytes(seal(content))
 
 
 def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
@@ -35,14 +37,14 @@ def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
     Raises
     ------
     DeepspineError
-        Where the file is missing, is no checkpoint of ours, or its weights do not fit its architecture.
+        Where the file is missing, damaged, no checkpoint of ours, or its weights do not fit its architecture.
     """
-    weights, description = _read(path)
+    weights, description = _read(Path(path))
     try:
         network = _build(description["network"])
         network.load_state_dict(weights)
-    except (KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
         raise DeepspineError(f"{path}: the weights do not fit the architecture ({reason}); get the file again") from error
     return network.eval(), description
 
@@ -60,12 +62,15 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
             weights = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError as error:
         raise DeepspineError(f"{path}: no such checkpoint; check -model") from error
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DeepspineError(
             f"{path}: not a deepspine_sct checkpoint (.safetensors); pickled weights are never loaded here"
         ) from error
-    if description.get("format") != FORMAT_VERSION:
-        raise DeepspineError(f"{path}: checkpoint format {description.get('format')} is not known; update deepspine_sct")
+    if not is_intact(path.read_bytes()):
+        raise DeepspineError(f"{path}: was damaged or changed, its checksum does not fit; get the file again")
+    version = description.get("format") if isinstance(description, dict) else description
+    if version != FORMAT_VERSION:
+        raise DeepspineError(f"{path}: checkpoint format {version} is not known; update deepspine_sct")
     return weights, description
 
 

@@ -23,26 +23,48 @@ from .checkpoint import checksum, load_checkpoint
 from .hourglass import Head, StackedHourglass
 from .onnx_runtime import FORMAT_VERSION
 from .output import Maps
+from .seal import KEY, UNSEALED, seal
 
 OPSET = 17
 """ONNX operator set; ONNX Runtime knows it since 1.12."""
 
 
 class InferenceGraph(nn.Module):
-    """A network as it is used: images (B, 1, H, W) to the three `Maps`, and nothing else.
-
-    An inner stack's scores serve only to be merged into the next stack. Both steps are linear, so
-    they are one convolution of that stack's features, together with the merging of those.
-    """
+    """A network as it is used: images (B, 1, H, W) to the three `Maps`, and nothing else."""
 
     def __init__(self, network: StackedHourglass, loss: str):
         super().__init__()
         self.network = network
         self.loss = loss
+
+    def forward(self, images: Tensor) -> Maps:
+        scores, attention = self.answer(images)
+        scores, level = scores[:, :-1], scores[:, -1]
+        if self.loss == "mse":  # the original's: one sigmoid a disc, no level
+            return Maps(scores[:, :-1].sigmoid(), torch.full_like(level, torch.nan), attention[:, 0])
+        # A softmax over the channels, spelt out: ONNX Runtime transposes for its own.
+        odds = (scores - scores.amax(1, keepdim=True)).exp()
+        return Maps(odds[:, :-1] / odds.sum(1, keepdim=True), level * 100, attention[:, 0])
+
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last stack's scores (B, K + 2, h, w) and the attention (B, 1, h, w)."""
+        scores, attention = self.network(images)
+        return scores[-1], attention
+
+
+class MergedGraph(InferenceGraph):
+    """The same answer from a `StackedHourglass`, without the scores of its inner stacks.
+
+    They serve only to be merged into the next stack. Both steps are linear, so they are one
+    convolution of the inner stack's features, together with the merging of those.
+    """
+
+    def __init__(self, network: StackedHourglass, loss: str):
+        super().__init__(network, loss)
         inner = zip(network.merge_features, network.merge_scores, network.heads, strict=False)
         self.merges = nn.ModuleList(_merged(*parts) for parts in inner)
 
-    def forward(self, images: Tensor) -> Maps:
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
         network = self.network
         x = network.stem(images)
         features = []
@@ -51,14 +73,13 @@ class InferenceGraph(nn.Module):
             if i < len(self.merges):
                 x = x + self.merges[i](features[i])
         attention = network._attend(features)
-        attended = features[-1] * attention
-        scores = network.heads[-1].score(attended)
-        level = network.heads[-1].level(attended)[:, 0]
-        if self.loss == "mse":  # the original's: one sigmoid a disc, no level
-            return Maps(scores[:, :-1].sigmoid(), torch.full_like(level, torch.nan), attention[:, 0])
-        # A softmax over the channels, spelt out: ONNX Runtime transposes for its own.
-        odds = (scores - scores.amax(1, keepdim=True)).exp()
-        return Maps(odds[:, :-1] / odds.sum(1, keepdim=True), level * 100, attention[:, 0])
+        return network.heads[-1](features[-1] * attention), attention
+
+
+def inference_graph(network: StackedHourglass, loss: str) -> InferenceGraph:
+    """Build the leanest graph that gives the network's answer."""
+    ours = type(network) is StackedHourglass  # a subclass may do something else around the stacks
+    return (MergedGraph if ours else InferenceGraph)(network, loss).eval()
 
 
 def _merged(merge_features: nn.Conv2d, merge_scores: nn.Conv2d, head: Head) -> nn.Conv2d:
@@ -111,7 +132,7 @@ def export(source: Path, target: Path) -> None:
     import onnx  # an extra: only who exports needs it
 
     network, description = load_checkpoint(source)
-    graph = InferenceGraph(network, description.get("loss", "")).eval()
+    graph = inference_graph(network, description.get("loss", ""))
     side = 2 * network.config.multiple
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -143,11 +164,12 @@ def export(source: Path, target: Path) -> None:
             "multiply_adds_per_pixel": str(multiply_adds(graph, (side, side)) // side**2),
             "opset": str(OPSET),
             "versions": f"deepspine_sct {__version__}, torch {torch.__version__}, onnx {onnx.__version__}",
+            KEY: UNSEALED,
         },
     )
     onnx.checker.check_model(model)
     with atomic_path(target) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
+        temporary.write_bytes(seal(model.SerializeToString(deterministic=True)))
 
 
 def main(argv: list[str] | None = None) -> int:

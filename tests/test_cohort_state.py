@@ -1,0 +1,112 @@
+"""What is known of a scan holds exactly as long as what it was made from."""
+
+import os
+from dataclasses import replace
+
+import pytest
+from cohort_cases import find, make_job, write_data_set
+
+from deepspine_sct.cohort import state
+from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED, Outcome
+from deepspine_sct.cohort.outputs import files_of
+
+NAME = "sub-1/anat/sub-1_T2w.nii.gz"
+DONE = Outcome(NAME, LABELLED, "", ("check disc 3",), {"network": 0.5}, 120.0)
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """Write the scan."""
+    (scan,) = find(write_data_set(tmp_path / "data", [NAME]))
+    return scan
+
+
+@pytest.fixture
+def job(tmp_path, scan):
+    """Make a job whose scan is labelled: its files are there and its record too."""
+    job = make_job(tmp_path / "data", tmp_path / "out", checksum="a" * 64, pictures=True)
+    files = files_of(job, scan)
+    files.labels.parent.mkdir(parents=True)
+    for path in files.results():
+        path.touch()
+    state.write_record(job, scan, DONE)
+    return job
+
+
+def test_a_record_comes_back_as_it_was(job, scan):
+    """Reason, warnings, times and memory."""
+    assert state.settled(job, scan) == DONE
+
+
+def test_another_network_makes_it_stale_and_the_old_one_does_not(job, scan):
+    """The checksum decides, wherever the file of the network lies."""
+    assert state.settled(replace(job, checksum="b" * 64), scan) is None
+    assert state.settled(replace(job, model=job.target / "moved.onnx", timeout_s=1), scan) == DONE
+
+
+def test_another_version_makes_it_stale(job, scan, monkeypatch):
+    """As the program's results may differ."""
+    monkeypatch.setattr(state, "__version__", "9.9.9")
+    assert state.settled(job, scan) is None
+
+
+def test_a_changed_image_makes_it_stale(job, scan):
+    """By size or by date, and back to the old file counts as unchanged."""
+    before = scan.image.stat()
+    content = scan.image.read_bytes()
+    scan.image.write_bytes(content + b"x")
+    os.utime(scan.image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert state.settled(job, scan) is None
+    scan.image.write_bytes(content)
+    os.utime(scan.image, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert state.settled(job, scan) is None
+    os.utime(scan.image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert state.settled(job, scan) == DONE
+
+
+def test_a_segmentation_that_turns_up_makes_it_stale(job, scan, tmp_path):
+    """Then there are levels to write; one that nobody asked for changes nothing."""
+    cord = tmp_path / "cords" / "sub-1" / "anat" / "sub-1_T2w_label-SC_seg.nii.gz"
+    cord.parent.mkdir(parents=True)
+    cord.touch()
+    assert state.settled(job, scan) == DONE
+    assert state.settled(replace(job, cords=tmp_path / "cords"), scan) is None
+
+
+@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "picture"])
+def test_a_missing_file_makes_it_stale(job, scan, which):
+    """Whichever it is; a picture is missed only where pictures are wanted."""
+    getattr(files_of(job, scan), which).unlink()
+    assert state.settled(job, scan) is None
+    if which == "picture":
+        assert state.settled(replace(job, pictures=False), scan) == DONE
+
+
+def test_a_failure_is_never_settled_and_a_skipped_scan_is(job, scan):
+    """Failures are tried again in every run; what is no scan for us stays none."""
+    state.forget(job, [scan])
+    state.write_record(job, scan, Outcome(NAME, FAILED, "took longer than 3 s"))
+    assert state.settled(job, scan) is None
+    axial = Outcome(NAME, SKIPPED, "is an axial scan")
+    state.write_record(job, scan, axial)
+    assert state.settled(job, scan) == axial
+
+
+def test_a_late_failure_does_not_undo_a_success(job, scan):
+    """Two workers may have had the same scan: the one that was lost has nothing to say."""
+    state.write_record(job, scan, Outcome(NAME, FAILED, "the worker was killed"))
+    assert state.settled(job, scan) == DONE
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"image": "x"}', "\0"])
+def test_a_damaged_record_is_no_record(job, scan, text):
+    """The scan is done again then."""
+    files_of(job, scan).record.write_text(text)
+    assert state.settled(job, scan) is None
+
+
+def test_what_is_forgotten_is_unknown(job, scan):
+    """Also when nothing was known."""
+    state.forget(job, [scan])
+    state.forget(job, [scan])
+    assert state.settled(job, scan) is None

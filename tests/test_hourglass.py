@@ -1,0 +1,74 @@
+"""The network: shapes, the background channel, and attention that does what the paper says."""
+
+import numpy as np
+import pytest
+import torch
+
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
+from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+
+
+def small(**how) -> StackedHourglass:
+    """A small network in evaluation mode."""
+    torch.manual_seed(0)
+    return StackedHourglass(HourglassConfig(**{"n_features": 16, "n_discs": 7, "depth": 2} | how)).eval()
+
+
+@pytest.mark.parametrize("n_stacks", [1, 2, 3])
+@pytest.mark.parametrize("attention", [True, False])
+def test_shapes(n_stacks, attention):
+    """Scores of every stack: the discs, the background and the level, at half of the image's height and width."""
+    network = small(n_stacks=n_stacks, attention=attention)
+    scores, mask = network(torch.randn(3, 1, 48, 32))
+    assert scores.shape == (n_stacks, 3, 7 + 2, 24, 16)
+    assert mask.shape == (3, 1, 24, 16)
+    assert ((mask > 0) & (mask <= 1)).all()
+    assert attention or (mask == 1).all()
+
+
+def test_attention_gates_the_last_stack():
+    """Closed attention leaves the last stack's scores at their bias; the stacks before do not feel it."""
+    network = small()
+    image = torch.randn(2, 1, 32, 48)
+    opened, _ = network(image)
+    with torch.no_grad():
+        network.attention[-2].weight.zero_()
+        network.attention[-2].bias.fill_(-50.0)
+    closed, mask = network(image)
+    assert mask.max() < 1e-12
+    torch.testing.assert_close(opened[0], closed[0])
+    bias = torch.cat([network.heads[-1].score.bias, network.heads[-1].level.bias])
+    torch.testing.assert_close(closed[-1], bias[None, :, None, None].expand_as(closed[-1]))
+
+
+def test_every_weight_learns():
+    """Each parameter gets a gradient from the scores of all stacks."""
+    network = small().train()
+    scores, _ = network(torch.randn(2, 1, 32, 48))
+    scores.square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_a_checkpoint_gives_the_network_back(tmp_path):
+    """Saved and loaded, a network of any architecture answers the same, and its description comes along."""
+    network = small(n_stacks=3, n_blocks=2, attention=False)
+    path = tmp_path / "n.safetensors"
+    save_checkpoint(path, network, {"spacing_mm": 2.0})
+    loaded, description = load_checkpoint(path)
+    image = torch.randn(2, 1, 32, 16)
+    torch.testing.assert_close(network(image)[0], loaded(image)[0])
+    assert description["spacing_mm"] == 2.0
+    assert description["network"] == network.config.to_dict()
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    """Noise, a pickle and a missing file are refused in one line that names the file."""
+    noise = tmp_path / "noise.safetensors"
+    noise.write_bytes(np.random.default_rng(0).bytes(1000))
+    pickled = tmp_path / "pickle.safetensors"
+    torch.save({"weight": torch.zeros(3)}, pickled)
+    for path in (noise, pickled, tmp_path / "missing.safetensors"):
+        with pytest.raises(DeepspineError, match=path.name) as error:
+            load_checkpoint(path)
+        assert "\n" not in str(error.value)

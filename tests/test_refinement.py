@@ -1,0 +1,87 @@
+"""The second look moves discs by the rule and touches nothing else."""
+
+import numpy as np
+import pytest
+
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.volume import Volume
+from deepspine_sct.labeling.discs import Disc, Labeling
+from deepspine_sct.labeling.heatmap import Candidates
+from deepspine_sct.labeling.refinement import SURROUNDINGS_MM, refine, slabs_of_discs, surroundings
+
+
+def oblique_grid(shape=(9, 120, 100), zooms_mm=(3.0, 2.0, 1.5)):
+    """A (L, I, P) grid, turned by 12 degrees about the left-right axis."""
+    turn = np.deg2rad(12)
+    directions = np.array(
+        [[-1, 0, 0], [0, np.sin(turn), -np.cos(turn)], [0, -np.cos(turn), -np.sin(turn)]]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = directions * zooms_mm
+    affine[:3, 3] = (11.0, -7.0, 40.0)
+    return Grid(shape, affine)
+
+
+def labeling_at(grid, indices_ijk):
+    """One disc a voxel index, values from 3 on."""
+    discs = [Disc(3 + n, grid.to_world(ijk), 0.5 + n / 10) for n, ijk in enumerate(indices_ijk)]
+    return Labeling(discs, 0.8, 2.0, ["kept"])
+
+
+def candidates_at(grid, indices_ijk):
+    """Candidates of no name at voxel indices."""
+    n = len(indices_ijk)
+    xyz_mm = grid.to_world(np.reshape(indices_ijk, (n, 3)).astype(float))
+    return Candidates(xyz_mm, np.ones(n), np.full((n, 25), 0.04), np.full(n, np.nan))
+
+
+def test_a_disc_moves_half_way_in_its_slab():
+    """In the plane a disc ends half-way to the second look's candidate; left-right it stays."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(4, 30, 50), (5, 40, 52)])
+    second = candidates_at(grid, [(2, 31, 52), (7, 39, 51)])
+    moved = refine(labeling, second, grid)
+    got_ijk = grid.to_index([disc.xyz_mm for disc in moved.discs])
+    np.testing.assert_allclose(got_ijk, [(4, 30.5, 51), (5, 39.5, 51.5)], atol=1e-9)
+
+
+def test_nothing_is_renamed_and_far_candidates_do_not_count():
+    """Names, confidences, warnings and a disc without a near candidate stay as they were."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(4, 30, 50), (4, 40, 50)])
+    moved = refine(labeling, candidates_at(grid, [(4, 33, 50), (4, 40, 51)]), grid)
+    assert [(d.value, d.confidence) for d in moved.discs] == [(3, 0.5), (4, 0.6)]
+    assert (moved.level_confidence, moved.level_margin, moved.warnings) == (0.8, 2.0, ["kept"])
+    np.testing.assert_array_equal(moved.discs[0].xyz_mm, labeling.discs[0].xyz_mm)  # 6 mm away
+
+
+def test_without_candidates_all_stays():
+    """A second look that sees nothing changes nothing."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(4, 30, 50)])
+    assert refine(labeling, candidates_at(grid, []), grid) is labeling
+
+
+@pytest.mark.parametrize("rows", [(2, 20), (60, 118)])
+def test_the_surroundings_hold_every_voxel_near_the_discs(rows):
+    """The crop holds each voxel within the margin of the discs' box, with its value in its place."""
+    grid = oblique_grid()
+    rng = np.random.default_rng(0)
+    image = Volume(rng.normal(size=grid.shape), grid)
+    discs_ijk = np.array([(1, rows[0], 60), (7, rows[1], 40)])
+    near = surroundings(image, labeling_at(grid, discs_ijk))
+    assert near.grid.shape[0] == grid.shape[0]
+    margin = SURROUNDINGS_MM / grid.zooms_mm
+    ijk = np.indices(grid.shape).reshape(3, -1).T
+    inside = (ijk >= discs_ijk.min(0) - margin) & (ijk <= discs_ijk.max(0) + margin)
+    ijk = ijk[inside[:, 1:].all(axis=1)]
+    at = np.rint(near.grid.to_index(grid.to_world(ijk))).astype(int)
+    np.testing.assert_array_equal(near.data[tuple(at.T)], image.data[tuple(ijk.T)])
+
+
+def test_the_slabs_reach_from_the_leftmost_to_the_rightmost_disc():
+    """Every slab that holds a disc is looked at again, and none beyond them."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(2.4, 10, 50), (5.6, 30, 50), (4, 50, 50)])
+    assert slabs_of_discs(grid, labeling) == range(2, 7)
+    assert slabs_of_discs(grid, labeling_at(grid, [(-0.9, 10, 50)])) == range(0, 1)

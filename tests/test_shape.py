@@ -1,0 +1,34 @@
+"""Random bodies: the two maps between the image plane and cord coordinates undo each other."""
+
+import numpy as np
+import pytest
+
+from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.training.shape import random_shape
+
+BODIES = [random_shape(np.random.default_rng(seed)) for seed in range(12)]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_cord_coordinates_and_back(body):
+    """Points within 25 mm of the cord come back from the image plane to less than half a millimetre."""
+    s_mm, u_mm = np.meshgrid(np.linspace(-115, 480, 60), np.linspace(-20, 25, 7), indexing="ij")
+    back_s_mm, back_u_mm = body.to_cord(body.to_plane(s_mm, u_mm))
+    np.testing.assert_allclose(back_u_mm, u_mm, atol=0.5)
+    np.testing.assert_allclose(back_s_mm, s_mm, atol=1.5)  # u / radius of curvature of a millimetre's step
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_discs_follow_one_another_downwards(body):
+    """Disc tips are ordered along the spine, and their distances stay within those of children and tall adults."""
+    tips_mm = body.to_plane(LEVEL_MM, np.full(25, 9.0))
+    ratio = np.linalg.norm(np.diff(tips_mm, axis=0), axis=1) / -np.diff(LEVEL_MM)
+    assert (np.diff(body.arc_mm) > 0).all()
+    assert 0.4 < ratio.min() and ratio.max() < 1.7
+
+
+def test_the_same_seed_is_the_same_body():
+    """A body is a function of its seed alone."""
+    one, two = (random_shape(np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(one.curve_mm, two.curve_mm)
+    assert not np.array_equal(one.curve_mm, BODIES[0].curve_mm)
