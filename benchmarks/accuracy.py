@@ -49,11 +49,7 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
 
 def _judged(found: dict[int, np.ndarray], scan: Scan) -> dict[int, np.ndarray]:
     """Drop the discs that lie rightly where noise hides them."""
-    return {
-        v: xyz
-        for v, xyz in found.items()
-        if v not in scan.hidden or np.linalg.norm(xyz - scan.hidden[v]) > 5.0
-    }
+    return {v: xyz for v, xyz in found.items() if v not in scan.hidden or np.linalg.norm(xyz - scan.hidden[v]) > 5.0}
 
 
 def _mostly_misnamed(score: CaseScore) -> bool:
@@ -77,15 +73,9 @@ def print_table(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
 
 def print_methods(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
     """Print the identification rate of every way to name the same detections."""
-    print(
-        f"\n{'identification rate on the same detections':52} "
-        + "".join(f"{m:>22}" for m in METHODS)
-    )
+    print(f"\n{'identification rate on the same detections':52} " + "".join(f"{m:>22}" for m in METHODS))
     for group, methods in scores.items():
-        rates = [
-            summarise(methods[m])["identification_rate"] if methods.get(m) else np.nan
-            for m in METHODS
-        ]
+        rates = [summarise(methods[m])["identification_rate"] if methods.get(m) else np.nan for m in METHODS]
         print(f"{group:52} " + "".join(f"{rate:22.1%}" for rate in rates))
 
 
@@ -109,9 +99,7 @@ def print_reliability(title: str, pairs: list[tuple[float, bool]]) -> dict:
             )
     print(f"\n{title}: expected calibration error {error:.3f}, n = {len(pairs)}")
     for low, high, n, mean, share in rows:
-        print(
-            f"  said {low:4.2f} to {high:4.2f}: n {n:5d}, mean confidence {mean:.3f}, right {share:.3f}"
-        )
+        print(f"  said {low:4.2f} to {high:4.2f}: n {n:5d}, mean confidence {mean:.3f}, right {share:.3f}")
     sure = confidence > 0.9
     if sure.any():
         print(f"  above 0.90: {sure.mean():.1%} of all, wrong {1 - right[sure].mean():.2%}")
@@ -121,9 +109,7 @@ def print_reliability(title: str, pairs: list[tuple[float, bool]]) -> dict:
 def main() -> int:
     """Run everything and write ``-o``: scores.csv, summary.json and one overlay a real scan."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "-data", type=Path, default=Path("../shared/real"), help="real scans and templates"
-    )
+    parser.add_argument("-data", type=Path, default=Path("../shared/real"), help="real scans and templates")
     parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
     parser.add_argument("-o", type=Path, default=Path("accuracy_out"), help="output folder")
     parser.add_argument("-n", type=int, default=60, help="simulated spines")
@@ -139,9 +125,7 @@ def main() -> int:
     (args.o / "overlays").mkdir(parents=True, exist_ok=True)
     scans = list(real_scans(args.data))
     if args.n:
-        scans += simulated_scans(
-            build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz"), args.n
-        )
+        scans += simulated_scans(build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz"), args.n)
     scores: dict = defaultdict(lambda: defaultdict(list))
     said: dict = defaultdict(lambda: {"discs": [], "level": []})
     rows = []
@@ -163,9 +147,7 @@ def main() -> int:
     summary = {g: summarise(m["ours"]) for g, m in scores.items()}
     for kind, pairs in said.items():
         if kind == "simulated" or "evaluation" in kind:
-            summary[f"confidence, {kind}"] = print_reliability(
-                f"Confidence of discs, {kind}", pairs["discs"]
-            )
+            summary[f"confidence, {kind}"] = print_reliability(f"Confidence of discs, {kind}", pairs["discs"])
             print_reliability(f"Confidence of levels, {kind}", pairs["level"])
     (args.o / "summary.json").write_text(json.dumps(summary, indent=1))
     with (args.o / "scores.csv").open("w", newline="") as file:

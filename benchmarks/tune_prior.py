@@ -69,13 +69,9 @@ def _example(predictor: Predictor, case: Case) -> Example:
     present = case.presence > 0.5
     tips = np.where(present[:, None], case.tips_rc, np.inf)
     away_mm = 2 * np.linalg.norm(rc[:, None] - tips[None], axis=-1)
-    values = np.where(
-        away_mm.min(1, initial=np.inf) < NEAR_MM, away_mm.argmin(1) + 1 if len(rc) else 0, 0
-    )
+    values = np.where(away_mm.min(1, initial=np.inf) < NEAR_MM, away_mm.argmin(1) + 1 if len(rc) else 0, 0)
     row, col = np.rint(rc).astype(int).clip(0, np.array(case.known.shape) - 1).T
-    return Example(
-        candidates, np.where(case.known[row, col] | (values > 0), values, -1), int(present.sum())
-    )
+    return Example(candidates, np.where(case.known[row, col] | (values > 0), values, -1), int(present.sum()))
 
 
 def cost(prior: SkeletonPrior, cases: list[Example]) -> tuple[float, dict[str, float]]:
@@ -83,10 +79,7 @@ def cost(prior: SkeletonPrior, cases: list[Example]) -> tuple[float, dict[str, f
     disc_nll, level_nll, wrong, right, true = [], [], 0, 0, 0
     for case in cases:
         labeling = order(case.candidates, prior)
-        place = {
-            tuple(xyz): value
-            for xyz, value in zip(case.candidates.xyz_mm, case.values, strict=True)
-        }
+        place = {tuple(xyz): value for xyz, value in zip(case.candidates.xyz_mm, case.values, strict=True)}
         truth = [(disc, place[tuple(disc.xyz_mm)]) for disc in labeling.discs]
         truth = [(disc, value) for disc, value in truth if value >= 0]
         good = [disc.value == value for disc, value in truth]
@@ -98,9 +91,7 @@ def cost(prior: SkeletonPrior, cases: list[Example]) -> tuple[float, dict[str, f
         true += case.n_true
     parts = {"disc_nll": float(np.mean(disc_nll)), "level_nll": float(np.mean(level_nll)),
              "right": right / true, "wrong": wrong / true}  # fmt: skip
-    return parts["disc_nll"] + 0.5 * parts["level_nll"] + 2 * parts["wrong"] - 2 * parts[
-        "right"
-    ], parts
+    return parts["disc_nll"] + 0.5 * parts["level_nll"] + 2 * parts["wrong"] - 2 * parts["right"], parts
 
 
 def _nll(confidence: float, right: bool) -> float:
@@ -126,11 +117,7 @@ def search(cases: list[Example], start: SkeletonPrior, n: int, seed: int = 0) ->
 def _draw(rng, prior: SkeletonPrior, name: str):
     low, high = RANGES[name]
     old = prior.spread[0] if name == "spread" else getattr(prior, name)
-    new = (
-        rng.uniform(low, high)
-        if rng.random() < 0.4
-        else np.clip(old * np.exp(rng.normal(0, 0.25)), low, high)
-    )
+    new = rng.uniform(low, high) if rng.random() < 0.4 else np.clip(old * np.exp(rng.normal(0, 0.25)), low, high)
     new = float(f"{new:.3g}")
     return (new,) * len(prior.spread) if name == "spread" else new
 
@@ -148,9 +135,7 @@ def main() -> int:
     parser.add_argument("-simulated", type=int, default=150)
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
-    best = search(
-        examples(predictor, args.data, args.real, args.simulated), predictor.prior, args.n
-    )
+    best = search(examples(predictor, args.data, args.real, args.simulated), predictor.prior, args.n)
     network, description = load_checkpoint(args.model)
     save_checkpoint(args.o, network, description | {"prior": best.to_dict()})
     print(best)

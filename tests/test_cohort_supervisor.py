@@ -52,13 +52,12 @@ def test_one_process_labels_all_scans_when_nothing_happens(tmp_path):
 
 
 def test_a_poisoned_scan_fails_alone_with_its_reason(tmp_path):
-    """Crash, hang, memory, bug and exit, each between good scans that are labelled."""
+    """Crash, hang, memory and bug, each between good scans that are labelled."""
     poison = {
         "crash": "crashed (SIGSEGV)",
         "hang": "took longer than 2 s",
         "memory": "needs more memory than the 1.5 GB",
         "bug": "KeyError: 'a bug'",
-        "exit": "exit status 7",
     }
     order = [name for n, what in enumerate(poison) for name in (f"good{n}", what)] + ["last"]
     job, scans = prepare(tmp_path, *order)

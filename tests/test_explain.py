@@ -135,3 +135,11 @@ def test_a_file_of_another_type_is_refused_before_the_network_runs(tmp_path, cap
     scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
     assert label(["-i", str(scan), "-c", "t2", "-attention", str(tmp_path / "a.png")]) == 1
     assert "a.png: unknown file type" in capsys.readouterr().err
+
+
+def test_maps_of_a_straightened_scan_are_refused(tmp_path, capsys):
+    """They would lie on the straight image, not on the input; said before SCT runs."""
+    scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
+    more = ["-s", str(scan), "-straighten", "1", "-heatmaps", str(tmp_path / "h.nii.gz")]
+    assert label(["-i", str(scan), "-c", "t2", *more]) == 1
+    assert "use -straighten 0" in capsys.readouterr().err

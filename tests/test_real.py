@@ -23,7 +23,7 @@ def test_annotations_are_anatomically_ordered():
         assert np.array(values)[below].tolist() == list(range(3, values[-1] + 1)), name
         assert (np.diff(points[:, 2]) < 0).all(), name
         steps_mm = np.linalg.norm(np.diff(points[below], axis=0), axis=1)
-        assert 10 < steps_mm.min() and steps_mm.max() < 32, name
+        assert steps_mm.min() > 10 and steps_mm.max() < 32, name
 
 
 @needs_slices

@@ -13,9 +13,7 @@ from deepspine_sct.labeling.refinement import SURROUNDINGS_MM, refine, slabs_of_
 def oblique_grid(shape=(9, 120, 100), zooms_mm=(3.0, 2.0, 1.5)):
     """A (L, I, P) grid, turned by 12 degrees about the left-right axis."""
     turn = np.deg2rad(12)
-    directions = np.array(
-        [[-1, 0, 0], [0, np.sin(turn), -np.cos(turn)], [0, -np.cos(turn), -np.sin(turn)]]
-    )
+    directions = np.array([[-1, 0, 0], [0, np.sin(turn), -np.cos(turn)], [0, -np.cos(turn), -np.sin(turn)]])
     affine = np.eye(4)
     affine[:3, :3] = directions * zooms_mm
     affine[:3, 3] = (11.0, -7.0, 40.0)

@@ -52,9 +52,7 @@ def test_points_lie_where_the_level_map_says(atlas):
 @needs_templates
 def test_discs_off_the_middle_are_taught_to_be_silent(atlas):
     """Windows beside the spine's middle hold discs of every presence from 0 to 1."""
-    presence = np.concatenate(
-        [simulate(np.random.default_rng(seed), atlas, (64, 64)).presence for seed in range(60)]
-    )
+    presence = np.concatenate([simulate(np.random.default_rng(seed), atlas, (64, 64)).presence for seed in range(60)])
     assert ((presence > 0.1) & (presence < 0.9)).any() and (presence == 1).any() and (presence == 0).any()
 
 
@@ -69,7 +67,9 @@ def test_the_atlas_has_a_disc_at_every_tip(atlas):
         ahead = (atlas.u_mm > atlas.tip_u_mm[value - 1]) & (atlas.u_mm < atlas.tip_u_mm[value - 1] + 4)
         assert disc[np.ix_(rows, ahead)].max() > 0.5, value
         if value < 25:
-            assert canal[np.ix_(rows, np.abs(atlas.u_mm) < 4)].mean() > 0.8, value  # the masks leave a rim between cord and CSF
+            assert canal[np.ix_(rows, np.abs(atlas.u_mm) < 4)].mean() > 0.8, (
+                value
+            )  # the masks leave a rim between cord and CSF
 
 
 @needs_templates

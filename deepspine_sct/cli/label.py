@@ -212,8 +212,8 @@ def write_extras(
         shown = (volume, result.prediction, kind, points_xyz)
         write_explanation(path, picture_of(path), *shown)
     if outputs.overlay:
-        from deepspine_sct.evaluation.report import written_discs
         from deepspine_sct.evaluation.overlay import draw_overlay
+        from deepspine_sct.evaluation.report import written_discs
 
         discs = written_discs(result.labeling, report)
         draw_overlay(outputs.overlay, volume, discs, title=Path(args.i).name)

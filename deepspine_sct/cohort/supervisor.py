@@ -109,7 +109,8 @@ class Supervisor:
         alone = False  # whether a suspect is in the worker's hands
         while not self._stopped:
             while len(given) < (1 if alone or suspects else AHEAD):
-                alone = bool(suspects)
+                if alone := bool(suspects):
+                    self.close()  # the next one is its own
                 scan = suspects.popleft() if alone else next(scans, None)
                 if scan is None:
                     break

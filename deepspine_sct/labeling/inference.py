@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from ..errors import DeepspineError
+from ..image.extent import check_extent
 from ..image.grid import Grid
 from ..image.preprocessing import canonical, normalise
 from ..image.slab import SlabStack, pad_to_multiple
@@ -26,19 +27,6 @@ from .survey import FINE_STEP_MM, body, coarse_slabs, slabs_around_spine
 
 THRESHOLD = 0.15
 """Least probability of a disc at a candidate."""
-
-MIN_EXTENT_MM = 30.0
-"""Less than this from superior to inferior or from anterior to posterior shows no two discs."""
-MAX_PIXEL_MM = 6.0
-"""Coarser than this along the spine, discs melt into each other."""
-MIN_VOXEL_MM = 0.01
-"""Finer than a microscope's image of a spine, it is a wrong header."""
-MAX_ORIGIN_MM = 1e5
-"""Farther from the world's origin a header's single floats cannot tell voxels apart."""
-MAX_HEIGHT_MM = 1500.0
-"""No scan is higher; a header that says so is wrong, and would cost memory without bound."""
-MAX_WIDTH_MM = 700.0
-"""Nor is one wider or deeper: scanners measure 600 or 700 mm across."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +58,27 @@ class Predictor:
     ----------
     runtime : Runtime
         The network, ready to run.
+
+    Raises
+    ------
+    DeepspineError
+        When the network does not say, or not sensibly, how it wants its images.
     """
 
     def __init__(self, runtime: Runtime):
         self.runtime = runtime
         self.config: dict = runtime.description
         self.checksum: str = runtime.checksum
-        self.spacing_mm = float(self.config["spacing_mm"])
-        self.thickness_mm = float(self.config["thickness_mm"])
-        self.prior = SkeletonPrior.from_dict(self.config.get("prior", {}))
+        try:
+            self.spacing_mm = float(self.config["spacing_mm"])
+            self.thickness_mm = float(self.config["thickness_mm"])
+            self.prior = SkeletonPrior.from_dict(self.config.get("prior", {}))
+            if not (0.5 <= self.spacing_mm <= 5 and 0.5 <= self.thickness_mm <= 50):
+                raise ValueError(f"slabs of {self.thickness_mm} mm, pixels of {self.spacing_mm} mm")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DeepspineError(
+                f"the network's description cannot be used ({error}); check -model"
+            ) from error
 
     @classmethod
     def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:
@@ -268,28 +268,3 @@ def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
         at = seen.to_index(grid.to_world(ijk))[:, axis]
         outside = (at < -1) | (at > seen.shape[axis])
         np.moveaxis(heatmaps, axis + 1, 0)[outside] = 0
-
-
-def check_extent(grid: Grid) -> None:
-    """Refuse a grid, in (L, I, P), that cannot show a row of discs from the side."""
-    across_mm, down_mm, back_mm = grid.shape * grid.zooms_mm
-    if min(down_mm, back_mm) < MIN_EXTENT_MM:
-        raise DeepspineError(
-            f"the image is only {down_mm:.3g} mm high and {back_mm:.3g} mm deep; discs need at"
-            f" least {MIN_EXTENT_MM:.0f} mm each way in the sagittal plane"
-        )
-    if down_mm > MAX_HEIGHT_MM or max(across_mm, back_mm) > MAX_WIDTH_MM:
-        raise DeepspineError(
-            f"the header gives the image {across_mm:.4g} x {back_mm:.4g} x {down_mm:.4g} mm, more"
-            " than a scanner holds; correct its voxel size"
-        )
-    if min(grid.zooms_mm) < MIN_VOXEL_MM or np.abs(grid.affine[:3, 3]).max() > MAX_ORIGIN_MM:
-        raise DeepspineError(
-            f"the header gives voxels of {min(grid.zooms_mm):.2g} mm and an origin"
-            f" {np.abs(grid.affine[:3, 3]).max():.2g} mm away; correct it"
-        )
-    if max(grid.zooms_mm[1:]) > MAX_PIXEL_MM:
-        raise DeepspineError(
-            f"voxels of {max(grid.zooms_mm[1:]):.1f} mm in the sagittal plane are too coarse to tell"
-            f" discs apart (at most {MAX_PIXEL_MM:.0f} mm); use a sagittal or isotropic scan"
-        )

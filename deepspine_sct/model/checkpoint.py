@@ -45,7 +45,9 @@ def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
         network.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise DeepspineError(f"{path}: the weights do not fit the architecture ({reason}); get the file again") from error
+        raise DeepspineError(
+            f"{path}: the weights do not fit the architecture ({reason}); get the file again"
+        ) from error
     return network.eval(), description
 
 
@@ -59,7 +61,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
     try:
         with safe_open(path, framework="pt") as file:
             description = json.loads((file.metadata() or {})[_KEY])
-            weights = {name: file.get_tensor(name) for name in file.keys()}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except FileNotFoundError as error:
         raise DeepspineError(f"{path}: no such checkpoint; check -model") from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:

@@ -49,9 +49,15 @@ class Residual(nn.Module):
         super().__init__()
         n_mid = n_out // 2
         self.body = nn.Sequential(
-            nn.BatchNorm2d(n_in), nn.ReLU(inplace=False), nn.Conv2d(n_in, n_mid, 1, bias=False),
-            nn.BatchNorm2d(n_mid), nn.ReLU(inplace=True), nn.Conv2d(n_mid, n_mid, 3, padding=1, bias=False),
-            nn.BatchNorm2d(n_mid), nn.ReLU(inplace=True), nn.Conv2d(n_mid, n_out, 1),
+            nn.BatchNorm2d(n_in),
+            nn.ReLU(inplace=False),
+            nn.Conv2d(n_in, n_mid, 1, bias=False),
+            nn.BatchNorm2d(n_mid),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(n_mid, n_mid, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_mid),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(n_mid, n_out, 1),
         )
         self.skip = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
 
@@ -70,9 +76,7 @@ class Hourglass(nn.Module):
         super().__init__()
         self.skip = _blocks(n_blocks, n_features)
         self.down = _blocks(n_blocks, n_features)
-        self.inner = (
-            Hourglass(depth - 1, n_blocks, n_features) if depth > 1 else _blocks(n_blocks, n_features)
-        )
+        self.inner = Hourglass(depth - 1, n_blocks, n_features) if depth > 1 else _blocks(n_blocks, n_features)
         self.up = _blocks(n_blocks, n_features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,7 +110,9 @@ class StackedHourglass(nn.Module):
         n, stacks = config.n_features, range(config.n_stacks)
         self.stem = nn.Sequential(
             nn.Conv2d(1, n // 2, 7, stride=config.stride, padding=3, bias=False),
-            nn.BatchNorm2d(n // 2), nn.ReLU(inplace=True), Residual(n // 2, n),
+            nn.BatchNorm2d(n // 2),
+            nn.ReLU(inplace=True),
+            Residual(n // 2, n),
         )
         self.hourglasses = nn.ModuleList(Hourglass(config.depth, config.n_blocks, n) for _ in stacks)
         self.features = nn.ModuleList(
@@ -118,8 +124,11 @@ class StackedHourglass(nn.Module):
         self.merge_scores = nn.ModuleList(nn.Conv2d(config.n_discs + 2, n, 1) for _ in stacks[:-1])
         if config.attention:
             self.attention = nn.Sequential(
-                nn.Conv2d(n * config.n_stacks, n, 1), nn.BatchNorm2d(n), nn.ReLU(inplace=True),
-                nn.Conv2d(n, 1, 1), nn.Sigmoid(),
+                nn.Conv2d(n * config.n_stacks, n, 1),
+                nn.BatchNorm2d(n),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(n, 1, 1),
+                nn.Sigmoid(),
             )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,15 @@ def build_atlas(pam50: Path, head: Path, x_step_mm: float = 2.0, x_max_mm: float
     fractions, texture = _extend_below(fractions, texture, s_pam_mm, s_mm, u_mm)
     head_s_mm, head_u_mm, brain, distance = _head_planes(head, x_mm)
     return Atlas(
-        x_mm, s_mm, u_mm, _to_uint8(fractions), _to_uint8(texture), head_s_mm, head_u_mm, _to_uint8(brain), distance,
+        x_mm,
+        s_mm,
+        u_mm,
+        _to_uint8(fractions),
+        _to_uint8(texture),
+        head_s_mm,
+        head_u_mm,
+        _to_uint8(brain),
+        distance,
         _tip_offsets_mm(pam50),
     )
 

@@ -20,7 +20,7 @@ def _lerp(values: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
 
 
 def smooth_curve(rng: np.random.Generator, at: np.ndarray, period: float, spread: float) -> np.ndarray:
-    """Evaluate a random smooth function at ``at`` (any shape): varies over ``period``, standard deviation ``spread``."""
+    """Evaluate a random smooth function of length scale ``period`` and deviation ``spread`` at ``at`` (any shape)."""
     low, high = float(at.min()), float(at.max())
     knots = np.arange(low - period, high + 2 * period, period)
     curve = CubicSpline(knots, rng.normal(0, spread, len(knots)))

@@ -9,11 +9,12 @@ import numpy as np
 from deepspine_sct import __version__
 from deepspine_sct.anatomy import SPECIAL_VALUES, disc_name
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.extent import check_extent
 from deepspine_sct.image.nifti import read_labels, read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling.inference import FINE_STEP_MM, check_extent
+from deepspine_sct.labeling.survey import FINE_STEP_MM
 from deepspine_sct.training.atlas import SLAB_MM
 from deepspine_sct.training.bids import Scan
 from deepspine_sct.training.prepared import (

@@ -32,7 +32,9 @@ def _edge(distance_mm, softness_mm=1.5):
 def _soft_tissue(rng, s_mm, u_mm, means) -> np.ndarray:
     """Muscle, fat, airway, organs and skin around the spine; air outside of the body."""
     shape = s_mm.shape
-    front = np.interp(s_mm, [-200, 100, 330, 370, 430, 470, 560], [125, 130, 115, 75, 68, 100, 105]) * rng.uniform(0.75, 1.3)
+    front = np.interp(s_mm, [-200, 100, 330, 370, 430, 470, 560], [125, 130, 115, 75, 68, 100, 105]) * rng.uniform(
+        0.75, 1.3
+    )
     front = front + smooth_curve(rng, s_mm, 60, 8)
     back = -np.interp(s_mm, [-200, -60, 100, 366, 450, 500], [70, 75, 60, 68, 62, 62]) * rng.uniform(0.75, 1.25)
     back = back + smooth_curve(rng, s_mm, 60, 5)
@@ -64,7 +66,9 @@ def _add_ellipse(rng, image, s_mm, u_mm, value) -> None:
 
 def _add_airway(rng, image, s_mm, u_mm, means) -> None:
     """Pharynx and trachea: a dark tube in front of the neck, down to the chest."""
-    centre = np.interp(s_mm, [290, 366, 450, 500], [58, 44, 38, 48]) * rng.uniform(0.9, 1.2) + smooth_curve(rng, s_mm, 40, 3)
+    centre = np.interp(s_mm, [290, 366, 450, 500], [58, 44, 38, 48]) * rng.uniform(0.9, 1.2) + smooth_curve(
+        rng, s_mm, 40, 3
+    )
     half = np.maximum(rng.uniform(2, 8) + smooth_curve(rng, s_mm, 30, 2.5), 0)
     half = half * (s_mm > rng.uniform(250, 360)) * (s_mm < 515)
     _blend(image, means["air"] + rng.uniform(0, 0.1), _edge(half - np.abs(u_mm - centre)) * (half > 0))

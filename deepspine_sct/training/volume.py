@@ -49,9 +49,7 @@ class _Pose:
             yield np.clip(x_mm - self.drift_mm, -16, 16)
 
 
-def simulate_volume(
-    seed: int, atlas: Atlas, spec: VolumeSpec
-) -> tuple[Volume, dict[int, np.ndarray]]:
+def simulate_volume(seed: int, atlas: Atlas, spec: VolumeSpec) -> tuple[Volume, dict[int, np.ndarray]]:
     """Simulate a scan in (L, I, P); the same seed gives the same bytes.
 
     Returns
@@ -63,9 +61,7 @@ def simulate_volume(
     pose = _pose(rng, spec)
     anatomy_seed, scanner_seed = rng.integers(2**32, size=2)
     # One seed for every slice: one anatomy, one coil, noise that a slab average does not remove.
-    data = np.stack(
-        [_slice(anatomy_seed, scanner_seed, atlas, pose, x_mm) for x_mm in pose.lateral_mm()]
-    )
+    data = np.stack([_slice(anatomy_seed, scanner_seed, atlas, pose, x_mm) for x_mm in pose.lateral_mm()])
     data = np.round(data * (600 / np.percentile(data, 99.5))).clip(0, 2000).astype(np.int16)
     return Volume(data, pose.grid), _tips(atlas, pose)
 
@@ -74,9 +70,7 @@ def simulate_cord(seed: int, atlas: Atlas, spec: VolumeSpec) -> Volume:
     """Segment the cord of what `simulate_volume` makes of these arguments: uint8, 1 in the cord."""
     pose = _pose(np.random.default_rng(seed), spec)
     cord = TISSUES.index("cord")
-    fraction = [
-        sample_spine(atlas, pose.s_mm, pose.u_mm, x_mm)[0][..., cord] for x_mm in pose.lateral_mm()
-    ]
+    fraction = [sample_spine(atlas, pose.s_mm, pose.u_mm, x_mm)[0][..., cord] for x_mm in pose.lateral_mm()]
     return Volume((np.stack(fraction) >= 0.5).astype(np.uint8), pose.grid)
 
 
@@ -88,20 +82,12 @@ def _pose(rng: np.random.Generator, spec: VolumeSpec) -> _Pose:
     centre_mm = body.to_plane(np.array(spec.centre_s_mm), np.array(12.0))
     origin_mm = centre_mm - (height * row_mm / 2, width * col_mm * 0.5)
     rows_mm, cols_mm = np.arange(height) * row_mm, np.arange(width) * col_mm
-    s_mm, u_mm = body.to_cord(
-        np.stack(np.meshgrid(rows_mm, cols_mm, indexing="ij"), -1) + origin_mm
-    )
+    s_mm, u_mm = body.to_cord(np.stack(np.meshgrid(rows_mm, cols_mm, indexing="ij"), -1) + origin_mm)
     along_mm = s_mm - spec.centre_s_mm
-    drift_mm = (
-        rng.uniform(-2, 2)
-        + spec.tilt * along_mm
-        + spec.sway_mm * np.sin(2 * np.pi * along_mm / _SWAY_PERIOD_MM)
-    )
+    drift_mm = rng.uniform(-2, 2) + spec.tilt * along_mm + spec.sway_mm * np.sin(2 * np.pi * along_mm / _SWAY_PERIOD_MM)
     affine = np.array([[-step_mm, 0, 0, 0], [0, 0, -col_mm, 0], [0, -row_mm, 0, 0], [0, 0, 0, 1.0]])
     slices_mm = (np.arange(n) - (n - 1) / 2) * step_mm
-    return _Pose(
-        body, family, means, origin_mm, s_mm, u_mm, drift_mm, slices_mm, Grid(spec.shape, affine)
-    )
+    return _Pose(body, family, means, origin_mm, s_mm, u_mm, drift_mm, slices_mm, Grid(spec.shape, affine))
 
 
 def _tips(atlas: Atlas, pose: _Pose) -> dict[int, np.ndarray]:
@@ -116,9 +102,7 @@ def _tips(atlas: Atlas, pose: _Pose) -> dict[int, np.ndarray]:
 
 def _at_tips(drift_mm: np.ndarray, tips_rc: np.ndarray) -> np.ndarray:
     """Left-right position of the mid-plane at each tip (nearest pixel; clipped to the image)."""
-    row, col = (
-        np.rint(tips_rc[:, axis]).astype(int).clip(0, drift_mm.shape[axis] - 1) for axis in (0, 1)
-    )
+    row, col = (np.rint(tips_rc[:, axis]).astype(int).clip(0, drift_mm.shape[axis] - 1) for axis in (0, 1))
     return drift_mm[row, col]
 
 
