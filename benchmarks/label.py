@@ -28,7 +28,6 @@ YARDSTICK = "import torch"
 ORIGINAL = "original architecture, one slice"
 LIBRARIES = "import numpy, nibabel, onnxruntime"
 FLOORS = {name: [PYTHON, "-c", name] for name in ("pass", "import numpy, nibabel", LIBRARIES, YARDSTICK)}
-STAGES = ("read", "load", "slabs", "network", "ordering", "write")
 
 
 class Cost(NamedTuple):
@@ -116,14 +115,15 @@ def stage_table(
     stages: Mapping[str, list[dict[str, float]]], costs: Mapping[str, list[Cost]], floors: Mapping
 ) -> str:
     """Two lines a scan: what each stage takes, and what it cannot get below [ms]."""
-    rows = []
+    names = list(dict.fromkeys(stage for runs in stages.values() for stage in runs[0]))
     start_s = median(cost.wall_s for cost in costs[LIBRARIES])
-    for name, runs in stages.items():
-        took_s = {stage: median(run[stage] for run in runs) for stage in ("start", *STAGES)}
-        floor_s = {"start": start_s} | floors[name]
-        rows.append([name, *(f"{1000 * s:.0f}" for s in took_s.values())])
-        rows.append(["its floor", *(f"{1000 * floor_s[s]:.0f}" if s in floor_s else "" for s in took_s)])
-    return table(["scan [ms]", "start and end", *STAGES], rows)
+    rows = []
+    for scan, runs in stages.items():
+        took_s = {stage: median(run.get(stage, 0.0) for run in runs) for stage in names}
+        floor_s = {"start": start_s} | floors[scan]
+        rows.append([scan, *(f"{1000 * s:.0f}" for s in took_s.values())])
+        rows.append(["its floor", *(f"{1000 * floor_s[s]:.0f}" if s in floor_s else "" for s in names)])
+    return table(["scan [ms]", "start and end", *names[1:]], rows)
 
 
 def network_table(floors: Mapping, original: Mapping) -> str:

@@ -57,3 +57,9 @@ def contents(folder: Path, *but: str) -> dict[str, bytes]:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = {path.relative_to(folder).as_posix(): path for path in files}
     return {name: path.read_bytes() for name, path in names.items() if name.split("/")[0] not in but}
+
+
+def children_of(pid: int) -> list[int]:
+    """List the processes that a process, in any of its threads, has started; empty when it is gone."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in threads for child in path.read_text().split()]

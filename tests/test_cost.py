@@ -131,8 +131,8 @@ def test_a_label_file_is_small_and_written_in_one_go(tmp_path):
 
 # Voxels and network runs
 
-TURNED_LOOKS = 3
-"""Images on top where one bright spot is all there is: is it a spine that stands on its head?"""
+LATER_LOOKS = 6
+"""Images on top, at most: discs on finer pixels, and where one bright spot is all there is, turned over."""
 
 
 class CountingArray(np.ndarray):
@@ -166,18 +166,22 @@ class Spine:
 
 
 class CountingRuntime:
-    """A runtime that counts the images and the pixels it is given."""
+    """A runtime that notes the shapes (N, H, W) that it is given."""
 
     def __init__(self, inner):
-        self.inner, self.images, self.pixels = inner, 0, 0
+        self.inner, self.shapes = inner, []
         self.description, self.checksum = inner.description, inner.checksum
         self.multiple = inner.multiple
 
     def run(self, images):
         """Run the inner runtime."""
-        self.images += len(images)
-        self.pixels += images.size
+        self.shapes.append(images.shape)
         return self.inner.run(images)
+
+    @property
+    def images(self):
+        """Number of images so far."""
+        return sum(n for n, _, _ in self.shapes)
 
 
 def cost(shape, zooms_mm, spine_mm=0.0):
@@ -202,8 +206,8 @@ def test_a_cervical_scan_costs_13_images():
     """Five slabs 12 mm apart, then those 4 mm apart around the spine that were not yet seen."""
     runtime, voxels, result = cost(*CERVICAL)
     assert result.slabs.data.shape == (11, 128, 128)  # 256 mm are 128 pixels and not 129
-    assert runtime.images == 13 + TURNED_LOOKS
-    assert runtime.pixels == runtime.images * 128**2
+    assert runtime.shapes[:2] == [(5, 128, 128), (8, 128, 128)]
+    assert runtime.images <= 13 + LATER_LOOKS
     assert voxels < 1.5 * np.prod(CERVICAL[0])
 
 
@@ -212,15 +216,15 @@ def test_a_wide_scan_costs_its_spine():
     shape, zooms_mm = (192, 320, 256), (1, 1, 1)
     runtime, voxels, result = cost(shape, zooms_mm, spine_mm=30)
     assert len(result.slabs.data) <= 11
-    assert runtime.images <= 17 + 8 + TURNED_LOOKS
+    assert runtime.images <= 17 + 8 + LATER_LOOKS
     assert voxels < np.prod(shape)  # 5 mm in 12, and 45 mm
 
 
 def test_a_whole_spine_costs_13_images():
     """A scan of 66 mm by 717 mm by 358 mm is no more slabs than a cervical one."""
     runtime, voxels, _ = cost(*WHOLE_SPINE)
-    assert runtime.images <= 13 + TURNED_LOOKS
-    assert runtime.pixels == runtime.images * 384 * 192
+    assert runtime.images <= 13 + LATER_LOOKS
+    assert max(height * width for _, height, width in runtime.shapes[:2]) == 384 * 192
     assert voxels < 2.2 * np.prod(WHOLE_SPINE[0])  # thick slices are in two slabs each
 
 

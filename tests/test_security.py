@@ -39,7 +39,7 @@ class Exploit:
 
 def write_exploits(folder: Path, marker: Path) -> list[Path]:
     """Write the payload as every kind of file that pickles come in, under harmless names too."""
-    payload = pickle.dumps({"model_weights": Exploit(marker)})
+    payload = pickle.dumps({"model_weights": Exploit(marker)}, protocol=2)
     plain = [folder / f"plain{suffix}" for suffix in (".pkl", ".pth", ".safetensors", ".onnx", "")]
     for path in plain:
         path.write_bytes(payload)
@@ -81,11 +81,7 @@ def test_an_original_checkpoint_is_read_without_running_it(tmp_path, capsys):
     """The importer of the original's pickles, which has to open them, does not run them either."""
     marker = tmp_path / "owned"
     for path in write_exploits(tmp_path, marker):
-        try:
-            status = import_original.main([str(path), str(tmp_path / "new.safetensors")])
-        except SystemExit as ending:
-            status = ending.code
-        assert status in (1, 2)
+        assert import_original.main(["-i", str(path), "-o", str(tmp_path / "new.safetensors")]) == 1
         assert not marker.exists(), path
     assert "Traceback" not in capsys.readouterr().err
     assert not (tmp_path / "new.safetensors").exists()
@@ -125,8 +121,8 @@ def test_any_changed_byte_of_a_network_is_noticed(sealed, place, tmp_path):
         with pytest.raises(DeepspineError) as caught:
             Predictor.load(path)
         assert "\n" not in str(caught.value)
-    middle = len(content) // 2
-    path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    weight = len(content) - 50 if place == 0 else len(content) // 2
+    path.write_bytes(content[:weight] + bytes([content[weight] ^ 1]) + content[weight + 1 :])
     with pytest.raises(DeepspineError, match="was damaged or changed, its checksum does not fit"):
         Predictor.load(path)
 

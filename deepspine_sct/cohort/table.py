@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from deepspine_sct.cohort.discovery import Findings, relative
 from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
@@ -93,20 +93,19 @@ def write_tables(target: Path, rows: Iterable[Row]) -> None:
     scans, discs = target / "scans.tsv", target / "discs.tsv"
     with _table(scans, SCAN_COLUMNS) as scan_table, _table(discs, DISC_COLUMNS) as disc_table:
         for row in rows:
-            scan_table.writerow(map(_cell, _scan_cells(row)))
-            disc_table.writerows(map(_cell, cells) for cells in _disc_cells(row))
+            scan_table.write(_line(_scan_cells(row)))
+            disc_table.writelines(_line(cells) for cells in _disc_cells(row))
     for table, columns in ((scans, SCAN_COLUMNS), (discs, DISC_COLUMNS)):
         explained = {name: {"Description": text} for name, text in columns.items()}
         write_json(table.with_suffix(".json"), explained)
 
 
 @contextmanager
-def _table(path: Path, columns: Iterable[str]) -> Iterator:
-    """Open a table that appears as a whole; yields a csv writer."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        yield writer
+def _table(path: Path, columns: Iterable[str]) -> Iterator[TextIO]:
+    """Open a table that appears as a whole."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(_line(columns))
+        yield stream
         stream.flush()
 
 
@@ -130,6 +129,7 @@ def _disc_cells(row: Row) -> Iterator[list[object]]:
         yield [row.participant, row.session, row.scan, *place, disc["confidence"]]
 
 
-def _cell(value: object) -> str:
-    """Write a value as BIDS wants it: nothing is n/a, and a line is a line."""
-    return " ".join(str(value).split()) if value not in (None, "") else "n/a"
+def _line(cells: Iterable[object]) -> str:
+    """Write a line as BIDS wants it: nothing is n/a, and no quotes, so no tab or line break in a cell."""
+    texts = ("n/a" if cell in (None, "") else " ".join(str(cell).split()) for cell in cells)
+    return "\t".join(texts) + "\n"

@@ -18,6 +18,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError  # torch.load reads that format, too
 from torch import Tensor, nn
 
 from deepspine_sct.anatomy import DISC_VALUES
@@ -101,7 +102,9 @@ def read_original(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DeepspineError(f"{path}: no such file; check -i") from error
-    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (
+        UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError
+    ) as error:  # fmt: skip
         raise DeepspineError(
             f"{path}: not a checkpoint of plain weights; one that would run code is refused"
         ) from error

@@ -57,14 +57,8 @@ def stack_slabs(
     used = np.flatnonzero(nearest_mm <= max(REACH_MM, nearest_mm.min()))
     presence = np.nan_to_num(np.clip((SILENT_MM - off_mm[used]) / (SILENT_MM - FULL_MM), 0, 1))
     slices = tuple(
-        RealSlice(
-            name,
-            site,
-            contrast,
-            np.asarray(slabs.data[k], np.float32),
-            tips_ijk[:, 1:],
-            float(spacing_mm),
-        )
+        # A copy: a view would keep the slabs that are not used in memory.
+        RealSlice(name, site, contrast, slabs.data[k].copy(), tips_ijk[:, 1:], float(spacing_mm))
         for k in used
     )
     middle = int(np.nanmean(off_mm[used], axis=1).argmin())

@@ -1,0 +1,189 @@
+"""`sct_deepspine_batch` as a user runs it, with the installed network on the demonstration scans."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from cohort_cases import DATA_TEST, ROOT, children_of, contents, load
+
+from deepspine_sct.cli import batch
+
+GOOD = {
+    "sub-1/ses-a/anat/sub-1_ses-a_T2w.nii.gz": "t2_sim",
+    "sub-1/ses-b/anat/sub-1_ses-b_run-1_T2w.nii.gz": "t2_lumbar_sim",
+    "sub-2/anat/sub-2_T1w.nii.gz": "t1_sim",
+}
+BAD = "sub-3/anat/sub-3_T2w.nii.gz"
+TABLES = {"scans.tsv", "scans.json", "discs.tsv", "discs.json"}
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """Copy the demonstration scans into a BIDS data set."""
+    root = tmp_path / "data"
+    for name, source in GOOD.items():
+        (root / name).parent.mkdir(parents=True)
+        shutil.copyfile(DATA_TEST / f"{source}.nii.gz", root / name)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def fixed(monkeypatch):
+    """Make runs comparable: one date, no progress bar."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    monkeypatch.setenv("SCT_PROGRESS_BAR", "off")
+
+
+def run(data: Path, level: str = "participant", *arguments: str, target: str = "out") -> int:
+    """Run the command with two workers."""
+    target_path = data.parent / target
+    if "--scheduler" not in arguments:
+        arguments = ("--n-procs", "2", *arguments)
+    return batch.main([str(data), str(target_path), level, *arguments])
+
+
+def spoil(data: Path) -> None:
+    """Add a scan that is damaged."""
+    (data / BAD).parent.mkdir(parents=True, exist_ok=True)
+    (data / BAD).write_bytes((DATA_TEST / "t2_sim.nii.gz").read_bytes()[:5000])
+
+
+def test_labels_a_data_set_and_leaves_nothing_to_do(data, capsys):
+    """Exit status 0; every scan has the files that the documentation names; then nothing is left."""
+    assert run(data, "participant", "--qc") == 0
+    assert "3 labelled" in capsys.readouterr().out
+    out = data.parent / "out"
+    endings = ("dlabel.nii.gz", "dlabel.json", "report.json", "overlay.png")
+    expected = {f"{n.removesuffix('.nii.gz')}_label-discs_{e}" for n in GOOD for e in endings}
+    assert set(contents(out, "logs")) == expected | TABLES | {"dataset_description.json"}
+    before = {path: path.stat().st_mtime_ns for path in (out / "logs").rglob("*.log")}
+    assert len(before) == 3
+    assert run(data, "participant", "--qc", "--resume") == 0
+    assert "3 of 3 scans are done already" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_command_in_the_sidecar_makes_the_same_file(data, monkeypatch):
+    """`sct_deepspine_label`, run from the data set's folder, writes the same bytes."""
+    assert run(data) == 0
+    name = next(iter(GOOD)).removesuffix(".nii.gz")
+    labels = data.parent / "out" / f"{name}_label-discs_dlabel.nii.gz"
+    command = load(labels.with_name(labels.name.replace(".nii.gz", ".json")))["GeneratedBy"][0]["Command"]
+    words = command.split()
+    assert words[0] == "sct_deepspine_label"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    label = [sys.executable, "-m", "deepspine_sct.cli.label", *words[1:], "-v", "0"]
+    subprocess.run(label, cwd=data, env=environment, check=True)
+    assert (data / words[words.index("-o") + 1]).read_bytes() == labels.read_bytes()
+
+
+def test_a_bad_scan_fails_alone_and_is_done_once_it_is_mended(data, capsys):
+    """Exit status 1 and its reason; the next run does this scan only."""
+    spoil(data)
+    assert run(data) == 1
+    streams = capsys.readouterr()
+    assert f"failed: {BAD}: damaged or truncated gzip" in streams.err
+    assert "1 of 4 scans failed" in streams.err.splitlines()[-1]
+    assert "3 labelled" in streams.out
+    shutil.copyfile(DATA_TEST / "t2_sim.nii.gz", data / BAD)
+    assert run(data) == 0
+    assert "3 of 4 scans are done already\nThis run: 1 labelled\n" in capsys.readouterr().out
+
+
+def test_force_does_all_again_and_gives_the_same_files(data, capsys):
+    """Byte for byte, and with one worker as with two."""
+    assert run(data) == 0
+    before = contents(data.parent / "out", "logs")
+    assert run(data, "participant", "--force", "--n-procs", "1") == 0
+    assert "3 labelled" in capsys.readouterr().out.splitlines()[-1]
+    assert contents(data.parent / "out", "logs") == before
+
+
+def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):
+    """Not even the folder is made; and what is done is told from what is not."""
+    assert run(data, "participant", "--dry-run") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "3 to do"
+    assert not (data.parent / "out").exists()
+    assert run(data, "participant", "--participant_label=2") == 0
+    capsys.readouterr()
+    assert run(data, "participant", "--dry-run") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"to do: {name}" for name in list(GOOD)[:2]),
+        "labelled before: sub-2/anat/sub-2_T1w.nii.gz",
+        "2 to do, 1 labelled before",
+    ]
+    assert not (data.parent / "out" / "scans.tsv").exists()  # of the whole data set only
+
+
+def test_the_group_page_says_what_happened(data, capsys):
+    """Counts and the reason of the failure, and every picture is linked."""
+    spoil(data)
+    assert run(data, "participant", "--qc") == 1
+    assert run(data, "group") == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("out/report.html")
+    page = (data.parent / "out" / "report.html").read_text()
+    assert "damaged or truncated gzip" in page
+    assert "<td>all</td><td>3</td><td>1</td><td>0</td><td>0</td>" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("participant", "--participant-label", "9"), "sub-9"),
+        (("participant", "--contrast", "t1", "--session-label", "a"), "ses-a"),
+        (("participant", "--model", "gone.onnx"), "gone.onnx"),
+        (("participant", "--derivatives-seg", "gone"), "gone: no such folder"),
+        (("participant", "--suffix", "bold"), "bold"),
+        (("group",), "run the level participant first"),
+        (("participant", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+    ],
+)
+def test_requests_that_cannot_be_met_are_one_line(data, capsys, monkeypatch, arguments, words):
+    """Exit status 1, and no folder is written unless the work could have begun."""
+    if "--scheduler" in arguments:
+        cluster = pytest.importorskip("deepspine_sct.cohort.cluster")
+        monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    assert run(data, *arguments) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Warning")]
+    assert len(lines) == 1
+    assert lines[0].startswith("sct_deepspine_batch: error: ")
+    assert words in lines[0]
+
+
+def whole(path: Path) -> bool:
+    """Tell whether a file is complete, by its own kind's measure."""
+    if path.name.endswith(".nii.gz"):
+        return np.asarray(nib.load(path).dataobj).any()
+    if path.suffix == ".json":
+        return bool(load(path))
+    return path.suffix != ".png" or path.read_bytes().endswith(b"IEND\xaeB`\x82")
+
+
+def test_killed_at_any_moment_a_run_loses_nothing(data):
+    """kill -9 of the whole run again and again: no file is ever torn, and in the end all are the same."""
+    assert run(data, "participant", "--qc", target="undisturbed") == 0
+    out = data.parent / "out"
+    command = [
+        sys.executable, "-m", "deepspine_sct.cli.batch", str(data), str(out),
+        "participant", "--qc", "--n-procs", "2", "-v", "0",
+    ]  # fmt: skip
+    n_done = []
+    for delay_s in (1.0, 2.0, 2.5, 3.0):
+        process = subprocess.Popen(command, cwd=ROOT)
+        time.sleep(delay_s)
+        for pid in (process.pid, *children_of(process.pid)):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+        files = [path for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        assert all(whole(path) for path in files)
+        n_done.append(sum(path.name.endswith("dlabel.nii.gz") for path in files))
+    assert n_done == sorted(n_done)
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    assert contents(out, "logs") == contents(data.parent / "undisturbed", "logs")

@@ -1,0 +1,71 @@
+"""Several workers on one machine share the scans of a run."""
+
+import os
+import time
+from dataclasses import replace
+
+import pytest
+from cohort_cases import WORKER, find, make_job, write_data_set
+
+from deepspine_sct.cohort import local, state
+from deepspine_sct.cohort.discovery import relative
+from deepspine_sct.cohort.job import LABELLED, Outcome
+from deepspine_sct.cohort.supervisor import Supervisor
+from deepspine_sct.errors import DeepspineError
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Write six scans."""
+    return find(write_data_set(tmp_path / "data", [f"sub-{n}/anat/sub-{n}_T2w.nii.gz" for n in range(6)]))
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """Make a job whose workers only pretend."""
+    monkeypatch.setattr(local, "Supervisor", lambda job: Supervisor(job, [str(WORKER)]))
+    return make_job(tmp_path / "data", tmp_path / "out", timeout_s=20)
+
+
+def test_two_workers_do_every_scan_once_and_record_it(job, scans):
+    """All outcomes come, each is on the disk by then, and both workers had their share."""
+    workers = set()
+    for n, outcome in enumerate(local.label_locally(job, scans, 2)):
+        workers |= set(outcome.warnings)
+        (scan,) = (scan for scan in scans if relative(scan) == outcome.image)
+        record = state.files_of(job, scan).record
+        assert state.read_record(record)[0] == outcome
+        assert outcome.kind == LABELLED
+        assert len(list(scan.image.parent.glob("*.gz."))) == 1
+    assert n == 5
+    assert len(workers) == 2
+
+
+def test_what_is_settled_meanwhile_is_not_done_again(job, scans, monkeypatch):
+    """As when Dask hands a scan out twice: the first outcome is handed on, no worker sees the scan."""
+    before = Outcome(relative(scans[2]), LABELLED, warnings=("another worker did it",))
+    monkeypatch.setattr(local, "settled", lambda job, scan: before if scan == scans[2] else None)
+    with local.Supervisor(job) as supervisor:
+        outcomes = list(local.label_recorded(supervisor, scans[1:4]))
+    assert sorted(outcome.image for outcome in outcomes) == [relative(scan) for scan in scans[1:4]]
+    assert before in outcomes
+    assert not list(scans[2].image.parent.glob("*.gz.*"))
+
+
+def test_a_run_that_cannot_work_says_so(job, scans):
+    """The error of a thread arrives in the caller's."""
+    with pytest.raises(DeepspineError, match="install the same"):
+        list(local.label_locally(replace(job, checksum="0" * 64), scans, 2))
+
+
+def test_workers_are_killed_when_the_caller_stops_listening(job, scans):
+    """An interruption from the keyboard leaves no process behind."""
+    outcomes = local.label_locally(job, scans, 2)
+    (pid,) = next(outcomes).warnings
+    outcomes.close()
+    for _ in range(50):
+        if not os.path.exists(f"/proc/{pid}"):
+            break
+        time.sleep(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)

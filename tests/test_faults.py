@@ -1,0 +1,167 @@
+"""Faults of the machine while the command runs: full, failing and forbidden disks, and company."""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from fake_predictor import VOXELS, FakePredictor, known_discs, write_scan
+
+from deepspine_sct.cli import label
+from deepspine_sct.image import source
+
+ROOT = Path(__file__).resolve().parent.parent
+NOBODY = 65534
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    """Work in a folder with the scan and an old result, and a predictor that knows the discs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(label, "load_predictor", lambda args: FakePredictor(known_discs()))
+    write_scan(tmp_path / "t2.nii.gz")
+    (tmp_path / "t2_labeled_discs.nii.gz").write_bytes(b"old")
+    return tmp_path
+
+
+def refusal(capsys, *arguments: str) -> str:
+    """Run the command, which has to fail; return its one line."""
+    assert label.main(["-i", "t2.nii.gz", "-c", "t2", *arguments]) == 1
+    streams = capsys.readouterr()
+    (line,) = streams.err.splitlines()
+    return line.removeprefix("sct_deepspine_label: error: ")
+
+
+def test_a_quota_keeps_the_old_result(in_folder, capsys):
+    """The system refuses to make the file longer: one line, and the old file as it was."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, limits[1]))
+    try:
+        line = refusal(capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert line.startswith("t2_labeled_discs.nii.gz: cannot be written (File too large)")
+    assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == b"old"
+    assert {path.name for path in in_folder.iterdir()} == {"t2.nii.gz", "t2_labeled_discs.nii.gz"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nibabel's file
+def test_a_full_disk_leaves_nothing(in_folder, capsys):
+    """On a real file system of a few kilobytes: one line and no file, not even an empty one."""
+    disk = in_folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only a superuser may mount a disk")
+    try:
+        (disk / "ballast").write_bytes(bytes(12 * 1024))
+        line = refusal(capsys, "-o", "disk/discs.nii")
+        left = {path.name for path in disk.iterdir()}
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert line.startswith("disk/discs.nii: cannot be written (No space left on device)")
+    assert left == {"ballast"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
+@pytest.mark.parametrize("output", ["-ofolder", "-json"])
+def test_a_read_only_folder_is_refused_before_the_network_runs(in_folder, output):
+    """As a user who may not write there: one line that names the file, and nothing is written."""
+    locked = in_folder / "locked"
+    locked.mkdir(mode=0o555)
+    os.chmod(in_folder, 0o777)
+    os.chmod(in_folder.parent, 0o755)
+    target = "locked" if output == "-ofolder" else "locked/report.json"
+    arguments = ["-i", "t2.nii.gz", "-c", "t2", "-v", "0", output, target]
+    assert label.main(["-i", "t2.nii.gz", "-c", "t2", "-v", "0", "-o", "x.nii"]) == 0  # all is imported
+    (in_folder / "x.nii").unlink()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        status = 99
+        try:
+            os.dup2(writer, 2)
+            sys.stderr = os.fdopen(2, "w")
+            if os.getuid() == 0:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            status = label.main(arguments)
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        said = stream.read().splitlines()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert len(said) == 1
+    assert said[0].startswith("sct_deepspine_label: error: locked/")
+    assert "cannot be written" in said[0]
+    assert list(locked.iterdir()) == []
+    assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == b"old"
+
+
+def test_a_disk_that_cannot_be_read_is_one_line(in_folder, capsys, monkeypatch):
+    """An error of the hardware in the middle of the scan is named, with the scan."""
+    whole = source.gzip.open
+
+    class Failing:
+        def __init__(self, path, mode):
+            self.stream = whole(path, mode)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            self.stream.close()
+
+        def __getattr__(self, name):
+            return getattr(self.stream, name)
+
+        def read(self, n=-1):
+            if self.stream.tell() >= 348:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return self.stream.read(min(n, 348))
+
+    monkeypatch.setattr(source.gzip, "open", Failing)
+    line = refusal(capsys)
+    assert line.startswith("t2.nii.gz: ") and "\n" not in line
+    assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EDQUOT, errno.EROFS])
+def test_a_report_that_cannot_be_written_leaves_no_part_of_it(in_folder, capsys, monkeypatch, code):
+    """The label file, written before, is whole; the report that failed is not there at all."""
+    write_text = Path.write_text
+
+    def fail(path, text, *args, **kwargs):
+        write_text(path, text[:20], *args, **kwargs)
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    line = refusal(capsys, "-json", "report.json")
+    assert line.startswith(f"report.json: cannot be written ({os.strerror(code)})")
+    assert not (in_folder / "report.json").exists()
+    assert not list(in_folder.glob(".*"))
+    data = np.asarray(nib.load("t2_labeled_discs.nii.gz").dataobj)
+    assert {int(data[voxel]) for voxel in VOXELS.values()} == set(VOXELS)
+
+
+def test_two_runs_into_one_file_do_not_mix(tmp_path):
+    """Two commands with the same outputs at the same time: both succeed, every file is whole."""
+    scan = ROOT / "data_test" / "t2_sim.nii.gz"
+    command = [sys.executable, "-m", "deepspine_sct.cli.label", "-i", str(scan), "-c", "t2", "-v", "0"]
+    outputs = ["-ofolder", str(tmp_path), "-json", str(tmp_path / "report.json")]
+    runs = [subprocess.Popen([*command, *outputs], cwd=ROOT) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert {path.name for path in tmp_path.iterdir()} == {"t2_sim_labeled_discs.nii.gz", "report.json"}
+    report = json.loads((tmp_path / "report.json").read_text())
+    data = np.asarray(nib.load(tmp_path / "t2_sim_labeled_discs.nii.gz").dataobj)
+    for disc in report["discs"]:
+        assert data[tuple(disc["voxel"])] == disc["value"]
