@@ -1,4 +1,4 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, clean.
+# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ DEMO := demo_out
 # Of the simulator: see docs/tutorial.md.
 SOURCES ?= ../shared/real
 
-.PHONY: install demo test lint accuracy train tutorial data bench clean
+.PHONY: install demo test lint accuracy train tutorial data bench cohort clean
 
 install: $(INSTALLED)
 
@@ -46,6 +46,9 @@ data: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py
+
+cohort: $(INSTALLED)
+	$(PY) benchmarks/cohort.py
 
 # .venv and the egg-info that it points to stay, as do accuracy_out and train_out: making them again
 # takes long. Remove them by hand when you mean to.

@@ -126,7 +126,7 @@ def _vast(path: Path, dtype: type, shape: tuple[int, int, int]) -> None:
     header = nib.Nifti1Header()
     header.set_data_dtype(dtype)
     header.set_data_shape(shape)
-    header.set_sform(np.diag([0.4, 0.4, 0.4, 1.0]), 1)
+    header.set_sform(np.diag([0.8, 0.8, 0.8, 1.0]), 1)
     header["magic"], header["vox_offset"] = b"n+1", 352
     start = header.binaryblock + bytes(4) + bytes(range(200))  # not constant
     with open(path, "wb") as stream:
@@ -135,11 +135,11 @@ def _vast(path: Path, dtype: type, shape: tuple[int, int, int]) -> None:
 
 
 def _out_of_memory(path: Path) -> None:
-    _vast(path, np.float32, (1100, 1000, 1100))
+    _vast(path, np.float32, (860, 860, 1500))
 
 
 def _out_of_time(path: Path) -> None:
-    _vast(path, np.uint8, (1200, 1000, 1400))
+    _vast(path, np.uint8, (860, 860, 1850))
 
 
 FAULTS: dict[str, Callable[[Path], object]] = {

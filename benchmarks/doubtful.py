@@ -113,14 +113,14 @@ def main() -> int:
             if word == "reversed":
                 right = f": {plausibility.TURNS[axes]} seem" in details
                 named["right" if right else "wrong"] += 1
-    print(f"\n{'spines':24} {'header reverses':24}" + "".join(f"{word:>11}" for word in WORDS))
+    print(f"\n{'spines':30} {'header reverses':24}" + "".join(f"{word:>11}" for word in WORDS))
     for (group, turn), counts in answers.items():
-        print(f"{group:24} {turn:24}" + "".join(f"{counts[word]:11d}" for word in WORDS))
+        print(f"{group:30} {turn:24}" + "".join(f"{counts[word]:11d}" for word in WORDS))
     print(f"of the headers called reversed, the axes were named right {named['right']} times, wrong {named['wrong']}")
-    print(f"\n{'fit [nats a disc]':36} {'least':>6} {'5 %':>6} {'median':>6} {'95 %':>6} {'most':>6} {'n':>5}")
+    print(f"\n{'fit [nats a disc]':42} {'least':>6} {'5 %':>6} {'median':>6} {'95 %':>6} {'most':>6} {'n':>5}")
     for group, values in sorted(fits.items()):
         low, five, middle, many, high = np.percentile(values, (0, 5, 50, 95, 100))
-        print(f"{group:36} {low:6.1f} {five:6.1f} {middle:6.1f} {many:6.1f} {high:6.1f} {len(values):5d}")
+        print(f"{group:42} {low:6.1f} {five:6.1f} {middle:6.1f} {many:6.1f} {high:6.1f} {len(values):5d}")
     print(f"limits: convincing from {plausibility.CONVINCING_FIT}, doubtful below {plausibility.DOUBTFUL_FIT},"
           f" turned from {plausibility.TURNED_FIT}")  # fmt: skip
     return int(fooled > 0)

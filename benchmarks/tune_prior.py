@@ -64,7 +64,7 @@ def examples(predictor: Predictor, data: Path, n_real: int, n_simulated: int) ->
 def _example(predictor: Predictor, case: Case) -> Example:
     affine = np.array([[-5.0, 0, 0, 0], [0, 0, -2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
     volume = Volume(case.image[None], Grid((1, *case.image.shape), affine))
-    candidates = find_candidates(predictor.predict(volume).prediction, THRESHOLD)
+    candidates = find_candidates(predictor.predict_slabs(volume).prediction, THRESHOLD)
     rc = volume.grid.to_index(candidates.xyz_mm)[:, 1:]
     present = case.presence > 0.5
     tips = np.where(present[:, None], case.tips_rc, np.inf)

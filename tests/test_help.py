@@ -21,6 +21,7 @@ def console_scripts() -> dict[str, str]:
 
 
 COMMANDS = console_scripts()
+BIDS_APPS = {"sct_deepspine_batch"}
 
 # Prints the heavy modules that were loaded when the command ended, as the last line.
 PROBE = f"""
@@ -60,13 +61,17 @@ def test_a_usage_error_loads_nothing_heavy(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_the_three_groups_of_sct(command):
-    """MANDATORY, OPTIONAL and MISC in this order, options with one dash, and -v, -r, -h last."""
+    """MANDATORY, OPTIONAL and MISC in this order, and -v, -r, -h last.
+
+    Options have one dash, but for those of the command that is a BIDS App, and so has BIDS' own.
+    """
     _, out, _, _ = probe(command, "-h")
     titles = [line for line in out.splitlines() if line.endswith("ARGUMENTS:")]
     assert titles == ["MANDATORY ARGUMENTS:", "OPTIONAL ARGUMENTS:", "MISC ARGUMENTS:"]
     options = [line.split()[0] for line in out.splitlines() if line.startswith("  -")]
     assert options[-3:] == ["-v", "-r", "-h,"]
-    assert not [option for option in options if option.startswith("--")]
+    dashes = {option.startswith("--") for option in options[:-3]}
+    assert dashes == {command in BIDS_APPS}
 
 
 def test_help_is_plain_ascii_of_at_most_100_columns():

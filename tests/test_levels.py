@@ -1,5 +1,6 @@
 """Vertebral levels of a segmented cord: the rule by brute force, and against the real SCT."""
 
+import csv
 import shutil
 import subprocess
 
@@ -215,3 +216,23 @@ def test_the_real_sct_writes_the_same_files(tmp_path, axcodes):
     ):  # fmt: skip
         theirs = np.asarray(nib.load(tmp_path / "out" / f"{name}.nii.gz").dataobj)
         assert np.array_equal(ours.data, theirs), name
+
+
+@pytest.mark.skipif(shutil.which("sct_process_segmentation") is None, reason=NO_SCT)
+def test_the_real_sct_measures_by_our_disc_file(tmp_path):
+    """`sct_process_segmentation -discfile` finds the levels that our labeled cord holds, a slice aside."""
+    cord = reorient(bent_cord(tilt_deg=0), ("L", "A", "S"))
+    write_volume(tmp_path / "seg.nii.gz", cord)
+    voxels = write_discs(tmp_path / "discs.nii.gz", cord.grid, disc_points(cord))
+    found = label_cord(cord, {v: cord.grid.to_world(ijk) for v, ijk in voxels.items()}).levels.data
+    sct(
+        "sct_process_segmentation", "-i", tmp_path / "seg.nii.gz", "-discfile", tmp_path / "discs.nii.gz",
+        "-vert", "3:5", "-perlevel", "1", "-o", tmp_path / "csa.csv",
+    )  # fmt: skip
+    with open(tmp_path / "csa.csv", newline="") as stream:
+        slices = {int(row["VertLevel"]): row["Slice (I->S)"].split(":") for row in csv.DictReader(stream)}
+    assert sorted(slices) == [3, 4, 5]
+    for value, (first, last) in slices.items():
+        own = np.flatnonzero((found == value).any(axis=(0, 1)))
+        middle = np.median(own)
+        assert int(first) <= middle <= int(last) and abs((int(last) - int(first)) - np.ptp(own)) <= 6

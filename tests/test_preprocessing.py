@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.preprocessing import canonical, normalise
+from deepspine_sct.image.preprocessing import canonical, normalise, without_margins
 from deepspine_sct.image.volume import Volume
 
 
@@ -26,6 +26,39 @@ def test_canonical_is_an_upright_image_facing_left(codes):
     assert middle[0, n_columns // 2] + middle[-1, n_columns // 2] == "SI"
     assert middle[n_rows // 2, 0] + middle[n_rows // 2, -1] == "AP"
     assert image[0, n_rows // 2, n_columns // 2] + image[-1, n_rows // 2, n_columns // 2] == "RL"
+
+
+@given(st.tuples(*[st.integers(0, 4)] * 6), st.sampled_from([0, -3.5, 7]))
+def test_margins_of_one_value_are_cut_off(margins, value):
+    """Whatever is put around an image comes off again, as a view, and the voxels keep their place."""
+    inside = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
+    widths = list(zip(margins[::2], margins[1::2], strict=True))
+    data = np.pad(inside, widths, constant_values=value)
+    grid = Grid(data.shape, SCANS["oblique"].stored(ORIENTATIONS["PIR"])[1])
+    trimmed = without_margins(Volume(data, grid))
+    np.testing.assert_array_equal(trimmed.data, inside)
+    assert np.shares_memory(trimmed.data, data)
+    first = [before for before, _ in widths]
+    np.testing.assert_allclose(trimmed.grid.to_world((0, 0, 0)), grid.to_world(first), atol=1e-9)
+
+
+def test_margins_of_several_values_are_cut_off_in_turn():
+    """A padded image that was padded before with another value loses both margins."""
+    inside = np.random.default_rng(1).normal(size=(3, 5, 4))
+    data = np.pad(np.pad(inside, 2, constant_values=1), ((0, 1), (3, 0), (2, 2)))
+    trimmed = without_margins(Volume(data, Grid(data.shape, np.eye(4))))
+    np.testing.assert_array_equal(trimmed.data, inside)
+
+
+def test_what_shows_something_is_not_cut():
+    """One voxel that differs keeps its plane; a single slice and an empty image stay an image."""
+    data = np.zeros((4, 5, 6))
+    data[0, 0, 0] = data[3, 4, 5] = 1
+    assert without_margins(Volume(data, Grid(data.shape, np.eye(4)))).data.shape == data.shape
+    one = np.random.default_rng(2).normal(size=(1, 5, 6))
+    assert without_margins(Volume(one, Grid(one.shape, np.eye(4)))).data.shape == one.shape
+    empty = np.zeros((4, 5, 6))
+    assert min(without_margins(Volume(empty, Grid(empty.shape, np.eye(4)))).data.shape) == 1
 
 
 def oracle(image):

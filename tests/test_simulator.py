@@ -1,5 +1,6 @@
 """Simulated scans: seeded, and true to their own truth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from deepspine_sct.training.atlas import TISSUES, build_atlas
 from deepspine_sct.training.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.training.demo_scans import SCANS, write_scans
 from deepspine_sct.training.simulator import simulate
-from deepspine_sct.training.volume import VolumeSpec, simulate_volume
+from deepspine_sct.training.volume import VolumeSpec, simulate_cord, simulate_volume
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared" / "real"
 DATA = Path(__file__).resolve().parents[1] / "data_test"
@@ -82,6 +83,32 @@ def test_a_volume_drifts_as_asked(atlas):
     slope = np.polyfit(s_mm, -x_mm, 1)[0]  # the world's x grows to the right, slices to the left
     assert slope == pytest.approx(0.05, abs=0.01)
     assert volume.grid.contains(volume.grid.to_index(np.array(list(points.values())))).all()
+
+
+@needs_templates
+def test_a_scoliosis_sways_as_asked(atlas):
+    """The discs swing to both sides of a straight spine's by the amplitude, and the rest of the body stays."""
+    spec = VolumeSpec("t2", (40, 190, 64), (2.0, 2.0, 2.0), 330.0)
+    straight, swayed = (simulate_volume(4, atlas, replace(spec, sway_mm=sway))[1] for sway in (0.0, 15.0))
+    offset_mm = np.array([swayed[v] - straight[v] for v in swayed])
+    assert np.abs(offset_mm[:, 1:]).max() < 1e-9
+    assert offset_mm[:, 0].min() == pytest.approx(-15, abs=1) and offset_mm[:, 0].max() == pytest.approx(15, abs=1)
+
+
+@needs_templates
+def test_the_cord_of_a_volume_lies_behind_its_discs(atlas):
+    """At every tip the cord's middle is 4 to 14 mm further back, in the same plane, and it is as thick as a cord."""
+    spec = VolumeSpec("t2", (15, 128, 80), (1.5, 1.5, 1.5), 420.0, tilt=0.03)
+    volume, points = simulate_volume(5, atlas, spec)
+    cord = simulate_cord(5, atlas, spec)
+    assert np.array_equal(cord.grid.affine, volume.grid.affine) and cord.data.shape == volume.data.shape
+    marked = cord.grid.to_world(np.argwhere(cord.data))
+    for value in sorted(points)[1:-1]:  # at the ends the cord may be outside of the image
+        xyz_mm = points[value]
+        row_mm = marked[np.abs(marked[:, 2] - xyz_mm[2]) < 0.8]
+        middle_mm = row_mm.mean(axis=0)
+        assert 4 < xyz_mm[1] - middle_mm[1] < 14 and abs(xyz_mm[0] - middle_mm[0]) < 1.5
+        assert 25 < len(row_mm) * 1.5**2 < 160
 
 
 @needs_templates

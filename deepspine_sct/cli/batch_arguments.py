@@ -9,9 +9,9 @@ PROG = "sct_deepspine_batch"
 
 DESCRIPTION = """\
 Find and name the intervertebral discs in every T1w and T2w scan of a BIDS data set. Writes a BIDS
-derivative data set: a disc label file for each scan with what made it, a report and a log; tables of
-all scans and discs; and, at the level of the group, a page that shows which scans to look at first.
-Scans that are done already are not done again: run it as often as you like."""
+derivative data set: for each scan a disc label file with what made it, a report and a log; tables
+of all scans and discs; and, for the group, a page that shows which scans to look at first. Scans
+that are done already are not done again: run it as often as you like."""
 
 EPILOG = """\
 examples:

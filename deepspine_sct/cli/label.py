@@ -14,6 +14,7 @@ from deepspine_sct.cli.cord import make_straight, write_cord
 from deepspine_sct.cli.label_arguments import get_parser
 from deepspine_sct.cli.outputs import Outputs, picture_of, plan_outputs
 from deepspine_sct.cli.parser import run, say
+from deepspine_sct.cli.threads import give_numpy_one_thread
 from deepspine_sct.errors import DeepspineError, NoDiscFound
 
 # Everything heavy is imported where it is used, so that -h and a usage error answer at once.
@@ -52,6 +53,7 @@ def label(args: Namespace) -> None:
     NoDiscFound
         When the image holds no disc; no file is written.
     """
+    give_numpy_one_thread()
     from deepspine_sct.image.nifti import read_volume, write_discs
     from deepspine_sct.sct.levels import read_cord
 

@@ -84,8 +84,9 @@ def learn_prior(args: argparse.Namespace) -> None:
             path.write_bytes(picture)
     if args.model:
         _store(prior.to_dict(), checkpoint_path(args.model), args.o)
-    for path in filter(None, (args.json, args.plot, args.o)):
-        say(f"Wrote {path}")
+    if args.v:
+        for path in filter(None, (args.json, args.plot, args.o)):
+            say(f"Wrote {path}")
 
 
 def _store(prior: dict, model: Path, target: Path) -> None:

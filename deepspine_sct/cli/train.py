@@ -212,7 +212,7 @@ def train(args: argparse.Namespace) -> None:
     def on_save(path: Path, step: int) -> dict[str, float]:
         epoch = -(-step // config.save_every)
         if not cases:
-            say(f"epoch {epoch}, step {step}: no image to validate on")
+            print(f"epoch {epoch}: no image to validate on", file=sys.stderr)
             return {}
         scores, results = validate(Predictor.load(path, config.device), cases)
         diary.add(step, cases, results, scores)
@@ -231,7 +231,8 @@ def train(args: argparse.Namespace) -> None:
     checkpoint = recipe.train(
         sources, args.ofolder, config, network, start, on_save, diary.close_epoch
     )
-    say(f"Wrote {checkpoint}")
+    if args.v:
+        say(f"Wrote {checkpoint}")
 
 
 def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .grid import CANONICAL
-from .volume import Volume, reorient
+from .volume import Volume, crop, reorient
 
 CLIP_PERCENTILES = (1.0, 99.5)
 """Intensities beyond these are clipped: above lie vessels and coil hot spots, seldom anatomy."""
@@ -25,6 +25,46 @@ def canonical(volume: Volume) -> Volume:
         A view of the same memory.
     """
     return reorient(volume, CANONICAL)
+
+
+def without_margins(volume: Volume) -> Volume:
+    """Cut off the outer planes that show nothing, each of one value: padding, or a masked scan.
+
+    The pixels that the network sees then lie in the same places, and have the same contrast,
+    whatever margins a scan was given.
+
+    Parameters
+    ----------
+    volume : Volume
+        Image in any orientation.
+
+    Returns
+    -------
+    Volume
+        A view of the same memory; one plane at least is left along each axis.
+    """
+    while True:
+        low, high = zip(*(_shown(volume.data, axis) for axis in range(3)), strict=True)
+        trimmed = crop(volume, low, high)
+        if trimmed.data.shape == volume.data.shape:
+            return volume
+        volume = trimmed  # a line of another value in a margin has hidden it until now
+
+
+def _shown(data: np.ndarray, axis: int) -> tuple[int, int]:
+    """First plane across an axis that shows something, and the one behind the last."""
+    planes = np.moveaxis(data, axis, 0)
+    low, high = 0, len(planes)
+    while high - low > 1 and _is_flat(planes[low]):
+        low += 1
+    while high - low > 1 and _is_flat(planes[high - 1]):
+        high -= 1
+    return low, high
+
+
+def _is_flat(plane: np.ndarray) -> bool:
+    # The first line decides in nearly every case, without a look at the others.
+    return bool((plane[0] == plane[0, 0]).all() and (plane == plane[0, 0]).all())
 
 
 def normalise(image: np.ndarray) -> np.ndarray:

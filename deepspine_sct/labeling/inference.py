@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DeepspineError
 from ..image.extent import check_extent
 from ..image.grid import Grid
-from ..image.preprocessing import canonical, normalise
+from ..image.preprocessing import canonical, normalise, without_margins
 from ..image.slab import SlabStack, pad_to_multiple
 from ..image.volume import Volume
 from ..model.output import Maps, Prediction
@@ -124,7 +124,7 @@ class Predictor:
             anatomy.
         """
         seconds: dict[str, float] = {}
-        image = canonical(volume)
+        image = without_margins(canonical(volume))
         check_extent(image.grid)
         slabs, prediction = self._look(image, seconds)
         labeling = self._order(prediction, seconds, threshold, values, pins)

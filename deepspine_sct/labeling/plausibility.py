@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..errors import DeepspineError
 from .discs import Labeling
 
-CONVINCING_FIT = 9.0
+CONVINCING_FIT = 10.0
 """From here on nobody asks whether the image is upside down: no turned spine reaches it."""
 DOUBTFUL_FIT = 6.5
 """Below this it need not be a spine."""

@@ -54,7 +54,11 @@ def find_straightened(
     DeepspineError
         When a known disc has no place in the straight image.
     """
-    result = predict(straight.image, None if pins is None else carry(straight.from_scan, pins))
+    known = None if pins is None else carry(straight.from_scan, pins)
+    try:
+        result = predict(straight.image, known)
+    except DeepspineError as error:
+        raise type(error)(f"{error} (in the straightened image: try -straighten 0)") from error
     labeling = result.labeling
     points = carry(straight.to_scan, labeling.points, strict=False)
     discs = [replace(disc, xyz_mm=points[disc.value]) for disc in labeling.discs if disc.value in points]

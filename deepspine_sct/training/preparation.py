@@ -75,7 +75,8 @@ def prepare(
         try:
             volume, points = load_labelled(scan, straighten)
         except DeepspineError as error:
-            dropped.append({"image": f"{scan.folder}/{scan.image.name}", "reason": str(error)})
+            reason = str(error).removeprefix(f"{scan.image}: ")
+            dropped.append({"image": f"{scan.folder}/{scan.image.name}", "reason": reason})
             continue
         path = folder / SLABS / f"{scan.stem}.npz"
         write_slabs(
