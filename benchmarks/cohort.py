@@ -46,10 +46,14 @@ def main() -> None:
     parser.add_argument("-size", choices=("full", "small"), default="full")
     parser.add_argument("-kills", type=int, default=20, help="random moments (default: 20)")
     parser.add_argument("-rounds", type=int, default=3, help="of the speed comparison (default: 3)")
+    parser.add_argument("-model", type=Path, help="network (default: the installed one)")
     parser.add_argument("-sources", type=Path, default=ROOT.parent / "shared" / "real")
     parser.add_argument("-ofolder", type=Path, default=ROOT / "cohort_out")
     parser.add_argument("parts", nargs="*", default=["faults", "speed", "cluster", "kill"])
     args = parser.parse_args()
+    if args.model:
+        LIMITS.extend(["--model", str(args.model.resolve())])
+        LABEL.extend(["-model", str(args.model.resolve())])
     data = args.ofolder / f"data_{args.n}_{args.size}"
     broken = prepare(data, args)
     for part in args.parts:
@@ -136,7 +140,7 @@ def print_accuracy(data: Path, target: Path) -> None:
 
 
 def speed(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
-    """One call a scan, as a shell loop makes them, against one and two workers, taken in turns."""
+    """One call a scan after the other, each on all cores, against one and two workers, in turns."""
     chosen = [image for image in images(data) if image not in broken][:30]
     subset = fresh(args.ofolder / "subset")
     for image in chosen:
@@ -150,7 +154,7 @@ def speed(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
         started_s = time.perf_counter()
         for image in chosen:
             call = [*LABEL, "-i", str(subset / image), "-c", "t2", "-ofolder", str(folder), "-v", "0"]
-            subprocess.run(call, cwd=ROOT, env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"}, **silent)
+            subprocess.run(call, cwd=ROOT, env=ENVIRONMENT, **silent)
         rates["shell loop"].append(60 * len(chosen) / (time.perf_counter() - started_s))
         for n in (1, 2):
             command = [*BATCH, str(subset), str(fresh(folder)), "participant", *plain, "--n-procs", str(n)]

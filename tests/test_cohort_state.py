@@ -84,7 +84,7 @@ def test_a_missing_file_makes_it_stale(job, scan, which):
 
 def test_a_failure_is_never_settled_and_a_skipped_scan_is(job, scan):
     """Failures are tried again in every run; what is no scan for us stays none."""
-    state.forget(job, [scan])
+    state.take_up(job, [scan], again=True)
     state.write_record(job, scan, Outcome(NAME, FAILED, "took longer than 3 s"))
     assert state.settled(job, scan) is None
     axial = Outcome(NAME, SKIPPED, "is an axial scan")
@@ -105,8 +105,28 @@ def test_a_damaged_record_is_no_record(job, scan, text):
     assert state.settled(job, scan) is None
 
 
-def test_what_is_forgotten_is_unknown(job, scan):
-    """Also when nothing was known."""
-    state.forget(job, [scan])
-    state.forget(job, [scan])
+def test_what_is_taken_up_is_settled_no_longer(job, scan):
+    """A run that is killed before it comes to the scan leaves it to the next one, also with --force."""
+    assert state.take_up(job, [scan]) == []
+    assert state.settled(job, scan) == DONE
+    assert state.take_up(job, [scan], again=True) == [scan]
     assert state.settled(job, scan) is None
+    assert state.take_up(job, [scan]) == [scan]
+
+
+def test_an_older_networks_record_goes_before_its_files(job, scan):
+    """Else a run with network b that is killed in between leaves b's files under a's record."""
+    newer = replace(job, checksum="b" * 64)
+    assert state.take_up(newer, [scan]) == [scan]
+    assert state.settled(job, scan) is None
+
+
+def test_what_failed_before_comes_last(tmp_path):
+    """And is still known to have failed, until it is done again."""
+    names = [f"sub-{n}/anat/sub-{n}_T2w.nii.gz" for n in range(4)]
+    scans = find(write_data_set(tmp_path / "more", names))
+    job = make_job(tmp_path / "more", tmp_path / "out", checksum="a" * 64)
+    failure = Outcome(names[1], FAILED, "took longer than 3 s")
+    state.write_record(job, scans[1], failure)
+    assert state.take_up(job, scans) == [scans[0], scans[2], scans[3], scans[1]]
+    assert state.read_record(files_of(job, scans[1]).record)[0] == failure

@@ -104,8 +104,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     job = make_job(args)
     job = replace(job, date=open_target(job.target, job.source, job.checksum))
     warn(findings)
-    todo = [scan for scan in findings.scans if args.force or not state.settled(job, scan)]
-    state.forget(job, todo)
+    todo = state.take_up(job, findings.scans, again=args.force)
     if args.v and len(todo) < len(findings.scans):
         say(f"{len(findings.scans) - len(todo)} of {len(findings.scans)} scans are done already")
     outcomes = list(shown(label(args, job, todo), len(todo), args.v)) if todo else []

@@ -70,12 +70,37 @@ def _stamp(path: Path) -> list[int]:
     return []
 
 
-def forget(job: Job, scans: Iterable[Scan]) -> None:
-    """Drop what is known of some scans, so that they are done again, also after an interruption.
+def take_up(job: Job, scans: Iterable[Scan], again: bool = False) -> list[Scan]:
+    """Choose the scans that have to be done and drop what is known of them.
 
     A record of an older network must go before its files are replaced: a run that is killed in
-    between would otherwise leave files of two networks under one record.
+    between would otherwise leave files of two networks under one record. Failures settle nothing,
+    so they stay known until the scan is done again.
+
+    Parameters
+    ----------
+    job : Job
+        The run.
+    scans : iterable of Scan
+        What to choose from.
+    again : bool
+        Choose all of them.
+
+    Returns
+    -------
+    list of Scan
+        Those that failed before come last: a run that never lives long must still get on.
     """
+    fresh, failed = [], []
     for scan in scans:
-        with suppress(DeepspineError):
-            files_of(job, scan).record.unlink(missing_ok=True)
+        if not again and settled(job, scan):
+            continue
+        with suppress(DeepspineError):  # its worker will say what is wrong with its name
+            record = files_of(job, scan).record
+            known = read_record(record)
+            if known and known[0].kind == FAILED:
+                failed.append(scan)
+                continue
+            record.unlink(missing_ok=True)
+        fresh.append(scan)
+    return fresh + failed

@@ -275,6 +275,7 @@ def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
 def refusing(path: Path) -> Iterator[None]:
     """Turn nibabel's complaints about a header into one line that names the file."""
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are refused below
+            yield
     except (nib.spatialimages.HeaderDataError, ValueError, OverflowError) as error:
         raise DeepspineError(f"{path}: unusable header ({error}); export it again") from error

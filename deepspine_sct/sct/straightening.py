@@ -28,8 +28,8 @@ TO_CURVED_NAME = "warp_curve2straight.nii.gz"
 TO_STRAIGHT_NAME = "warp_straight2curve.nii.gz"
 
 HALF_WIDTH_MM = 70
-"""Reach of the straight image to each side of its middle. SCT's own 35 mm cut off the chin, the
-trachea and the vertebral bodies' surroundings, which the network knows the levels by."""
+"""Reach of the straight image to each side of its middle. SCT's own 35 mm cut off most of what lies in
+front of the spine; the network has never seen a picture so narrow."""
 
 
 @dataclass(frozen=True)
