@@ -224,6 +224,18 @@ def test_an_output_that_cannot_be_is_refused_first(
     assert predictor.calls == []
 
 
+def test_an_output_that_is_no_file_is_refused_first(in_folder, predictor, capsys):
+    """A device, a pipe, a loop of links and a name that is too long, before the network runs."""
+    os.mkfifo("pipe.json")
+    os.symlink("loop.nii.gz", "loop.nii.gz")
+    scan = ("-i", "t2.nii.gz", "-c", "t2")
+    assert "/dev/null: is a pipe or a device" in refusal(capsys, *scan, "-json", "/dev/null")
+    assert "pipe.json: is a pipe or a device" in refusal(capsys, *scan, "-json", "pipe.json")
+    assert "the name is too long" in refusal(capsys, *scan, "-json", "n" * 251 + ".json")
+    assert "no such file" in refusal(capsys, "-i", "loop.nii.gz", "-c", "t2")
+    assert predictor.calls == []
+
+
 def test_a_start_that_cannot_be_is_refused(in_folder, predictor, capsys):
     """A slice that is not there or far from the spine, a disc off the image or left out."""
     scan = ("-i", "t2.nii.gz", "-c", "t2")

@@ -97,7 +97,10 @@ def test_the_first_run_sets_the_date_of_all(tmp_path, monkeypatch):
     assert description["GeneratedBy"][0]["ModelChecksum"] == "b" * 64
 
 
-@pytest.mark.parametrize("text", ['{"Name": "mine", "DatasetType": "raw"}', "{", "[]", '{"GeneratedBy": [{"Name": "x"}]}'])
+FOREIGN = ['{"Name": "mine", "DatasetType": "raw"}', "{", "[]", '{"GeneratedBy": [{"Name": "x"}]}']
+
+
+@pytest.mark.parametrize("text", FOREIGN)
 def test_the_folder_of_another_data_set_is_refused(tmp_path, text):
     """And so is the data set itself: nothing that is not ours is written over."""
     target = tmp_path / "out"

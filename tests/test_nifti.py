@@ -242,6 +242,55 @@ def test_gzip_under_a_plain_name(tmp_path):
     assert refusal(path) == "is not a NIfTI file; convert the image to NIfTI"
 
 
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_pipe_or_device(tmp_path, suffix):
+    """What would keep a reader waiting or never end is refused at once."""
+    pipe, device = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    for path in (pipe, device):
+        assert refusal(path) == "is a pipe or a device; give an image file"
+
+
+def test_link_to_itself(tmp_path):
+    """A loop of links is a file that is not there."""
+    path = tmp_path / "a.nii.gz"
+    path.symlink_to(path.name)
+    assert refusal(path) == "no such file; check the path"
+
+
+def test_checksum_of_a_gzip_is_compared(tmp_path):
+    """A file that decompresses to other bytes than were compressed is refused, the last byte read."""
+    noise = np.random.default_rng(0).integers(0, 2**15, (20, 21, 22)).astype(np.int16)
+    path = save(tmp_path / "a.nii.gz", noise)
+    patch(path, (path.stat().st_size - 8, b"\1\2\3\4"))
+    assert "damaged or truncated gzip (CRC check failed" in refusal(path)
+    assert "CRC" in refusal(path, lambda path: read_volume(path, lazy=True))
+
+
+def test_a_stream_that_grows_a_thousandfold_is_refused(tmp_path):
+    """A real bomb, 600 MB of zeros in 600 kB, costs neither memory nor time."""
+    header = save(tmp_path / "a.nii", ramp(dtype=np.uint8)).read_bytes()[:352]
+    header = header[:42] + int16(850, 850, 850) + header[48:]
+    path = tmp_path / "bomb.nii.gz"
+    million = gzip.compress(bytes(10**6))
+    path.write_bytes(gzip.compress(header) + 615 * million)
+    tracemalloc.start()
+    assert refusal(path) == "is too short a file for its shape (850, 850, 850); copy it again"
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2e6
+
+
+def test_an_empty_label_image_may_be_compressed_a_thousandfold(tmp_path):
+    """A sparse label file of a usual size is no bomb."""
+    data = np.zeros((300, 300, 300))
+    data[1, 2, 3] = 5
+    path = save(tmp_path / "l.nii.gz", data)
+    assert data.nbytes / path.stat().st_size > 500
+    assert list(read_labels(path)) == [5]
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_truncated_file(tmp_path, suffix, share):
