@@ -30,7 +30,7 @@ def job(tmp_path, monkeypatch):
 def test_two_workers_do_every_scan_once_and_record_it(job, scans):
     """All outcomes come, each is on the disk by then, and both workers had their share."""
     workers = set()
-    for outcome in local.label_locally(job, scans, 2):
+    for n, outcome in enumerate(local.label_locally(job, scans, 2)):  # noqa: B007 (n is used below)
         workers |= set(outcome.warnings)
         (scan,) = (scan for scan in scans if relative(scan) == outcome.image)
         record = state.files_of(job, scan).record
