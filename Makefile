@@ -36,7 +36,7 @@ accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
 
 train: $(INSTALLED)
-	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 9000
+	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 8000
 
 tutorial: $(INSTALLED)
 	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out

@@ -89,7 +89,10 @@ def _limit_memory(job: Job) -> None:
     RLIMIT_DATA counts memory that is really used; RLIMIT_AS would count what libraries reserve.
     """
     n_bytes = int(job.memory_gb * 2**30)
-    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most != resource.RLIM_INFINITY:
+        n_bytes = min(n_bytes, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
