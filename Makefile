@@ -1,4 +1,5 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, clean.
+# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
+# dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ DEMO := demo_out
 # Of the simulator: see docs/tutorial.md.
 SOURCES ?= ../shared/real
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort clean
+.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -49,6 +50,23 @@ bench: $(INSTALLED)
 
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
+
+# Five thousand hostile inputs, and 200 kills: see docs/safety.md.
+fuzz: $(INSTALLED)
+	$(PY) benchmarks/fuzz.py
+
+kill: $(INSTALLED)
+	$(PY) benchmarks/kill.py
+
+doubtful: $(INSTALLED)
+	$(PY) benchmarks/doubtful.py
+
+invariance: $(INSTALLED)
+	$(PY) benchmarks/invariance.py
+
+dependencies: $(INSTALLED)
+	$(PY) -m pip check
+	$(PY) docs/dependencies.py
 
 # .venv and the egg-info that it points to stay, as do accuracy_out and train_out: making them again
 # takes long. Remove them by hand when you mean to.

@@ -59,14 +59,12 @@ def test_a_case_is_always_the_same(base, tmp_path):
         (lambda args: (_ for _ in ()).throw(SystemExit(7)), "untidy"),
     ],
 )
-def test_a_fault_would_be_found(base, monkeypatch, fault, outcome):
+def test_a_fault_would_be_found(base, monkeypatch, tmp_path, fault, outcome):
     """A crash, a file that is left after an error, and an end without a line are seen as such."""
     monkeypatch.setattr(label, "load_predictor", fault)
-    good = next(n for n in range(99) if fuzz_cases.make_case(0, n, base, _new_folder())[1].same_discs)
-    assert fuzz_run.run_case(0, good, base).outcome == outcome
-
-
-def _new_folder() -> Path:
-    import tempfile
-
-    return Path(tempfile.mkdtemp())
+    for number in range(99):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if fuzz_cases.make_case(0, number, base, folder)[1].same_discs:
+            break
+    assert fuzz_run.run_case(0, number, base).outcome == outcome

@@ -1,7 +1,9 @@
 """The prepared set: what is in it is right, readable and repeatable, what is not has a reason."""
 
 import json
+import os
 
+import fake_sct
 import numpy as np
 import phantom
 import pytest
@@ -198,6 +200,24 @@ def test_straightened_images_are_cut_and_their_discs_go_with_them(data, tmp_path
     k, row, column = np.rint(case.load().grid.to_index(case.points[3])).astype(int)
     window = case.load().data[k, row - 3 : row + 4, column - 3 : column + 4]
     assert np.unravel_index(window.argmax(), window.shape) == (3, 3)
+
+
+def test_the_command_straightens_along_the_segmentation_by_the_labels(data, tmp_path, monkeypatch):
+    """A stand-in for SCT slides every slice sideways: the discs go along, by millimetres."""
+    fake_sct.install(tmp_path / "bin")
+    monkeypatch.setenv("FAKE_SCT_CALLS", str(tmp_path / "calls.txt"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    for case in ("sub-aa01_T1w", "sub-aa01_T2w"):
+        cord = label_path(data).with_name(f"{case}_seg.nii.gz")
+        phantom.save(cord, phantom.labels(phantom.discs()))
+    assert prepare(data, tmp_path / "set", "-straighten", "_seg") == 0
+    made = read_set(tmp_path / "set")
+    assert made.description["straightened"] and len(made.description["dropped"]) == 4
+    assert "no such segmentation" in made.description["dropped"][0]["reason"]
+    assert {case.subject for case in made.cases} == {"sub-aa01"}
+    for value, xyz_mm in phantom.discs().items():
+        moved = xyz_mm - (fake_sct.bend_mm(xyz_mm[2]), 0, 0)
+        np.testing.assert_allclose(made.cases[0].points[value], moved, atol=0.2)
 
 
 def test_straightening_without_sct_says_so(data, tmp_path, capsys, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.cli.study_types import positive, shares
+from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
     from deepspine_sct.image.volume import Volume
@@ -150,10 +151,15 @@ def _with_progress(scans: list) -> list:
 
 def _straightener(suffix: str) -> "Straighten":
     """Make the step that straightens a scan with SCT, along the cord segmentation by its labels."""
+    from deepspine_sct.sct.environment import find_command
     from deepspine_sct.sct.straightening import straighten
+
+    find_command("sct_straighten_spinalcord")  # said now, not once an image
 
     def run_sct(scan: "Scan", points: "Points") -> "tuple[Volume, Points]":
         cord = scan.label.with_name(f"{scan.stem}{suffix}.nii.gz")
+        if not cord.exists():
+            raise DeepspineError(f"{cord}: no such segmentation of the cord; see -straighten")
         with TemporaryDirectory() as folder:
             work = Path(folder)
             straight = straighten(scan.image.resolve(), cord.resolve(), work, [work])
