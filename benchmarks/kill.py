@@ -1,9 +1,9 @@
 """`make kill`: the command is killed with SIGKILL at random moments; what does it leave behind?
 
-Half of the kills fall anywhere in the run, the other half while it writes, which takes a small part
-of the time: as soon as the first temporary file appears, after a random delay. All kills hit one and
-the same output folder. Every file in it must be whole after each of them, and after the next complete
-run no temporary file may be left.
+A third of the kills falls anywhere in the run, a third anywhere between the first temporary file and
+the end, and a third within 2 ms of the appearance of one of the temporary files, which live for a few
+milliseconds each. All kills hit one and the same output folder. Every file in it must be whole after
+each of them, and after the next complete run no temporary file may be left.
 """
 
 import argparse
@@ -76,14 +76,30 @@ def _is_whole(path: Path, discs: bytes) -> bool:
     return len(content) > 0
 
 
-def wait_for_writing(command: Command, process: subprocess.Popen) -> bool:
-    """Wait until the run begins to write; False when it ended before."""
+def wait_for_writing(command: Command, process: subprocess.Popen, nth: int = 1) -> bool:
+    """Wait until the run opens its n-th temporary file; False when it ended before."""
     known = set(command.temporaries())
     while process.poll() is None:
-        if set(command.temporaries()) - known:
+        fresh = set(command.temporaries()) - known
+        known |= fresh
+        nth -= len(fresh)
+        if nth <= 0:
             return True
-        time.sleep(0.0005)
+        time.sleep(0.0002)
     return False
+
+
+def wait_for_the_moment(
+    command: Command, process: subprocess.Popen, kind: int, times: tuple[float, float], rng: random.Random
+) -> None:
+    """Wait for a random moment of one of the three kinds."""
+    run_s, write_s = times
+    if kind == 0:
+        time.sleep(rng.uniform(0, run_s))
+    elif kind == 1 and wait_for_writing(command, process):
+        time.sleep(rng.uniform(0, write_s))
+    elif kind == 2 and wait_for_writing(command, process, rng.randint(1, 12)):
+        time.sleep(rng.uniform(0, 0.002))
 
 
 def main() -> int:
@@ -95,16 +111,13 @@ def main() -> int:
     rng = random.Random(args.seed)
     with TemporaryDirectory() as name:
         command = Command(Path(name))
-        run_s, write_s = measure(command)
-        print(f"a run takes {run_s:.2f} s, the last {write_s:.2f} s of it from the first temporary file on")
+        times = measure(command)
+        print("a run takes {:.2f} s, the last {:.2f} s of it from the first temporary file on".format(*times))
         discs = gzip.decompress(next(command.out.glob("*_labeled_discs.nii.gz")).read_bytes())
         kills = broken = left_after_kill = left_after_run = 0
         while kills < args.n:
             process = command.start()
-            if kills % 2:
-                time.sleep(rng.uniform(0, run_s))
-            elif wait_for_writing(command, process):
-                time.sleep(rng.uniform(0, write_s))
+            wait_for_the_moment(command, process, kills % 3, times, rng)
             if process.poll() is not None:
                 process.communicate()
                 continue  # it was faster
@@ -119,7 +132,7 @@ def main() -> int:
                 command.complete()
                 left_after_run += len(command.temporaries())
                 broken += len(command.broken(discs))
-        print(f"{kills} kills, {kills // 2} of them aimed at the writing")
+        print(f"{kills} kills, {kills - kills // 3} of them aimed at the writing")
         print(f"files that were not whole: {broken}")
         print(f"kills after which a temporary file was there: {left_after_kill}")
         print(f"temporary files after the next complete run: {left_after_run}")

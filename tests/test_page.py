@@ -247,6 +247,9 @@ def test_keys_walk_and_mark_and_filters_hide(tmp_path):
             assert visible() == n_scans, mark
         page.press("ArrowRight")
         assert page.value("document.body.className") == "plain"
+        until_s = time.monotonic() + 10  # the pictures of the scan walked to load by themselves
+        while not page.value("[...document.images].every((i) => i.complete)") and time.monotonic() < until_s:
+            time.sleep(0.05)
         assert page.value("[...document.images].map((image) => image.naturalWidth)") == [1, 1]
         assert page.errors == []
 

@@ -23,7 +23,7 @@ def body(images: np.ndarray) -> slice:
 
     Brought to unit variance, the noise of air makes the network see discs.
     """
-    contrast = images.std(axis=(1, 2))
+    contrast = images.std(axis=(1, 2), dtype=np.float64)  # squares may exceed a single float
     inside = np.flatnonzero(contrast >= AIR * contrast.max())
     return slice(inside[0], inside[-1] + 1)
 
