@@ -52,22 +52,26 @@ def test_a_quota_keeps_the_old_result(in_folder, capsys):
     assert {path.name for path in in_folder.iterdir()} == {"t2.nii.gz", "t2_labeled_discs.nii.gz"}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nibabel's file
-def test_a_full_disk_leaves_nothing(in_folder, capsys):
-    """On a real file system of a few kilobytes: one line and no file, not even an empty one."""
-    disk = in_folder / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only a superuser may mount a disk")
-    try:
-        (disk / "ballast").write_bytes(bytes(12 * 1024))
-        line = refusal(capsys, "-o", "disk/discs.nii")
-        left = {path.name for path in disk.iterdir()}
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-    assert line.startswith("disk/discs.nii: cannot be written (No space left on device)")
-    assert left == {"ballast"}
+def test_a_full_disk_leaves_nothing(tmp_path):
+    """On a real file system of a few kilobytes: one line and no file, not even an empty one.
+
+    The disk is mounted in a name space of its own: it goes with the process, also when that is killed.
+    """
+    private = ["unshare", "--mount", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*private, "true"], capture_output=True).returncode:
+        pytest.skip("this system gives no private mounts")
+    (tmp_path / "disk").mkdir()
+    scan = ROOT / "data_test" / "t2_sim.nii.gz"
+    script = (
+        "mount -t tmpfs -o size=16k tmpfs disk && head -c 12288 /dev/zero > disk/ballast || exit 77\n"
+        f'"{sys.executable}" -m deepspine_sct.cli.label -i "{scan}" -c t2 -v 0 -o disk/discs.nii\n'
+        'echo "status $?"; ls -A disk'
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([*private, "sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("sct_deepspine_label: error: disk/discs.nii: cannot be written (No space left on device)")
+    assert run.stdout.split() == ["status", "1", "ballast"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
