@@ -7,7 +7,8 @@ coordinates continue PAM50's. Cord coordinates are
 * ``u`` [mm]: anterior of the cord axis,
 * ``x`` [mm]: right of the mid-sagittal plane (the atlas is close to symmetric, the sign matters little).
 
-PAM50 ends at L2. Below it, L2 to L5 repeat the L1 unit, stretched to published heights, and the sacrum is drawn.
+PAM50 ends at L2. Below it, L2 to L5 repeat the L1 unit, stretched to published heights, and the sacrum is drawn. The
+cord is continued down to there; where it ends differs from body to body (see `variants`).
 """
 
 from dataclasses import dataclass
@@ -143,9 +144,6 @@ def _extend_below(fractions, texture, s_pam_mm, s_mm, u_mm):
     n_texture = texture.shape[1]
     texture = texture[:, np.clip(np.round(source_mm).astype(int), 0, n_texture - 1)]
     canal = fractions[:, canal_rows][..., :2]
-    below = np.clip((_L1_UNIT_MM[1] - s_mm) / 25.0, 0, 1)[None, :, None]  # the cord thins out from T12/L1 to L1/L2
-    nerves = canal[..., 0] * below
-    canal = np.stack([canal[..., 0] - nerves, canal[..., 1] + nerves], -1)
     out = np.concatenate([canal, fractions[:, rows][..., 2:]], -1)
     out[..., 2:] *= 1 - canal.sum(-1, keepdims=True)
     sacral = s_mm < LEVEL_MM[24]

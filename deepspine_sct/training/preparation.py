@@ -18,6 +18,7 @@ from deepspine_sct.labeling.survey import FINE_STEP_MM
 from deepspine_sct.training.atlas import SLAB_MM
 from deepspine_sct.training.bids import Scan
 from deepspine_sct.training.prepared import (
+    INDEX,
     SLABS,
     PreparedCase,
     PreparedSet,
@@ -78,6 +79,8 @@ def prepare(
             reason = str(error).removeprefix(f"{scan.image}: ")
             dropped.append({"image": f"{scan.folder}/{scan.image.name}", "reason": reason})
             continue
+        if not usable:  # from here on an older set in this folder is none
+            (folder / INDEX).unlink(missing_ok=True)
         path = folder / SLABS / f"{scan.stem}.npz"
         write_slabs(
             path, extract_slabs(canonical(volume), spec.step_mm, spec.thickness_mm, spec.spacing_mm)

@@ -7,9 +7,12 @@ import numpy as np
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.training.atlas import Atlas
 from deepspine_sct.training.contrast import random_contrast
+from deepspine_sct.training.implant import RATE as IMPLANT_RATE
+from deepspine_sct.training.implant import add_implant
 from deepspine_sct.training.scanner import scan
 from deepspine_sct.training.shape import BodyShape, random_shape
 from deepspine_sct.training.tissue import paint
+from deepspine_sct.training.variants import COMMON, Variant, random_variant
 
 LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
 _FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond
@@ -48,10 +51,12 @@ def simulate(
     centre_s_mm: float | None = None,
     off_middle: bool = True,
     partial: bool = True,
+    variant: Variant | None = None,
 ) -> Case:
     """Draw one scan of (H, W) pixels, around ``centre_s_mm`` when given.
 
-    ``off_middle`` allows slabs beside the middle of the spine, ``partial`` an incomplete field of view.
+    ``off_middle`` allows slabs beside the middle of the spine, ``partial`` an incomplete field of view, metal, and
+    spines that are not built as most, unless a ``variant`` is given.
     """
     body = random_shape(rng)
     points_mm, origin_mm = _window(rng, body, shape, spacing_mm, centre_s_mm)
@@ -60,9 +65,18 @@ def simulate(
     lateral = _lateral(rng, off_middle)
     x_mm = lateral(s_mm - middle_mm)
     family, means = random_contrast(rng, family)
-    image, visible = scan(rng, paint(rng, atlas, s_mm, u_mm, x_mm, family, means), spacing_mm, partial)
-    tips_rc = (body.to_plane(LEVEL_MM, atlas.tip_u_mm) - origin_mm) / spacing_mm
-    seen = drop_outside(tips_rc, visible)
+    if variant is None:
+        variant = random_variant(rng, bool(s_mm.max() > LEVEL_MM[2])) if partial else COMMON
+    image = paint(rng, atlas, s_mm, u_mm, x_mm, family, means, variant)
+    unhidden = np.ones(shape, bool)
+    if partial and rng.random() < IMPLANT_RATE:
+        unhidden = add_implant(rng, image, s_mm, u_mm)
+    image, visible = scan(rng, image, spacing_mm, partial)
+    visible &= unhidden
+    tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], atlas.tip_u_mm[::-1])
+    tips_rc = (body.to_plane(LEVEL_MM, tips_u_mm) - origin_mm) / spacing_mm
+    seen = drop_outside(tips_rc, visible) & variant.seen
+    tips_rc[~variant.seen] = np.nan
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
     presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
     taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[24] - 30) & (np.abs(x_mm) < _SILENT_MM)

@@ -33,7 +33,7 @@ def split_subjects(
     Raises
     ------
     DeepspineError
-        Where the shares are no shares.
+        Where the shares are no shares, or there is but one site to split by.
     """
     if len(shares) != len(PARTS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise DeepspineError(
@@ -41,6 +41,11 @@ def split_subjects(
         )
     unit_of = {subject: site_of[subject] if by_site else subject for subject in sorted(site_of)}
     units = np.array(sorted(set(unit_of.values())))
+    if by_site and len(units) < 2:
+        raise DeepspineError(
+            "a split by site needs two sites, and the subjects are of one or of unknown ones: give "
+            "a site in participants.tsv, or split by subject"
+        )
     np.random.default_rng(seed).shuffle(units)
     part_of_unit = dict(zip(units.tolist(), _parts(len(units), shares), strict=True))
     return {subject: part_of_unit[unit] for subject, unit in unit_of.items()}

@@ -5,16 +5,21 @@ import numpy as np
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.training.atlas import TISSUES, Atlas
 from deepspine_sct.training.noise import smooth_curve, smooth_noise
+from deepspine_sct.training.variants import COMMON, Variant
 
 _HEAD_FLOOR_MM = 488.0  # s of the foramen magnum's lower border
 # Depth of the vertebral bodies behind u = 35 mm, where the template is cut: (s, compression of u in front of the tips).
 _DEPTH = ((-130.0, 0.62), (53.0, 0.64), (200.0, 0.80), (330.0, 1.0))
 
 
-def paint(rng, atlas: Atlas, s_mm, u_mm, x_mm, family: str, means: dict[str, float]) -> np.ndarray:
-    """Return the noise-free image (H, W) float32 at cord coordinates s, u and lateral offsets x (each (H, W), mm)."""
+def paint(
+    rng, atlas: Atlas, s_mm, u_mm, x_mm, family: str, means: dict[str, float], variant: Variant = COMMON
+) -> np.ndarray:
+    """Return the noise-free image (H, W) float32 at counted s, u and lateral offsets x (each (H, W), mm)."""
+    s_mm = variant.to_template(s_mm)
     image = _soft_tissue(rng, s_mm, u_mm, means)
-    _add_spine(rng, image, atlas, s_mm, u_mm, x_mm, family, means)
+    _add_spinous_processes(rng, image, s_mm, u_mm, x_mm, means)
+    _add_spine(rng, image, atlas, s_mm, u_mm, x_mm, family, means, variant)
     if s_mm.max() > _HEAD_FLOOR_MM - 30:
         _add_head(rng, image, atlas, s_mm, u_mm, x_mm, means)
     return image
@@ -82,12 +87,34 @@ def _add_nuchal_stripes(rng, image, s_mm, u_mm, means) -> None:
     _blend(image, means["fat"], stripe * rng.uniform(0.2, 1.0))
 
 
-def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means) -> None:
+def _add_spinous_processes(rng, image, s_mm, u_mm, x_mm, means) -> None:
+    """Below the neck, behind the template's own: marrow within a dark rim, and fat or ligament in between."""
+    share = rng.uniform(-0.5, 1.0)  # in a third of the scans they do not show
+    if share <= 0:
+        return
+    levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(25)[::-1])
+    behind_mm = -14.0 - u_mm
+    slope = np.interp(s_mm, [0, 60, 120, 250, 320], [0.0, 0.2, 0.8, 0.8, 0.4]) * rng.uniform(0.5, 1.2)  # they overlap
+    phase = levels - slope * np.clip(behind_mm, 0, 40) / 40
+    from_centre = np.abs(phase - np.floor(phase) - rng.uniform(0.55, 0.75))
+    inside = rng.uniform(0.22, 0.32) - np.minimum(from_centre, 1 - from_centre)
+    reach_mm = rng.uniform(18, 34) + smooth_curve(rng, s_mm, 40, 3)
+    strip = _edge(behind_mm) * _edge(reach_mm - behind_mm) * np.clip((330 - s_mm) / 40, 0, 1) * (s_mm > LEVEL_MM[24])
+    strip = strip * share * _edge(9 - np.abs(x_mm), 2)
+    _blend(image, rng.choice([means["fat"], means["cortex"], means["muscle"]]), strip)
+    _blend(image, means["cortex"], strip * np.clip(inside / 0.05, 0, 1))
+    _blend(image, means["body"] * rng.uniform(0.8, 1.3), strip * np.clip((inside - 0.05) / 0.05, 0, 1))
+
+
+def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, variant: Variant) -> None:
     u_src = _template_u(u_mm, s_mm, atlas)
     fractions, texture = sample_spine(atlas, s_mm, u_src, x_mm)
     levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(25)[::-1])
     body = np.floor(levels).astype(int).clip(0, 24)
     disc = np.rint(levels).astype(int).clip(0, 24)
+    if variant.fused.any():
+        _fuse(fractions, variant.fused[disc] * (np.abs(levels - disc) < 0.3))
+    end_cord(fractions, s_mm, variant.conus_mm)
     value = {tissue: np.full(s_mm.shape, means[tissue], np.float32) for tissue in TISSUES}
     value["body"] *= rng.normal(1, 0.07, 25)[body]
     for tissue in ("annulus", "nucleus"):
@@ -95,14 +122,14 @@ def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means) -> Non
         degenerated = rng.random(25) < 0.05
         value[tissue] += (degenerated * rng.uniform(-1, 1, 25))[disc] * (value["body"] - value[tissue])
     _vary_marrow(rng, value["body"], s_mm, u_mm, levels, means)
-    _add_nerve_roots(rng, value["csf"], s_mm, u_mm, means)
+    _add_nerve_roots(rng, value["csf"], s_mm, u_mm, variant.conus_mm, means)
     if rng.random() < 0.25:  # no dark rim between marrow and disc
         value["cortex"] = value["body"]
     _add_epidural_fat(rng, image, s_mm, u_mm, means)
     canal = fractions[..., :2].sum(-1)
     weight = fractions.sum(-1)
     spine = sum(fractions[..., i] * value[tissue] for i, tissue in enumerate(TISSUES))
-    _mix_texture(rng, image, spine, weight, canal, texture, u_src, s_mm, family, means)
+    _mix_texture(rng, image, spine, weight, canal, texture, u_src, s_mm, variant.conus_mm, family, means)
 
 
 def _template_u(u_mm, s_mm, atlas: Atlas):
@@ -129,6 +156,14 @@ def sample_spine(atlas: Atlas, s_mm, u_mm, x_mm):
     return fractions, texture
 
 
+def _fuse(fractions, share) -> None:
+    """Turn a share (H, W) of disc and end plate into marrow, in place."""
+    for tissue in ("annulus", "nucleus", "cortex"):
+        turned = share * fractions[..., TISSUES.index(tissue)]
+        fractions[..., TISSUES.index(tissue)] -= turned
+        fractions[..., TISSUES.index("body")] += turned
+
+
 def _vary_marrow(rng, body, s_mm, u_mm, levels, means) -> None:
     """Basivertebral veins behind the middle of each body, and bands along the end plates (Modic changes)."""
     between = levels - np.floor(levels)  # 0 and 1 at the discs, 0.5 in the middle of a body
@@ -140,9 +175,17 @@ def _vary_marrow(rng, body, s_mm, u_mm, levels, means) -> None:
     body += changed * band * (rng.uniform(0, 1) - body) * 0.7
 
 
-def _add_nerve_roots(rng, csf, s_mm, u_mm, means) -> None:
-    """The cauda equina: nerves in the back of the sac, below the cord."""
-    below = np.clip((LEVEL_MM[20] + 15 - s_mm) / 30, 0, 1)
+def end_cord(fractions, s_mm, conus_mm: float) -> None:
+    """Let the cord of fractions (..., T) taper off above ``conus_mm`` and turn into CSF below, in place."""
+    cord = fractions[..., TISSUES.index("cord")]
+    ended = np.clip((conus_mm + 25 - s_mm) / 25, 0, 1) * cord
+    fractions[..., TISSUES.index("csf")] += ended
+    cord -= ended
+
+
+def _add_nerve_roots(rng, csf, s_mm, u_mm, conus_mm, means) -> None:
+    """The cauda equina: nerves in the back of the sac, beside the end of the cord and below it."""
+    below = np.clip((conus_mm + 30 - s_mm) / 40, 0, 1)
     strands = np.clip(np.sin(u_mm * rng.uniform(1.2, 2.5) + smooth_curve(rng, s_mm, 25, 1.0)) + 0.4, 0, 1)
     share = rng.uniform(0.1, 0.8) * below * strands * _edge(rng.uniform(-4, 6) - u_mm, 3)
     csf += share * (means["cord"] - csf)
@@ -156,14 +199,15 @@ def _add_epidural_fat(rng, image, s_mm, u_mm, means) -> None:
     _blend(image, means["fat"] * rng.uniform(0.6, 1), np.maximum(lumbar * behind, sacral) * rng.uniform(0.3, 1))
 
 
-def _mix_texture(rng, image, spine, weight, canal, texture, u_mm, s_mm, family, means) -> None:
+def _mix_texture(rng, image, spine, weight, canal, texture, u_mm, s_mm, conus_mm, family, means) -> None:
     """Blend painted tissue and the template's own T2w texture into the image, softly at the template's border."""
     known = ~np.isnan(texture)
     border = np.where(known, np.minimum(_edge(33 - u_mm, 3), _edge(u_mm + 32, 3)), 0)
     texture = np.where(known, texture, 0)
     painted = spine + (1 - weight) * image
     if family in ("t2", "stir"):
-        below = s_mm < LEVEL_MM[20]  # there the template repeats L1: its canal still holds the cord
+        # Below L1/L2 the template repeats L1, and its canal still holds the cord.
+        below = np.clip((max(conus_mm, LEVEL_MM[20]) + 30 - s_mm) / 30, 0, 1)
         share = rng.uniform(0, 0.8) * border * (1 - below * canal) * (s_mm > LEVEL_MM[24])
         gain = means["csf"] * rng.uniform(0.8, 1.1)
         painted = painted * (1 - share) + share * texture ** rng.uniform(0.7, 1.2) * gain

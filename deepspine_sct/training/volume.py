@@ -12,7 +12,8 @@ from deepspine_sct.training.atlas import TISSUES, Atlas
 from deepspine_sct.training.contrast import random_contrast
 from deepspine_sct.training.scanner import scan
 from deepspine_sct.training.shape import BodyShape, random_shape
-from deepspine_sct.training.tissue import paint, sample_spine
+from deepspine_sct.training.tissue import end_cord, paint, sample_spine
+from deepspine_sct.training.variants import COMMON
 
 _SWAY_PERIOD_MM = 320.0  # a whole S: two curves of opposite sign, each of about eight vertebrae
 
@@ -70,8 +71,9 @@ def simulate_cord(seed: int, atlas: Atlas, spec: VolumeSpec) -> Volume:
     """Segment the cord of what `simulate_volume` makes of these arguments: uint8, 1 in the cord."""
     pose = _pose(np.random.default_rng(seed), spec)
     cord = TISSUES.index("cord")
-    fraction = [sample_spine(atlas, pose.s_mm, pose.u_mm, x_mm)[0][..., cord] for x_mm in pose.lateral_mm()]
-    return Volume((np.stack(fraction) >= 0.5).astype(np.uint8), pose.grid)
+    planes = np.stack([sample_spine(atlas, pose.s_mm, pose.u_mm, x_mm)[0] for x_mm in pose.lateral_mm()])
+    end_cord(planes, pose.s_mm, COMMON.conus_mm)
+    return Volume((planes[..., cord] >= 0.5).astype(np.uint8), pose.grid)
 
 
 def _pose(rng: np.random.Generator, spec: VolumeSpec) -> _Pose:
