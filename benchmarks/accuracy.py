@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy_cases import Scan, real_scans, simulated_scans
+from reliability import Pairs, draw_reliability, print_reliability, print_sure, reliability
 from tqdm import tqdm
 
 from deepspine_sct.evaluation.metrics import CaseScore, confidence_interval, score_case, summarise
@@ -19,7 +20,6 @@ from deepspine_sct.labeling.inference import THRESHOLD, Predictor
 from deepspine_sct.training.atlas import build_atlas
 
 METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")
-BINS = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
 
 
 def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, CaseScore], dict]:
@@ -43,7 +43,7 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
     return scores, {
         "labeling": result.labeling,
         "discs": [(confidence[v], v not in wrong) for v in seen],
-        "level": (result.labeling.level_confidence, not _mostly_misnamed(scores["ours"])),
+        "levels": (result.labeling.level_confidence, not _mostly_misnamed(scores["ours"])),
     }
 
 
@@ -79,31 +79,19 @@ def print_methods(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
         print(f"{group:52} " + "".join(f"{rate:22.1%}" for rate in rates))
 
 
-def print_reliability(title: str, pairs: list[tuple[float, bool]]) -> dict:
-    """Print how often each confidence is right, and the expected calibration error."""
-    confidence, right = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs], float)
-    error, rows = 0.0, []
-    for low, high in zip(BINS, BINS[1:], strict=False):
-        inside = (confidence >= low) & ((confidence < high) | (high == BINS[-1]))
-        if inside.any():
-            gap = abs(confidence[inside].mean() - right[inside].mean())
-            error += gap * inside.mean()
-            rows.append(
-                (
-                    low,
-                    high,
-                    int(inside.sum()),
-                    float(confidence[inside].mean()),
-                    float(right[inside].mean()),
-                )
-            )
-    print(f"\n{title}: expected calibration error {error:.3f}, n = {len(pairs)}")
-    for low, high, n, mean, share in rows:
-        print(f"  said {low:4.2f} to {high:4.2f}: n {n:5d}, mean confidence {mean:.3f}, right {share:.3f}")
-    sure = confidence > 0.9
-    if sure.any():
-        print(f"  above 0.90: {sure.mean():.1%} of all, wrong {1 - right[sure].mean():.2%}")
-    return {"expected_calibration_error": error, "bins": rows}
+def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
+    """Print and draw what confidence is worth, on the evaluation sites and at every coverage."""
+    found = {kind: {what: reliability(pairs) for what, pairs in of.items()} for kind, of in said.items()}
+    for kind in ("simulated, all", *(k for k in found if "evaluation" in k)):
+        for what, result in found.get(kind, {}).items():
+            print_reliability(f"Confidence of {what}, {kind}", result)
+    judged = {k: f for k, f in found.items() if "simulated" in k or "evaluation" in k}
+    print_sure({f"{what}, {kind}": f[what] for what in ("discs", "levels") for kind, f in judged.items()})
+    draw_reliability(
+        folder / "reliability.png",
+        {k.removeprefix("simulated, ").replace(" of the spine", ""): f["discs"] for k, f in judged.items()},
+    )
+    return found
 
 
 def main() -> int:
@@ -127,28 +115,25 @@ def main() -> int:
     if args.n:
         scans += simulated_scans(build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz"), args.n)
     scores: dict = defaultdict(lambda: defaultdict(list))
-    said: dict = defaultdict(lambda: {"discs": [], "level": []})
+    said: dict = defaultdict(lambda: {"discs": [], "levels": []})
     rows = []
     for scan in tqdm(scans, disable=None):
         cases, said_here = score_scan(predictor, scan, slow=not scan.complete)
         for method, case in cases.items():
             scores[scan.group][method].append(case)
-        kind = "simulated" if scan.complete else scan.group
-        said[kind]["discs"] += said_here["discs"]
-        said[kind]["level"].append(said_here["level"])
+        for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
+            said[kind]["discs"] += said_here["discs"]
+            said[kind]["levels"].append(said_here["levels"])
         rows.append({"scan": scan.name, "group": scan.group, "found": len(cases["ours"].found),
                      "missed": len(cases["ours"].missed), "false": len(cases["ours"].false),
-                     "shift": cases["ours"].shift, "level_confidence": f"{said_here['level'][0]:.3f}"})  # fmt: skip
+                     "shift": cases["ours"].shift, "level_confidence": f"{said_here['levels'][0]:.3f}"})  # fmt: skip
         if args.overlays and not scan.complete:
             draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, said_here["labeling"].discs,
                          scan.truth, scan.name)  # fmt: skip
     print_table(scores)
     print_methods({g: m for g, m in scores.items() if g.startswith("real")})
     summary = {g: summarise(m["ours"]) for g, m in scores.items()}
-    for kind, pairs in said.items():
-        if kind == "simulated" or "evaluation" in kind:
-            summary[f"confidence, {kind}"] = print_reliability(f"Confidence of discs, {kind}", pairs["discs"])
-            print_reliability(f"Confidence of levels, {kind}", pairs["level"])
+    summary["confidence"] = check_confidence(said, args.o)
     (args.o / "summary.json").write_text(json.dumps(summary, indent=1))
     with (args.o / "scores.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
