@@ -14,7 +14,7 @@ from deepspine_sct.training.volume import VolumeSpec, simulate_volume
 # name: (seed, scan, orientation of the file). None was used in training, which draws 2-D windows from other seeds.
 SCANS = {
     "t2_sim": (11, VolumeSpec("t2", (13, 160, 128), (2.5, 1.6, 1.6), 440.0, tilt=0.03), ("R", "P", "I")),
-    "t1_sim": (14, VolumeSpec("t1", (13, 160, 144), (2.5, 1.6, 1.6), 450.0, tilt=-0.02), ("L", "A", "S")),
+    "t1_sim": (14, VolumeSpec("t1", (13, 160, 144), (2.5, 1.6, 1.6), 444.0, tilt=-0.02), ("L", "A", "S")),
     "t2_lumbar_sim": (13, VolumeSpec("t2", (9, 160, 112), (3.0, 1.8, 1.8), -10.0), ("P", "S", "R")),
 }
 
