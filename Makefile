@@ -39,8 +39,9 @@ accuracy: $(INSTALLED)
 train: $(INSTALLED)
 	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 8000
 
+# With UPDATE=-update the outputs and pictures of this run go into docs/tutorial.md.
 tutorial: $(INSTALLED)
-	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out
+	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out $(UPDATE)
 
 data: $(INSTALLED)
 	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test

@@ -1,4 +1,4 @@
-"""A cohort from end to end: faults, speed, cluster and sudden death. ``make cohort``.
+"""A cohort from end to end: faults, cluster, sudden death, and what it costs. ``make cohort``.
 
 Writes a BIDS data set of 200 simulated scans, ten of them broken, and runs `sct_deepspine_batch` on
 it as a user would. Every part says what it saw and stops where something is not as it must be. Wall
@@ -18,25 +18,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 import nibabel as nib
 import numpy as np
+from cohort_cost import books, speed
 from cohort_data import FAULTS, REASONS, write_data_set
+from cohort_run import BATCH, ENVIRONMENT, LABEL, LIMITS, ROOT, contents, fresh, images, run, start
 
 from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.image.nifti import read_labels
 from deepspine_sct.training.atlas import build_atlas
-
-ROOT = Path(__file__).resolve().parent.parent
-BATCH = [sys.executable, "-m", "deepspine_sct.cli.batch"]
-LABEL = [sys.executable, "-m", "deepspine_sct.cli.label"]
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(ROOT),
-    "SOURCE_DATE_EPOCH": "1700000000",  # one date for all runs, which are compared byte by byte
-    "SCT_PROGRESS_BAR": "off",
-}
-LIMITS = ["--timeout", "20", "--memory", "3", "--qc", "-v", "1"]
 
 
 def main() -> None:
@@ -49,7 +40,7 @@ def main() -> None:
     parser.add_argument("-model", type=Path, help="network (default: the installed one)")
     parser.add_argument("-sources", type=Path, default=ROOT.parent / "shared" / "real")
     parser.add_argument("-ofolder", type=Path, default=ROOT / "cohort_out")
-    parser.add_argument("parts", nargs="*", default=["faults", "speed", "cluster", "kill"])
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     args = parser.parse_args()
     if args.model:
         LIMITS.extend(["--model", str(args.model.resolve())])
@@ -69,21 +60,6 @@ def prepare(data: Path, args: argparse.Namespace) -> dict[str, str]:
         atlas = build_atlas(args.sources / "pam50", args.sources / "head" / "icbm152_t1.nii.gz")
         notes.write_text(json.dumps(write_data_set(atlas, data, args.n, args.size)))
     return json.loads(notes.read_text())
-
-
-def run(data: Path, target: Path, *arguments: str) -> tuple[int, float, str]:
-    """Run the command to its end; return its status, wall time [s] and what it said."""
-    started_s = time.perf_counter()
-    command = [*BATCH, str(data), str(target), "participant", *LIMITS, *arguments]
-    done = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return done.returncode, time.perf_counter() - started_s, done.stdout
-
-
-def images(data: Path) -> list[str]:
-    """List the images of the data set."""
-    return sorted(str(path.relative_to(data)) for path in data.glob("sub-*/**/anat/*.nii*"))
 
 
 def table_of(target: Path, name: str) -> list[dict[str, str]]:
@@ -114,19 +90,12 @@ def faults(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None
 
 
 def print_cost(target: Path) -> None:
-    """What a scan costs, and by that what many would."""
+    """What a labelled scan costs besides processor time, which `speed` measures."""
     records = [json.loads(path.read_text()) for path in target.glob("logs/**/*.json")]
     labelled = [record for record in records if record["kind"] == "labelled"]
-    seconds = median(sum(record["seconds"].values()) for record in labelled)
-    peak_mb = max(record["peak_mb"] for record in labelled)
-    n_bytes = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / len(labelled)
-    n_files = sum(1 for p in target.rglob("*") if p.is_file()) / len(labelled)
-    print(f"a worker: {seconds:.2f} s a scan (median), {peak_mb:.0f} MB at most")
-    for n in (10_000, 1_000_000):
-        print(
-            f"{n:,} scans: {n * seconds / 3600:,.0f} core hours, {n * n_bytes / 1e9:,.1f} GB in "
-            f"{n * n_files:,.0f} files"
-        )
+    files = [path.stat().st_size for path in target.rglob("*") if path.is_file()]
+    print(f"a worker used {max(record['peak_mb'] for record in labelled)} MB at most")
+    print(f"a scan leaves {sum(files) / len(labelled) / 1e3:.1f} kB in {len(files) / len(labelled):.1f} files")
 
 
 def print_accuracy(data: Path, target: Path) -> None:
@@ -137,33 +106,6 @@ def print_accuracy(data: Path, target: Path) -> None:
         scores.append(score_case(read_labels(path), read_labels(truth)))
     found = summarise(scores)
     print(f"discs named right: {found['identification_rate']:.1%}, {found['distance_median_mm']:.1f} mm off (median)")
-
-
-def speed(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
-    """One call a scan after the other, each on all cores, against one and two workers, in turns."""
-    chosen = [image for image in images(data) if image not in broken][:30]
-    subset = fresh(args.ofolder / "subset")
-    for image in chosen:
-        (subset / image).parent.mkdir(parents=True, exist_ok=True)
-        (subset / image).symlink_to(data / image)
-    rates: dict[str, list[float]] = {"shell loop": [], "1 workers": [], "2 workers": []}
-    silent = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    plain = [argument for argument in LIMITS if argument != "--qc"]  # as the loop draws nothing
-    for _ in range(args.rounds):
-        folder = fresh(args.ofolder / "speed")
-        started_s = time.perf_counter()
-        for image in chosen:
-            call = [*LABEL, "-i", str(subset / image), "-c", "t2", "-ofolder", str(folder), "-v", "0"]
-            subprocess.run(call, cwd=ROOT, env=ENVIRONMENT, **silent)
-        rates["shell loop"].append(60 * len(chosen) / (time.perf_counter() - started_s))
-        for n in (1, 2):
-            command = [*BATCH, str(subset), str(fresh(folder)), "participant", *plain, "--n-procs", str(n)]
-            started_s = time.perf_counter()
-            subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, **silent)
-            rates[f"{n} workers"].append(60 * len(chosen) / (time.perf_counter() - started_s))
-    for name, per_minute in rates.items():
-        ratios = [rate / loop for rate, loop in zip(per_minute, rates["shell loop"], strict=True)]
-        print(f"{name:12s} {median(per_minute):6.1f} volumes a minute, {median(ratios):.2f} times the loop")
 
 
 def cluster(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
@@ -193,11 +135,12 @@ def cluster(data: Path, broken: dict[str, str], args: argparse.Namespace) -> Non
 
 def kill(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
     """kill -9 at random moments: no file is ever torn, and in the end all are as if undisturbed."""
-    target = fresh(args.ofolder / "killed")
+    undisturbed, target = args.ofolder / "undisturbed", fresh(args.ofolder / "killed")
     moments = random.Random(0)
+    longest_s = max(3.0, 2.5 * duration_s(undisturbed) / args.kills)  # spread over the whole of the work
     for n in range(args.kills):
         process = start([*BATCH, str(data), str(target), "participant", *LIMITS])
-        time.sleep(moments.uniform(0.5, 12))
+        time.sleep(moments.uniform(0.5, longest_s))
         workers = children_of(process.pid)
         victims = [process.pid, *workers] if n % 2 else [process.pid]  # orphans end by themselves
         for pid in victims:
@@ -208,11 +151,17 @@ def kill(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
         print(f"kill {n + 1}: {len(victims)} processes, {n_files} files whole, {n_done} scans labelled", flush=True)
     status, _, said = run(data, target)
     print(f"resumed: exit status {status};", *said.splitlines()[-2:-1])
-    assert contents(target) == contents(args.ofolder / "undisturbed")
+    assert contents(target) == contents(undisturbed)
     print("all files equal those of the undisturbed run, bit for bit; no temporary file is left")
 
 
-PARTS = {"faults": faults, "speed": speed, "cluster": cluster, "kill": kill}
+def duration_s(target: Path) -> float:
+    """Time that a run took, by its first and its last file."""
+    started_s = (target / "dataset_description.json").stat().st_mtime
+    return max(path.stat().st_mtime for path in target.glob("logs/**/*.json")) - started_s
+
+
+PARTS = {"faults": faults, "cluster": cluster, "kill": kill, "books": books, "speed": speed}
 
 
 def whole(path: Path) -> bool:
@@ -226,27 +175,6 @@ def whole(path: Path) -> bool:
     elif path.suffix == ".tsv":
         assert path.read_bytes().endswith(b"\n"), path
     return True
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Read all results but the logs, the page and its figures; hidden files too."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    own = ("logs", "figures", "report.html")
-    return {str(name): path.read_bytes() for name, path in found.items() if name.parts[0] not in own}
-
-
-def fresh(folder: Path) -> Path:
-    """Make a folder empty."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def start(command: list[str]) -> subprocess.Popen:
-    """Start a process and keep what it says."""
-    return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 def children_of(pid: int) -> list[int]:

@@ -74,11 +74,11 @@ def write_data_set(atlas: Atlas, root: Path, n: int, size: str) -> dict[str, str
 
 
 def _renamed(name: str, broken: dict[str, str]) -> str:
-    """Give an image the ending that its fault needs: vast files must not be gzipped, others must."""
+    """Give an image the ending that its fault needs: a vast file must not be gzipped, others must."""
     if name not in broken:
         return name
     stem, _, _ = name.partition(".")
-    return stem + (".nii" if FAULTS[broken[name]] in (_out_of_memory, _out_of_time) else ".nii.gz")
+    return stem + (".nii" if FAULTS[broken[name]] is _out_of_memory else ".nii.gz")
 
 
 def _write_scan(atlas: Atlas, root: Path, name: str, seed: int, size: str) -> None:
@@ -121,25 +121,22 @@ def _pointer(path: Path) -> None:
     path.symlink_to("../../.git/annex/objects/x1/2y/SHA256E-s1--abc.nii.gz/SHA256E-s1--abc.nii.gz")
 
 
-def _vast(path: Path, dtype: type, shape: tuple[int, int, int]) -> None:
+def _out_of_memory(path: Path) -> None:
     """Write a file that is as large as it says, but takes no room on the disk: it is all holes."""
+    shape = (860, 860, 1500)
     header = nib.Nifti1Header()
-    header.set_data_dtype(dtype)
+    header.set_data_dtype(np.float32)
     header.set_data_shape(shape)
     header.set_sform(np.diag([0.8, 0.8, 0.8, 1.0]), 1)
     header["magic"], header["vox_offset"] = b"n+1", 352
-    start = header.binaryblock + bytes(4) + bytes(range(200))  # not constant
     with open(path, "wb") as stream:
-        stream.write(start)
-        stream.truncate(352 + int(np.prod(shape)) * np.dtype(dtype).itemsize)
-
-
-def _out_of_memory(path: Path) -> None:
-    _vast(path, np.float32, (860, 860, 1500))
+        stream.write(header.binaryblock + bytes(4) + bytes(range(200)))  # not constant
+        stream.truncate(352 + 4 * int(np.prod(shape)))
 
 
 def _out_of_time(path: Path) -> None:
-    _vast(path, np.uint8, (860, 860, 1850))
+    """Write noise that fills the largest space a scan may: more than a hundred slabs of 1.5 m by 0.7 m."""
+    _save(path, _noise((172, 172, 372)), (4.0, 4.0, 4.0))
 
 
 FAULTS: dict[str, Callable[[Path], object]] = {

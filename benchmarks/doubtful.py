@@ -9,11 +9,12 @@ import argparse
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from accuracy_cases import real_scans, simulated_scans
-from doubtful_cases import DATA, TURNS, badly_sliced, no_spines, turned
+from doubtful_cases import DATA, TURNS, Doubtful, badly_sliced, mirrored, no_spines, turned
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
@@ -27,6 +28,26 @@ SURE = 0.9
 """Confidence of the levels below which the user is warned."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the program said of an image.
+
+    Attributes
+    ----------
+    word : one of `WORDS`
+    says : its words, or what it labelled
+    points : discs that it would write [mm]
+    confidence : of the levels as a whole, 0 where nothing was written
+    fit : of what was found first, before it was judged [nats a disc]
+    """
+
+    word: str
+    says: str
+    points: dict[int, np.ndarray] = field(default_factory=dict)
+    confidence: float = 0.0
+    fit: float = 0.0
+
+
 class Judge:
     """The program, with its answer put into a word and the fit that it came from kept."""
 
@@ -35,35 +56,54 @@ class Judge:
         self.first: Labeling | None = None  # before it was judged
         judge = inference.judge
 
-        def listen(labeling, look_turned):
+        def listen(labeling, *rest):
             self.first = labeling
-            return judge(labeling, look_turned)
+            return judge(labeling, *rest)
 
         inference.judge = listen
 
-    def ask(self, volume: Volume) -> tuple[str, str]:
-        """One word (refused, reversed, no disc, doubted, unsure, confident), and the details."""
+    def ask(self, volume: Volume) -> Answer:
+        """Show one image."""
         self.first = None
         try:
             labeling = self.predictor.predict(volume).labeling
         except DeepspineError as error:
             message = str(error).split(";")[0]
-            return ("reversed" if "contradicts" in message else "refused"), message
+            return Answer("reversed" if "contradicts" in message else "refused", message, fit=self._fit)
         if not labeling.discs:
-            return "no disc", labeling.warnings[0]
+            return Answer("no disc", labeling.warnings[0], fit=self._fit)
         word = "confident" if labeling.level_confidence >= SURE else "unsure"
         if labeling.level_confidence < self.first.level_confidence:
             word = "doubted"
-        confidence = np.mean([disc.confidence for disc in labeling.discs])
-        return word, (
-            f"{len(labeling.discs)} discs, {labeling.discs[0].name} to {labeling.discs[-1].name}, mean"
-            f" confidence {confidence:.2f}, levels {labeling.level_confidence:.2f}, fit {self.first.fit:.1f}"
-        )
+        says = f"{len(labeling.discs)} discs, {labeling.discs[0].name} to {labeling.discs[-1].name}"
+        return Answer(word, says, labeling.points, labeling.level_confidence, self._fit)
 
     @property
-    def fit(self) -> float:
-        """Fit of the last image, 0 where nothing was found."""
+    def _fit(self) -> float:
         return self.first.fit if self.first else 0.0
+
+
+def ask_all(judge: Judge, cases: Iterator[Doubtful]) -> int:
+    """Print a line for each kind of image; return how many were labelled with confidence."""
+    answers: dict[str, list[Answer]] = defaultdict(list)
+    errors_mm: dict[str, list[float]] = defaultdict(list)
+    for case in cases:
+        answer = judge.ask(case.volume)
+        answers[case.kind].append(answer)
+        if case.truth:
+            near = [np.linalg.norm(xyz - case.truth[v]) for v, xyz in answer.points.items() if v in case.truth]
+            errors_mm[case.kind] += near
+    print(f"\n{'image':40} {'n':>3}  {'answers':28} {'highest':>10}  what it says most often")
+    print(f"{'':40} {'':>3}  {'':28} {'confidence':>10}")
+    for kind, given in answers.items():
+        counts = Counter(answer.word for answer in given)
+        words = ", ".join(f"{word} {n}" for word, n in counts.most_common())
+        says = Counter(answer.says for answer in given).most_common(1)[0][0]
+        if errors_mm[kind]:
+            says += f"; {np.mean(np.array(errors_mm[kind]) < 5):.0%} of the names right within 5 mm"
+        confidence = max(answer.confidence for answer in given)
+        print(f"{kind:40} {len(given):3d}  {words:28} {confidence:10.2f}  {says}")
+    return sum(answer.word == "confident" for given in answers.values() for answer in given)
 
 
 WORDS = ("confident", "unsure", "doubted", "no disc", "reversed", "refused")
@@ -83,7 +123,7 @@ def upright_spines(real: Path, n_simulated: int) -> Iterator[tuple[str, Volume]]
 
 
 def main() -> int:
-    """Print the tables; exit status 1 where an image without a spine is labelled with confidence."""
+    """Print the tables; exit status 1 where confident labels are given to anything but an upright spine."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-data", type=Path, default=Path("../shared/real"), help="real scans")
     parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
@@ -91,27 +131,23 @@ def main() -> int:
     parser.add_argument("-every", type=int, default=1, help="take every n-th upright scan")
     args = parser.parse_args()
     judge = Judge(Predictor.load(args.model))
-    print(f"{'image':48} {'answer':10} details")
-    fooled = 0
-    for cases in (no_spines, badly_sliced):
-        for name, volume in cases(args.data):
-            word, details = judge.ask(volume)
-            print(f"{name:48} {word:10} {details}")
-            fooled += word == "confident" and cases is no_spines
+    fooled = ask_all(judge, no_spines(args.data)) + ask_all(judge, badly_sliced(args.data))
+    ask_all(judge, mirrored())
     answers: dict[tuple[str, str], Counter] = defaultdict(Counter)
     fits: dict[str, list[float]] = defaultdict(list)
     named = Counter()
     spines = list(upright_spines(args.data, args.n))[:: args.every]
     for group, volume in spines:
-        word, _ = judge.ask(volume)
-        answers[group, "as it is"][word] += 1
-        fits[f"{group}, upright"].append(judge.fit)
+        upright = judge.ask(volume)
+        answers[group, "as it is"][upright.word] += 1
+        fits[f"{group}, upright"].append(upright.fit)
         for turn, axes in TURNS.items():
-            word, details = judge.ask(turned(volume, axes))
-            answers[group, turn][word] += 1
-            fits[f"{group}, reversed"].append(judge.fit)
-            if word == "reversed":
-                right = f": {plausibility.TURNS[axes]} seem" in details
+            answer = judge.ask(turned(volume, axes))
+            answers[group, turn][answer.word] += 1
+            fits[f"{group}, reversed"].append(answer.fit)
+            fooled += answer.word == "confident"
+            if answer.word == "reversed":
+                right = f": {plausibility.TURNS[axes]} seem" in answer.says
                 named["right" if right else "wrong"] += 1
     print(f"\n{'spines':30} {'header reverses':24}" + "".join(f"{word:>11}" for word in WORDS))
     for (group, turn), counts in answers.items():

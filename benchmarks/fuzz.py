@@ -15,7 +15,8 @@ from collections import Counter
 from multiprocessing.connection import wait
 from time import monotonic, perf_counter
 
-from fuzz_cases import KINDS, load_base
+from fuzz_base import load_base
+from fuzz_cases import KINDS
 from fuzz_run import OUTCOMES, Verdict, run_case, serve
 
 FAULTS = OUTCOMES[3:]
@@ -45,8 +46,8 @@ class Worker:
 
 
 def run_all(args: argparse.Namespace) -> list[Verdict]:
-    """Run the cases 0 to n - 1 and return what came of each."""
-    numbers = iter(range(args.n))
+    """Run the cases and return what came of each."""
+    numbers = iter(range(args.first, args.first + args.n))
     workers = [Worker(args.seed, args.memory) for _ in range(args.workers)]
     verdicts: list[Verdict] = []
     started_s = perf_counter()
@@ -109,6 +110,7 @@ def main() -> int:
     """Run the cases; exit status 1 when there is any fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=5000, help="cases (default: 5000)")
+    parser.add_argument("-first", type=int, default=0, help="number of the first one (default: 0)")
     parser.add_argument("-seed", type=int, default=0, help="of all cases (default: 0)")
     parser.add_argument("-workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("-limit", type=float, default=30.0, help="seconds a case (default: 30)")

@@ -9,26 +9,15 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from fuzz_base import Base
 
-from deepspine_sct.image.nifti import read_labels, read_volume
-from deepspine_sct.image.preprocessing import canonical
-from deepspine_sct.image.volume import Volume, reorient
+from deepspine_sct.image.volume import reorient
 
-DATA = Path(__file__).resolve().parent.parent / "data_test"
 DTYPES = ("u1", "i1", "<i2", ">i2", "u2", "i4", "u4", "f4", ">f4", "f8", "i8", "u8")
 NAMES = ("my scan.nii", "-t2.nii.gz", "t2'\"$x$.nii", "größe_脊椎.nii.gz", "a\nb.nii", "%s;rm *.NII",
          "t2\udcff.nii.gz", "n" * 225 + ".nii.gz", ".nii", "<b>t2&.nii")  # fmt: skip
 EXTREMES = (0, 1, -1, 2, 3, 127, 255, -32768, 32767, 2**31 - 1, np.nan, np.inf, -np.inf, 1e-38, 1e-7,
             1e7, 3e38, -3e38)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Base:
-    """A small scan that the network labels well."""
-
-    volume: Volume
-    points: dict[int, np.ndarray]
-    """True discs [mm]."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +37,6 @@ class Case:
     arguments: list[str]
     image: Path | None = None
     same_discs: bool = False
-
-
-def load_base() -> Base:
-    """Crop and coarsen a scan of ``data_test``, so that a case takes a fraction of a second."""
-    volume = canonical(read_volume(DATA / "t2_sim.nii.gz"))
-    truth = read_labels(DATA / "t2_sim_labels.nii.gz")
-    middle = np.rint(volume.grid.to_index(truth[5])).astype(int)
-    low = np.maximum(middle - (2, 44, 30), 0)
-    data = volume.data[low[0] : low[0] + 5, low[1] : low[1] + 88, low[2] : low[2] + 60]
-    n, h, w = data.shape
-    data = data.reshape(n, h // 2, 2, w // 2, 2).mean(axis=(2, 4))
-    affine = volume.grid.affine @ np.diag([1, 2, 2, 1.0])
-    affine[:3, 3] = volume.grid.to_world(low + (0, 0.5, 0.5))
-    grid = type(volume.grid)(data.shape, affine)
-    points = {v: xyz for v, xyz in truth.items() if grid.contains(grid.to_index(xyz))}
-    return Base(Volume(np.rint(data).astype(np.int16), grid), points)
 
 
 def make_case(seed: int, number: int, base: Base, folder: Path) -> tuple[str, Case]:
@@ -127,7 +100,8 @@ def good_variant(rng, base: Base, folder: Path) -> Case:
     image = kind(np.ascontiguousarray(data.astype(dtype)), None, header)
     forms = [(1, 1), (2, 0), (0, 1), (4, 1)][rng.integers(4)]
     image.set_sform(volume.grid.affine if forms[0] else None, forms[0])
-    image.set_qform(volume.grid.affine, forms[1])
+    contradicts = forms == (1, 1) and rng.random() < 0.3  # then the sform counts, and a warning is due
+    image.set_qform(volume.grid.affine @ np.diag([1, -1, 1, 1] if contradicts else [1] * 4), forms[1])
     path = folder / ("scan", NAMES[rng.integers(len(NAMES))].split(".nii")[0])[rng.random() < 0.2]
     path = folder / (path.name + _suffix(rng))
     return _of(_write(path, image.to_bytes()), same_discs=True)
@@ -138,6 +112,15 @@ def header_bytes(rng, base: Base, folder: Path) -> Case:
     content = _good_bytes(base, rng)
     for _ in range(rng.integers(1, 6)):
         start, n = rng.integers(0, 540), rng.integers(1, 9)
+        content[start : start + n] = rng.bytes(n)
+    return _of(_write(folder / f"scan{_suffix(rng)}", content))
+
+
+def real_header(rng, base: Base, folder: Path) -> Case:
+    """Random bytes in a header as a scanner's converter wrote it, before real voxels."""
+    content = bytearray(base.files[rng.integers(len(base.files))])
+    for _ in range(rng.integers(1, 6)):
+        start, n = rng.integers(0, 352), rng.integers(1, 5)
         content[start : start + n] = rng.bytes(n)
     return _of(_write(folder / f"scan{_suffix(rng)}", content))
 
@@ -268,6 +251,7 @@ def odd_request(rng, base: Base, folder: Path) -> Case:
     damaged = bytearray(start.read_bytes())
     damaged[rng.integers(0, 352)] = rng.integers(256)
     _write(folder / "damaged.nii.gz", damaged)
+    _write(folder / "cord.nii", damaged)
     (folder / "model.safetensors").write_bytes(
         (rng.bytes(200), b"\xff" * 8 + b"{}", b"\x02" + bytes(7) + b"{}", b"\x80\x04.")[rng.integers(4)]
     )
@@ -280,6 +264,8 @@ def odd_request(rng, base: Base, folder: Path) -> Case:
         ["-o", "scan.nii"], ["-o", "out.mgz"], ["-o", "no/out.nii"], ["-json", "scan.nii"],
         ["-overlay", "x.jpg"], ["-json", "/dev/full"], ["-initz", "\u0663,3"], ["-c", "ct"],
         ["-qc", "scan.nii"], ["-nonsense"], ["-o", "start.nii", "-initlabel", "start.nii"],
+        ["-s", "start.nii"], ["-s", "cord.nii"], ["-s", "no.nii"], ["-straighten", "2"], ["-straighten", "3"],
+        ["-attention", "where.nii"], ["-heatmaps", "scan.nii"], ["-heatmaps", "no/what.nii.gz"],
     ]  # fmt: skip
     chosen = request[rng.integers(len(request))]
     where = [] if "-o" in chosen else ["-ofolder", "out"]
@@ -288,8 +274,9 @@ def odd_request(rng, base: Base, folder: Path) -> Case:
 
 KINDS: dict[str, tuple[Callable[..., Case], float]] = {
     "good, every variant": (good_variant, 0.15),
-    "random bytes in the header": (header_bytes, 0.22),
-    "extreme header fields": (header_fields, 0.25),
+    "random bytes in the header": (header_bytes, 0.17),
+    "random bytes, real scans": (real_header, 0.1),
+    "extreme header fields": (header_fields, 0.2),
     "odd content": (odd_content, 0.1),
     "damaged file": (damaged_file, 0.13),
     "declared too large, bombs": (bomb, 0.03),

@@ -14,7 +14,8 @@ from time import perf_counter
 
 import nibabel as nib
 import numpy as np
-from fuzz_cases import Base, Case, load_base, make_case
+from fuzz_base import Base, load_base
+from fuzz_cases import Case, make_case
 
 from deepspine_sct.cli import label
 

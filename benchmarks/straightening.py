@@ -43,7 +43,7 @@ def find(predictor: Predictor, volume: Volume, cord: Volume, mode: int) -> dict[
         return first
     if mode == 2:
         straight = reform(volume, np.array(list(first.values())))
-        return find_straightened(predict, straight, None).labeling.points
+        return find_straightened(predict, straight, {}).labeling.points
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_volume(work / "image.nii.gz", volume)
@@ -53,7 +53,7 @@ def find(predictor: Predictor, volume: Volume, cord: Volume, mode: int) -> dict[
         except DeepspineError as error:
             print(error)
             return {}
-        return find_straightened(predict, straight, None).labeling.points
+        return find_straightened(predict, straight, {}).labeling.points
 
 
 def beside_the_cord(truth: dict[int, np.ndarray], cord: Volume) -> dict[int, np.ndarray]:

@@ -1,7 +1,10 @@
-"""Run the shell blocks of a Markdown file: ``python docs/run_commands.py FILE FOLDER``.
+"""Run the shell blocks of a Markdown file: ``python docs/run_commands.py FILE FOLDER [-update]``.
 
 The commands of the checkout and this Python go before all others on the PATH; FOLDER, which is made
 anew, is the current folder of all of them. The first one that fails ends the run.
+
+With -update, what a block printed goes into the text block that follows it, and each picture
+``images/<name of FILE>_<path>``, with _ for /, is replaced by the file of that path in FOLDER.
 """
 
 import os
@@ -13,27 +16,70 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 24  # lines of output to show; of more, the middle is left out
+
+_BLOCK = re.compile(
+    r"^```sh\n(?P<commands>.*?)^```$(?:\n\n```text\n(?P<shown>.*?)^```$)?",
+    flags=re.MULTILINE | re.DOTALL,
+)
 
 
-def run_blocks(text: str, folder: Path) -> float:
-    """Run every ``sh`` block in order; return the seconds it took.
+def run_blocks(text: str, folder: Path) -> str:
+    """Run every ``sh`` block in order; return the text with what the blocks printed.
 
     Raises
     ------
     subprocess.CalledProcessError
         Where a command fails.
     """
+
+    def run(block: re.Match) -> str:
+        output = shorten(_run(block["commands"], folder))
+        if block["shown"] is None:
+            return block[0]
+        start, end = (at - block.start() for at in block.span("shown"))
+        return block[0][:start] + output + block[0][end:]
+
+    return _BLOCK.sub(run, text)
+
+
+def _run(commands: str, folder: Path) -> str:
+    """Run a block, and show and return what it prints."""
     path = os.pathsep.join(
         [str(ROOT / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
     )
-    environment = os.environ | {"PATH": path}
+    environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+    print("$ " + commands.rstrip().replace("\n", "\n$ "), flush=True)
     started_s = time.perf_counter()
-    for block in re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
-        print("$ " + block.rstrip().replace("\n", "\n$ "), flush=True)
-        before_s = time.perf_counter()
-        subprocess.run(["bash", "-euc", block], cwd=folder, env=environment, check=True)
-        print(f"[{time.perf_counter() - before_s:.0f} s]\n", flush=True)
-    return time.perf_counter() - started_s
+    lines = []
+    with subprocess.Popen(
+        ["bash", "-euc", commands], cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, commands)
+    print(f"[{time.perf_counter() - started_s:.0f} s]\n", flush=True)
+    return "".join(lines)
+
+
+def shorten(output: str) -> str:
+    """Leave out the middle of a long output."""
+    lines = output.splitlines(keepends=True)
+    if len(lines) <= LONGEST:
+        return output
+    return "".join([*lines[: LONGEST // 2], "...\n", *lines[1 - LONGEST // 2 :]])
+
+
+def renew_pictures(source: Path, folder: Path) -> None:
+    """Copy the files of a folder over the pictures of a document that are named after them."""
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = f"{source.stem}_{'_'.join(file.relative_to(folder).parts)}"
+        picture = source.parent / "images" / name
+        if picture.exists():
+            shutil.copyfile(file, picture)
 
 
 def main() -> None:
@@ -41,8 +87,16 @@ def main() -> None:
     source, folder = map(Path, sys.argv[1:3])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    seconds = run_blocks(source.read_text(), folder.resolve())
+    started_s = time.perf_counter()
+    try:
+        text = run_blocks(source.read_text(), folder.resolve())
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{source}: a command failed with status {error.returncode}")
+    seconds = time.perf_counter() - started_s
     print(f"Every command of {source} ran: {seconds / 60:.1f} minutes")
+    if sys.argv[3:] == ["-update"]:
+        source.write_text(text)
+        renew_pictures(source, folder)
 
 
 if __name__ == "__main__":

@@ -64,9 +64,10 @@ class FakePredictor:
         self.labeling = Labeling(discs, 0.93, np.inf, list(warnings))
         self.calls = []
 
-    def predict(self, volume, *, threshold=None, values=None, pins=None):
+    def predict(self, volume, *, threshold=None, values=None, pins=None, height=None):
         """Note the request; `Predictor.predict` documents it."""
-        self.calls.append({"threshold": threshold, "values": values, "pins": pins})
+        request = {"threshold": threshold, "values": values, "pins": pins, "height": height}
+        self.calls.append(request)
         slabs = canonical(volume)
         shape = slabs.grid.shape
         maps = np.zeros((3, *shape), dtype=np.float32)

@@ -60,7 +60,6 @@ def test_s_writes_the_labeled_cord_beside_the_label_file(in_folder, predictor, c
         (("-s", "t2.nii.gz", "-o", "d.nii"), "which is no spinal cord"),
         (("-s", "t2.nii.gz"), "two outputs"),
         (("-s", "t2_seg.nii", "-o", "t2_seg_labeled.nii"), "two outputs"),
-        (("-straighten", "1", "-attention", "a.nii.gz"), "use -straighten 0"),
         (("-straighten", "1"), "sct_deepseg: not found; install the Spinal Cord Toolbox"),
         (("-straighten", "1", "-s", "t2_seg.nii"), "sct_version: not found; install"),
     ],
@@ -101,6 +100,14 @@ def test_straighten_2_looks_twice_without_sct(in_folder, predictor):
         (voxel,) = np.argwhere(data == value)
         # The fake predictor answers in the scan's world; the way back slides it along the bend only.
         assert voxel[:2].tolist() == list(ijk[:2]) and abs(voxel[2] - ijk[2]) <= 2
+
+
+def test_a_slice_is_found_in_the_scan_and_its_disc_given_to_the_straight_image(in_folder, predictor):
+    """Two looks, not three; the first one at all discs, as it is there for the shape of the spine."""
+    assert run("-straighten", "2", "-initz", "20,4", "-discs", "3:5") == 0
+    first, second = predictor.calls
+    assert first["height"].value == 4 and first["pins"] is None and first["values"] is None
+    assert second["height"] is None and set(second["pins"]) == {4} and second["values"] == (3, 4, 5)
 
 
 def test_straighten_1_goes_through_sct_and_leaves_its_cache(in_folder, predictor, monkeypatch, capsys):

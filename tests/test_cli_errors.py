@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from fake_predictor import SHAPE, VOXELS, FakePredictor, known_discs, oblique_affine, write_scan
+from fake_predictor import SHAPE, FakePredictor, known_discs, oblique_affine, write_scan
 
 from deepspine_sct.cli import label, outputs, parser
 from deepspine_sct.errors import DeepspineError
@@ -116,7 +116,9 @@ def test_a_scan_without_a_spine_exits_with_3(in_folder, predictor, capsys):
     before = files_in(in_folder)
     for start in ((), ("-initz", "3,5")):
         line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-ofolder", "new", *start, status=3)
-        assert line.startswith("t2.nii.gz: no disc was found")
+        assert line.startswith("t2.nii.gz: no disc was found") and "-discs" not in line
+    line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-discs", "3:8", status=3)
+    assert line.endswith("or lower -thr or widen -discs")
     assert files_in(in_folder) == before
     assert not (in_folder / "new").exists()
 
@@ -240,9 +242,8 @@ def test_a_start_that_cannot_be_is_refused(in_folder, predictor, capsys):
     """A slice that is not there or far from the spine, a disc off the image or left out."""
     scan = ("-i", "t2.nii.gz", "-c", "t2")
     assert "slices run from 0 (lowest) to 29" in refusal(capsys, *scan, "-initz", "30,5")
-    predictor.labeling.discs[:] = known_discs({7: VOXELS[7]})
-    line = refusal(capsys, *scan, "-initz", "20,5")
-    assert "no disc near slice 20 to be C4/C5; discs were found from slice 4 to 4" in line
+    line = refusal(capsys, *scan, "-initz", "20,5", "-discs", "6:9")
+    assert line == "disc 5 is given as a start but left out by -discs; widen -discs"
     data = np.zeros(SHAPE, np.uint8)
     data[2, 2, 2] = 4
     _save(data, "off.nii.gz", np.diag([1, 1, 1, 1.0]) + np.eye(4, k=3) * 500)

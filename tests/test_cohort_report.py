@@ -79,9 +79,19 @@ def test_every_disc_has_a_line_in_mm(cohort):
     assert len(lines) == 9 * 5
     assert lines[1] == {
         "participant_id": "sub-02", "session_id": "ses-a", "scan": NAMES[2], "disc": "4",
-        "name": "disc 4", "x_mm": "1.5", "y_mm": "-2.0", "z_mm": "-18.5", "confidence": "0.95",
+        "name": "C3/C4", "x_mm": "1.5", "y_mm": "-2.0", "z_mm": "-18.5", "confidence": "0.95",
     }  # fmt: skip
     assert set(load(job.target / "discs.json")) == set(lines[0])
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1, 2]"])
+def test_a_scan_whose_report_was_damaged_is_not_done(cohort, content):
+    """The tables are written all the same, and the page names no disc of it."""
+    job, findings = cohort
+    files_of(job, findings.scans[4]).report.write_text(content)
+    rows = list(table.read_rows(job, findings))
+    assert (rows[4].outcome.kind, rows[4].discs) == ("not done", ())
+    assert [row.outcome.kind for row in rows].count("labelled") == 8
 
 
 class Links(HTMLParser):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.grid import Grid
 from deepspine_sct.labeling.discs import Disc, Labeling
 
 
@@ -28,3 +29,17 @@ def test_an_empty_labeling_claims_nothing():
     one, other = Labeling(), Labeling()
     one.warnings.append("something")
     assert one.points == {} and one.level_confidence == 0 and other.warnings == []
+
+
+def test_only_discs_within_the_image_stay():
+    """On a turned grid a disc stays when its voxel exists up to the left-right border, or when it is to be kept."""
+    angle = 0.4
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.array([[-3.0, 0, 0], [0, 0, -1.0], [0, -2.0, 0]])
+    affine[:3, 3] = 5, -7, 40
+    grid = Grid((4, 50, 30), affine)
+    places_ijk = {1: (1, -0.6, 3), 2: (1, -0.4, 3), 3: (-2, 9, 9), 4: (2, 30, 29.4), 5: (2, 35, 29.6), 6: (2, 49.6, 3)}
+    discs = [Disc(value, grid.to_world(np.array(ijk)), 0.9) for value, ijk in places_ijk.items()]
+    assert list(Labeling(discs).within(grid).points) == [2, 3, 4]
+    assert list(Labeling(discs).within(grid, keep=[6]).points) == [2, 3, 4, 6]

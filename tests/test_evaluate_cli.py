@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shutil
 
+import nibabel as nib
 import numpy as np
 import phantom
 import pytest
@@ -75,25 +77,40 @@ def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, caps
     assert "use the fields {stem}" in capsys.readouterr().err
 
 
+def test_disc_files_are_scored_without_their_images(data, tmp_path, capsys):
+    """Images that git-annex has not fetched cost their pictures, and nothing else."""
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    for image in root.glob("sub-*/anat/*_T2w.nii.gz"):
+        image.unlink()
+        image.symlink_to(".git/annex/objects/x")
+    arguments = ["-path-data", str(root), "-ofolder", str(tmp_path / "out"), "-worst", "9"]
+    assert main([*arguments, "-pred", f"good={root}/good/{{stem}}_discs.nii.gz"]) == 0
+    assert overall(tmp_path / "out")["good"]["identification_rate"] == 1
+    worst = [path.name for path in (tmp_path / "out").glob("worst_*")]
+    assert len(worst) == 3 and all("T1w" in name for name in worst)
+    assert capsys.readouterr().err.count("no picture of sub-") == 3
+
+
 def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_path, capsys):
-    """An untrained one finds little; its attention lies on the grid of the slabs."""
+    """An untrained one finds little; its maps lie on the grid of the slabs."""
     prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-v", "0"])
     model = tmp_path / "net.safetensors"
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
     save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
-    arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}", "-attention"]
-    assert main([*arguments, "-ofolder", str(tmp_path / "out"), "-device", "cpu"]) == 0
+    arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}", "-device", "cpu"]
+    arguments += ["-attention", "-heatmaps"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
     assert overall(tmp_path / "out")["net"]["n_images"] == 2  # the test part
-    maps = sorted((tmp_path / "out" / "attention" / "net").iterdir())
-    assert [path.suffix for path in maps] == [".gz", ".png", ".gz", ".png"]
-    import nibabel as nib
-
-    shown = nib.load(maps[0])
-    case = maps[0].name.removesuffix(".nii.gz")
-    with np.load(tmp_path / "set" / "slabs" / f"{case}.npz") as slabs:
-        assert shown.shape == slabs["data"].shape
-        np.testing.assert_allclose(shown.affine, slabs["affine"], atol=1e-5)
-    assert shown.get_fdata().min() >= 0 and shown.get_fdata().max() <= 1
+    for kind in ("attention", "heatmaps"):
+        maps = sorted((tmp_path / "out" / kind / "net").iterdir())
+        assert [path.suffix for path in maps] == [".gz", ".png", ".gz", ".png"]
+        shown = nib.load(maps[0])
+        case = maps[0].name.removesuffix(".nii.gz")
+        with np.load(tmp_path / "set" / "slabs" / f"{case}.npz") as slabs:
+            assert shown.shape == slabs["data"].shape
+            np.testing.assert_allclose(shown.affine, slabs["affine"], atol=1e-5)
+        assert shown.get_fdata().min() >= 0 and shown.get_fdata().max() <= 1
 
 
 def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):

@@ -13,6 +13,7 @@ from deepspine_sct.cli.label import main as label
 from deepspine_sct.evaluation.explain import explanation, on_grid, render_map, write_explanation
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
+from deepspine_sct.image.reformation import reform
 from deepspine_sct.image.slab import extract_slabs, pad_to_multiple
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.inference import Predictor
@@ -92,6 +93,26 @@ def test_the_files_have_the_grid_of_the_input(tmp_path):
     assert png.read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.parametrize("name", ["isotropic", "oblique"])
+def test_what_was_seen_in_a_straight_image_is_written_where_the_scan_has_it(name, tmp_path):
+    """A ramp along the height is the same one in the scan, slid back sideways with its rows."""
+    shape, affine = SCANS[name].stored(ORIENTATIONS["PSR"])
+    image = Volume(np.random.default_rng(0).normal(size=shape).astype(np.float32), Grid(shape, affine))
+    upright = image.grid.reoriented(("L", "I", "P"))
+    n, height, _ = upright.shape
+    bend = upright.to_world(np.array([[n / 4, 0, 0], [3 * n / 4, height - 1, 0]]))
+    straight = reform(image, bend)
+    seen = predicted(straight.image.grid)
+    write_explanation(tmp_path / "a.nii.gz", tmp_path / "a.png", image, seen, "attention", [], straight)
+    written = nib.load(tmp_path / "a.nii.gz").get_fdata()
+    ijk = np.moveaxis(np.indices(shape), 0, -1)
+    there = straight.from_scan(image.grid.to_world(ijk).reshape(-1, 3)).reshape(*shape, 3)
+    at = seen.grid.to_index(there)
+    inside = ((at >= 0) & (at <= np.array(seen.grid.shape) - 1)).all(axis=-1)
+    assert inside.mean() > 0.2
+    np.testing.assert_allclose(written[inside], there[inside] @ (0.3, -0.2, 0.5), atol=2e-2)
+
+
 def test_an_empty_map_can_be_drawn():
     """Nothing seen, and no disc, is still a picture."""
     shape, affine = SCANS["isotropic"].stored(ORIENTATIONS["RAS"])
@@ -111,14 +132,16 @@ class KnowsThePhantom:
         return Predictor(SpotRuntime()).predict_slabs(slabs)
 
 
-def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(tmp_path, monkeypatch):
+def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(
+    tmp_path, monkeypatch, capsys
+):
     """Heatmaps are bright at every disc's own voxel and dark elsewhere; pictures lie beside."""
     scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
     monkeypatch.setattr(Predictor, "load", lambda *_, **__: KnowsThePhantom())
     files = {kind: tmp_path / f"{kind}.nii.gz" for kind in ("attention", "heatmaps")}
     options = [word for kind, path in files.items() for word in (f"-{kind}", str(path))]
     arguments = ["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path / "out"), *options]
-    assert label([*arguments, "-v", "0"]) == 0
+    assert label([*arguments, "-v", "0",]) == 0
     image, heatmaps = nib.load(scan), nib.load(files["heatmaps"])
     assert heatmaps.shape == image.shape
     np.testing.assert_allclose(heatmaps.affine, image.affine)
@@ -128,6 +151,7 @@ def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(tmp_pat
     assert seen[0].max() < 0.1 and seen[:, 0].max() < 0.1
     assert nib.load(files["attention"]).get_fdata().max() == 1
     assert {path.name for path in tmp_path.glob("*.png")} == {"attention.png", "heatmaps.png"}
+    assert "this network has no attention" in capsys.readouterr().err
 
 
 def test_a_file_of_another_type_is_refused_before_the_network_runs(tmp_path, capsys):
@@ -135,11 +159,3 @@ def test_a_file_of_another_type_is_refused_before_the_network_runs(tmp_path, cap
     scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
     assert label(["-i", str(scan), "-c", "t2", "-attention", str(tmp_path / "a.png")]) == 1
     assert "a.png: unknown file type" in capsys.readouterr().err
-
-
-def test_maps_of_a_straightened_scan_are_refused(tmp_path, capsys):
-    """They would lie on the straight image, not on the input; said before SCT runs."""
-    scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
-    more = ["-s", str(scan), "-straighten", "1", "-heatmaps", str(tmp_path / "h.nii.gz")]
-    assert label(["-i", str(scan), "-c", "t2", *more]) == 1
-    assert "use -straighten 0" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
+import fuzz_base  # noqa: E402
 import fuzz_cases  # noqa: E402
 import fuzz_run  # noqa: E402
 from fuzz import FAULTS  # noqa: E402
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 @pytest.fixture(scope="module")
 def base():
     """The small scan that all cases begin with."""
-    return fuzz_cases.load_base()
+    return fuzz_base.load_base()
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """The network: shapes, the background channel, and attention that does what the paper says."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
@@ -60,6 +63,31 @@ def test_a_checkpoint_gives_the_network_back(tmp_path):
     torch.testing.assert_close(network(image)[0], loaded(image)[0])
     assert description["spacing_mm"] == 2.0
     assert description["network"] == network.config.to_dict()
+
+
+def test_a_network_has_one_spelling(tmp_path, monkeypatch):
+    """The order in which the texts of the header come out of safetensors changes no byte of the file."""
+    network, description = small(), {"note": "10 µm \n"}
+    for name, step in (("a", 1), ("b", -1)):
+
+        def save_in_order(weights, metadata, step=step):
+            return _spelt(save(weights, metadata), step)
+
+        monkeypatch.setattr("deepspine_sct.model.checkpoint.save", save_in_order)
+        save_checkpoint(tmp_path / name, network, description)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    loaded, seen = load_checkpoint(tmp_path / "a")
+    assert seen["note"] == description["note"]
+    assert all(torch.equal(loaded.state_dict()[k], v) for k, v in network.state_dict().items())
+
+
+def _spelt(content: bytes, step: int) -> bytes:
+    """The same safetensors file with the texts of its header forwards or backwards."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items())[::step])
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def test_other_files_are_no_checkpoints(tmp_path):

@@ -1,6 +1,7 @@
 """Metrics: every mistake costs, by hand-computed cases and by an independent implementation."""
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -113,24 +114,30 @@ def _by_hand(predicted, truth, tolerance_mm, span_only):
     return tuple(missed), tuple(off_level), tuple(ghost), shift
 
 
+def _random_case(rng):
+    """An answer with jitter, shifts, swaps, drops and ghosts, and the truth."""
+    low, count = int(rng.integers(1, 15)), int(rng.integers(0, 11))
+    truth = _column(range(low, low + count), step_mm=rng.uniform(6, 20))
+    shift = int(rng.choice([-1, 0, 0, 0, 1]))
+    predicted = {
+        v + shift: point + rng.normal(0, 2.5, 3)
+        for v, point in truth.items()
+        if rng.random() < 0.9 and 1 <= v + shift <= 25
+    }
+    if len(predicted) > 1 and rng.random() < 0.3:
+        a, b = rng.choice(list(predicted), 2, replace=False)
+        predicted[a], predicted[b] = predicted[b], predicted[a]
+    if rng.random() < 0.3:
+        predicted[int(rng.integers(1, 26))] = rng.normal(0, 80, 3)
+    return predicted, truth
+
+
 def test_scores_equal_an_independent_implementation_on_random_cases():
     """A thousand random answers with jitter, shifts, swaps, drops and ghosts are scored alike."""
     rng = np.random.default_rng(0)
     kinds = set()
     for _ in range(1000):
-        low, count = int(rng.integers(1, 15)), int(rng.integers(0, 11))
-        truth = _column(range(low, low + count), step_mm=rng.uniform(6, 20))
-        shift = int(rng.choice([-1, 0, 0, 0, 1]))
-        predicted = {
-            v + shift: point + rng.normal(0, 2.5, 3)
-            for v, point in truth.items()
-            if rng.random() < 0.9 and 1 <= v + shift <= 25
-        }
-        if len(predicted) > 1 and rng.random() < 0.3:
-            a, b = rng.choice(list(predicted), 2, replace=False)
-            predicted[a], predicted[b] = predicted[b], predicted[a]
-        if rng.random() < 0.3:
-            predicted[int(rng.integers(1, 26))] = rng.normal(0, 80, 3)
+        predicted, truth = _random_case(rng)
         tolerance_mm, span_only = rng.choice([3.0, 5.0, 10.0]), bool(rng.random() < 0.5)
         score = score_case(predicted, truth, tolerance_mm, span_only)
         hand = _by_hand(predicted, truth, tolerance_mm, span_only)
@@ -138,6 +145,77 @@ def test_scores_equal_an_independent_implementation_on_random_cases():
         assert score.found == tuple(v for v in sorted(truth) if v not in score.missed)
         kinds.add((score.shift, bool(score.missed), bool(score.off_level), bool(score.ghost)))
     assert len(kinds) > 10
+
+
+def _spread_by_hand(name, values):
+    """Mean, sample standard deviation, median, and 95th percentile between the two around it."""
+    ordered = sorted(values) or [math.nan]
+    rank = 0.95 * (len(ordered) - 1)
+    low, high = math.floor(rank), math.ceil(rank)
+    return {
+        f"{name}_mean_mm": statistics.fmean(ordered),
+        f"{name}_sd_mm": statistics.stdev(ordered) if len(ordered) > 1 else math.nan,
+        f"{name}_median_mm": statistics.median(ordered),
+        f"{name}_p95_mm": ordered[low] + (rank - low) * (ordered[high] - ordered[low]),
+    }
+
+
+def _summary_by_hand(cases, tolerance_mm):
+    """Every metric again, disc by disc, from the definitions."""
+    n_true = n_predicted = right = wrong = nowhere = next_door = unseen = 0
+    whole = shifted = by_one = 0
+    distances, heights = [], []
+    for predicted, truth in cases:
+        missed, off_level, ghost, shift = _by_hand(predicted, truth, tolerance_mm, False)
+        n_true, n_predicted = n_true + len(truth), n_predicted + len(predicted)
+        right += len(truth) - len(missed)
+        wrong, nowhere = wrong + len(off_level), nowhere + len(ghost)
+        for v in off_level:
+            nearest = min(truth, key=lambda u: math.dist(predicted[v], truth[u]))
+            next_door += nearest in (v - 1, v + 1)
+        for point in truth.values():
+            unseen += all(math.dist(point, p) > tolerance_mm for p in predicted.values())
+        for v in predicted.keys() & truth.keys():
+            distances.append(math.dist(predicted[v], truth[v]))
+            heights.append(abs(predicted[v][2] - truth[v][2]))
+        whole += not (missed or off_level or ghost)
+        shifted, by_one = shifted + (shift != 0), by_one + (shift in (-1, 1))
+
+    def share(part, total):
+        return part / total if total else math.nan
+
+    return {
+        "n_images": len(cases),
+        "n_discs": n_true,
+        "n_predicted": n_predicted,
+        "found": right,
+        "missed": n_true - right,
+        "false": wrong + nowhere,
+        "off_level": wrong,
+        "off_by_one": next_door,
+        "ghost": nowhere,
+        "unseen": unseen,
+        "identification_rate": share(right, n_true),
+        "fnr": share(n_true - right, n_true),
+        "fpr": share(wrong + nowhere, n_predicted),
+        "fnr_any_name": share(unseen, n_true),
+        "fpr_any_name": share(nowhere, n_true),
+        **_spread_by_hand("distance", distances),
+        **_spread_by_hand("distance_si", heights),
+        "images_all_right": share(whole, len(cases)),
+        "images_off_by_one": share(by_one, len(cases)),
+        "images_shifted": share(shifted, len(cases)),
+    }
+
+
+def test_summaries_equal_an_independent_implementation_on_random_cases():
+    """All metrics of a thousand random answers, one by one and pooled by ten, agree."""
+    rng = np.random.default_rng(1)
+    cases = [_random_case(rng) for _ in range(1000)]
+    groups = [[case] for case in cases] + [cases[n : n + 10] for n in range(0, 1000, 10)]
+    for group in groups:
+        summary = summarise([score_case(*case, 5.0) for case in group])
+        assert summary == pytest.approx(_summary_by_hand(group, 5.0), abs=1e-9, nan_ok=True)
 
 
 def test_the_summary_pools_the_discs_of_all_images():

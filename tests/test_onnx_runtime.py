@@ -233,6 +233,42 @@ def test_a_foreign_network_is_refused(tmp_path, metadata, reason):
         OnnxRuntime(tmp_path / "a.onnx")
 
 
+@pytest.mark.parametrize("multiple", ["0", "-32", "100000000", '"32"', "null"])
+def test_padding_without_bound_is_refused(tmp_path, multiple):
+    """An export cannot ask for images that exhaust the memory."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(SHIPPED_ONNX)
+    known = {prop.key: prop.value for prop in model.metadata_props} | {"multiple": multiple}
+    del known["content_sha256"], model.metadata_props[:]
+    onnx.helper.set_model_props(model, known)
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(DeepspineError, match="not exported from a deepspine_sct checkpoint"):
+        OnnxRuntime(tmp_path / "a.onnx")
+
+
+def test_other_inputs_or_outputs_are_refused(tmp_path):
+    """A network with our description that answers something else is not run."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(SHIPPED_ONNX)
+    known = {prop.key: prop.value for prop in model.metadata_props}
+    place = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1, 2])
+    answer = onnx.helper.make_tensor_value_info("level_mm", onnx.TensorProto.FLOAT, [1, 2])
+    node = onnx.helper.make_node("Identity", ["images"], ["level_mm"])
+    graph = onnx.helper.make_graph([node], "g", [place], [answer])
+    other = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    onnx.helper.set_model_props(other, {k: v for k, v in known.items() if k != "content_sha256"})
+    onnx.save(other, tmp_path / "a.onnx")
+    with pytest.raises(DeepspineError, match="not exported from a deepspine_sct checkpoint"):
+        OnnxRuntime(tmp_path / "a.onnx")
+
+
+def test_a_network_that_fails_is_one_line(shipped):
+    """What ONNX Runtime raises while it runs, as for want of memory, is no traceback."""
+    with pytest.raises(DeepspineError, match="the network failed .*check -model and the memory") as caught:
+        shipped[1].run(np.zeros((1, 33, 32), np.float32))  # a side that it cannot halve
+    assert "\n" not in str(caught.value)
+
+
 def test_the_fastest_way_is_chosen(monkeypatch, tmp_path):
     """The installed export by default, torch for a checkpoint and where ONNX Runtime is missing."""
     assert isinstance(load_runtime(), OnnxRuntime)

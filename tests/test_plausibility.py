@@ -12,7 +12,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.inference import Predictor
-from deepspine_sct.labeling.plausibility import CONVINCING_FIT, DOUBTFUL_FIT, TURNS, judge
+from deepspine_sct.labeling.plausibility import CONVINCING_FIT, DOUBTFUL_FIT, THICK_MM, TURNS, judge, judge_sampling
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
@@ -33,13 +33,10 @@ def turned(**fits: float):
 def test_a_convincing_spine_is_not_looked_at_again():
     """Where the labeling fits well nothing is run once more and nothing changes."""
 
-    def look(axes):
-        raise AssertionError("must not be asked")
-
     good = labeling(CONVINCING_FIT + 0.1)
-    assert judge(good, look) is good
+    assert judge(good, refuse_to_look) is good
     nothing = Labeling(warnings=["no disc found"])
-    assert judge(nothing, look) is nothing
+    assert judge(nothing, refuse_to_look) is nothing
 
 
 def test_a_fair_spine_stays_as_it_is():
@@ -67,10 +64,24 @@ def test_a_poor_turned_image_proves_nothing():
     assert judge(labeling(3.0), turned(SI=6.0)).discs
 
 
+def refuse_to_look(axes):
+    """Stand for a turned image that must not be asked for."""
+    raise AssertionError("must not be asked")
+
+
 def test_who_names_a_disc_is_not_contradicted():
-    """With a start from the user the turned images are not looked at, and discs stay discs."""
-    assert len(judge(labeling(7.0), None).discs) == 8
-    assert len(judge(labeling(4.0, n=2), None).discs) == 2
+    """With a start from the user no image is turned over, and nothing that shows a spine is doubted."""
+    for fair in (labeling(7.0), labeling(5.6, n=4), labeling(3.0, n=8)):
+        assert judge(fair, refuse_to_look, named=[4]) is fair
+
+
+def test_who_names_a_disc_is_warned_where_next_to_nothing_fits():
+    """No confidence falls: the user knows that it is a spine, and at which level."""
+    poor = labeling(4.0, n=2)
+    said = judge(poor, refuse_to_look, named=[4])
+    assert [disc.confidence for disc in said.discs] == [disc.confidence for disc in poor.discs]
+    assert said.level_confidence == poor.level_confidence
+    assert "fits a spine badly" in said.warnings[0] and said.warnings[1:] == poor.warnings
 
 
 def test_a_doubtful_labeling_loses_at_least_half_of_its_confidence():
@@ -87,6 +98,18 @@ def test_next_to_nothing_is_nothing():
     """Few discs that fit badly are no discs; few that fit well are."""
     assert judge(labeling(4.0, n=3), turned()).discs == []
     assert len(judge(labeling(8.0, n=2), turned()).discs) == 2
+
+
+def test_thick_slices_halve_the_confidence_and_say_why():
+    """Up to the limit nothing changes; beyond it places and names stay, and nothing is sure."""
+    good = labeling(11.0)
+    assert judge_sampling(good, THICK_MM) is good
+    thick = judge_sampling(good, 4.04)
+    assert [disc.confidence for disc in thick.discs] == [0.49] * 8 and thick.level_confidence == 0.48
+    assert [disc.value for disc in thick.discs] == [disc.value for disc in good.discs]
+    assert thick.warnings[0].startswith("voxels of 4.0 mm in the sagittal plane") and thick.warnings[1:] == ["a gap"]
+    nothing = Labeling(warnings=["no disc found"])
+    assert judge_sampling(nothing, 5.0) is nothing
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +143,19 @@ def test_left_and_right_may_be_swapped(predictor):
         assert np.abs(mirrored - scan.grid.to_index(xyz)).max() < 0.5
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_spine_in_thick_slices_gets_no_confident_label(predictor, axis):
+    """Axial or coronal slices of 3.2 mm, averaged from a scan that is labelled with confidence."""
+    scan = canonical(read_volume(DATA / "t2_sim.nii.gz"))
+    assert predictor.predict(scan).labeling.level_confidence > 0.9
+    data = np.moveaxis(scan.data, axis, 0)
+    data = np.moveaxis((data[:-1:2] + data[1::2]) / 2, 0, axis)
+    zooms_mm = scan.grid.zooms_mm * np.where(np.arange(3) == axis, 2, 1)
+    said = predictor.predict(Volume(data, scan.grid.resampled(data.shape, zooms_mm))).labeling
+    assert said.level_confidence < 0.5 and all(disc.confidence < 0.5 for disc in said.discs)
+    assert any("mm in the sagittal plane" in warning for warning in said.warnings)
+
+
 @pytest.mark.parametrize("blur", [0, 2, 4])
 def test_noise_gets_no_confident_label(predictor, blur):
     """Whatever is found in noise is doubted, if anything is found at all."""
@@ -135,7 +171,7 @@ def test_noise_gets_no_confident_label(predictor, blur):
 
 
 def test_the_evidence_does_not_depend_on_what_is_asked_for(predictor):
-    """-discs leaves out discs after the judgement: the fit is that of all that were found."""
+    """-discs changes nothing of the judgement: the fit is that of the image by itself."""
     scan = read_volume(DATA / "t2_sim.nii.gz")
     everything = predictor.predict(scan).labeling
     part = predictor.predict(scan, values=(4, 5)).labeling

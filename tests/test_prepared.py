@@ -150,6 +150,21 @@ def test_missing_labels_and_files_of_git_annex_are_left_out(data, tmp_path):
     assert "no disc labels" in reasons[1] and "-label-suffix" in reasons[1]
 
 
+def test_a_set_that_is_made_anew_is_no_set_until_it_is_finished(data, tmp_path, monkeypatch):
+    """Stopped half-way, the old index does not describe the new slabs; a useless call keeps it."""
+    prepare(data, tmp_path / "set")
+    assert prepare(data, tmp_path / "set", "-label-suffix", "_nothing") == 1
+    assert len(read_set(tmp_path / "set").cases) == 6
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deepspine_sct.training.preparation.write_index", stop)
+    assert prepare(data, tmp_path / "set", "-spacing", "1.5") == 130
+    with pytest.raises(DeepspineError, match="make the set"):
+        read_set(tmp_path / "set")
+
+
 def test_a_data_set_without_one_usable_image_is_an_error(data, tmp_path, capsys):
     """Exit 1 with the first reason, and no set."""
     assert prepare(data, tmp_path / "set", "-label-suffix", "_nothing") == 1

@@ -7,7 +7,14 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.refinement import SURROUNDINGS_MM, refine, slabs_of_discs, surroundings
+from deepspine_sct.labeling.refinement import (
+    REACH_MM,
+    SAME_MM,
+    SURROUNDINGS_MM,
+    refine,
+    slabs_of_discs,
+    surroundings,
+)
 
 
 def oblique_grid(shape=(9, 120, 100), zooms_mm=(3.0, 2.0, 1.5)):
@@ -37,10 +44,22 @@ def test_a_disc_moves_half_way_in_its_slab():
     """In the plane a disc ends half-way to the second look's candidate; left-right it stays."""
     grid = oblique_grid()
     labeling = labeling_at(grid, [(4, 30, 50), (5, 40, 52)])
-    second = candidates_at(grid, [(2, 31, 52), (7, 39, 51)])
+    second = candidates_at(grid, [(2, 30.5, 51), (7, 39.5, 51)])
     moved = refine(labeling, second, grid)
     got_ijk = grid.to_index([disc.xyz_mm for disc in moved.discs])
-    np.testing.assert_allclose(got_ijk, [(4, 30.5, 51), (5, 39.5, 51.5)], atol=1e-9)
+    np.testing.assert_allclose(got_ijk, [(4, 30.25, 50.5), (5, 39.75, 51.5)], atol=1e-9)
+
+
+def test_no_distance_makes_a_disc_jump():
+    """As the second candidate goes away, the disc follows without a step, and comes back to its place."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(4, 30, 50)])
+    apart_mm = np.linspace(0, 6, 601)
+    moved = [refine(labeling, candidates_at(grid, [(4, 30 + mm / 2, 50)]), grid).discs[0] for mm in apart_mm]
+    moved_mm = np.array([grid.to_index(disc.xyz_mm)[1] - 30 for disc in moved]) * 2
+    assert np.abs(np.diff(moved_mm)).max() < 0.02  # for 0.01 mm
+    np.testing.assert_allclose(moved_mm[apart_mm <= SAME_MM], apart_mm[apart_mm <= SAME_MM] / 2, atol=1e-9)
+    assert np.abs(moved_mm[apart_mm >= REACH_MM]).max() < 1e-9
 
 
 def test_nothing_is_renamed_and_far_candidates_do_not_count():

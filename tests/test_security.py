@@ -139,6 +139,17 @@ def test_weights_of_another_shape_are_refused(sealed, tmp_path):
             load_checkpoint(path)
 
 
+@pytest.mark.parametrize("size", ["n_stacks", "n_blocks", "n_features", "depth", "n_discs"])
+def test_an_architecture_without_bound_is_refused_before_it_is_built(sealed, tmp_path, size):
+    """A few bytes must not ask for all of the memory: refused in no time, with the size named."""
+    _, description = load_checkpoint(sealed[0])
+    description["network"] |= {size: 10**6}
+    path = tmp_path / "vast.safetensors"
+    save_file(load_file(sealed[0]), path, metadata={"deepspine_sct": json.dumps(description)})
+    with pytest.raises(DeepspineError, match=f"do not fit the architecture .{size} = 1000000, allowed are"):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize(
     "description",
     [

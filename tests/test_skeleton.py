@@ -211,6 +211,32 @@ def test_a_pin_gives_the_best_naming_among_those_that_keep_it(seed):
     assert labeling.discs[[d.value for d in labeling.discs].index(value)].confidence > 0.999
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_range_gives_the_best_naming_when_each_disc_outside_of_it_costs(seed):
+    """Names and confidences equal those of listing every naming, less its discs not asked for."""
+    rng = np.random.default_rng(seed)
+    c, prior = _random_problem(rng)
+    values = tuple(np.flatnonzero(rng.random(5) < 0.6) + 1) or (3,)
+    scores = {
+        path: score - prior.elsewhere_cost * sum(v not in values for _, v in path)
+        for path, score in _all_namings(c, prior).items()
+    }
+    best = max(scores, key=lambda path: scores[path].max())
+    if scores[best].max() <= 0:
+        best = ()
+    labeling = order(c, prior, values)
+    named = [(i, v) for i, v in best if v in values]
+    assert names_of(labeling, c) == [dict(named).get(i, 0) for i in range(len(c))]
+    weight = {path: np.exp(score / prior.temperature).sum() for path, score in scores.items()}
+    posterior = [sum(w for path, w in weight.items() if pair in path) for pair in named]
+    everything = 1 + sum(weight.values())
+    confidence = [disc.confidence for disc in labeling.discs]
+    assert confidence == pytest.approx([p / everything for p in posterior], rel=1e-4)
+    free = order(c, prior)
+    if free.discs:
+        assert (labeling.score, labeling.fit) == (free.score, free.fit)
+
+
 def test_the_margin_is_exact_when_one_shift_is_the_only_rival():
     """On a mid-thoracic crop the margin is the score lost by shifting every disc by one."""
     rng = np.random.default_rng(3)
@@ -395,13 +421,43 @@ def test_pins_against_the_order_are_refused():
         order(c, pins={26: c.xyz_mm[1]})
 
 
-def test_asking_for_fewer_values_never_renames_a_disc():
-    """`values` selects what is reported, not what is reasoned about."""
-    c = make_spine(range(1, 15), np.random.default_rng(4))
-    some = order(c, values=(3, 4, 9)).points
-    everything = order(c).points
-    assert list(some) == [3, 4, 9]
-    assert all((some[v] == everything[v]).all() for v in some)
+@settings(cases, max_examples=15)
+@given(seeds, ranges, ranges)
+def test_a_range_moves_no_name_of_a_spine_that_is_named_surely(seed, values, asked):
+    """What a range leaves out is left out: none of the others gets its name, and no gap is seen."""
+    c = make_spine(values, np.random.default_rng(seed))
+    labeling = order(c, values=tuple(asked))
+    assert names_of(labeling, c) == [v if v in asked else 0 for v in values]
+    assert not any("not found" in text or "by itself" in text for text in labeling.warnings)
+
+
+@settings(cases, max_examples=15)
+@given(seeds, st.integers(2, 14), st.integers(5, 9), st.integers(0, 1))
+def test_a_range_decides_where_the_names_are_open(seed, top, n, shift):
+    """Evidence split evenly between two levels takes the one that fits the range, and says so."""
+    values = range(top, top + n)
+    c = make_spine(values, np.random.default_rng(seed), mix=0.5)
+    c = Candidates(c.xyz_mm, c.strength, c.evidence, np.full(n, np.nan))
+    labeling = order(c, values=tuple(v + shift for v in values))
+    names = [disc.value for disc in labeling.discs]
+    assert names == [v + shift for v in values]
+    moved = order(c).points.keys() != labeling.points.keys()
+    assert moved == any("the image by itself has" in text for text in labeling.warnings)
+
+
+def test_a_scan_of_other_discs_than_those_asked_for_has_none_of_them():
+    """The thorax is not called a neck because the neck was asked for."""
+    c = make_spine(range(12, 20), np.random.default_rng(4))
+    assert order(c, values=tuple(range(3, 9))).discs == []
+
+
+def test_a_pin_against_a_sure_image_is_obeyed_and_questioned():
+    """The user has the last word, and is told what the image says by itself."""
+    c = make_spine(range(10, 18), np.random.default_rng(1))
+    labeling = order(c, pins={14: c.xyz_mm[3]})
+    assert names_of(labeling, c) == list(range(11, 19))
+    assert any("the image by itself has T2/T3" in text for text in labeling.warnings)
+    assert order(c, pins={13: c.xyz_mm[3]}).warnings == []
 
 
 def test_a_network_with_fewer_channels_is_accepted():

@@ -192,6 +192,49 @@ def test_other_types_give_float32(dtype):
     np.testing.assert_allclose(slabs.data, expected.data, rtol=1e-6)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(*[st.integers(0, 9)] * 4),
+    st.floats(0.4, 3.1),
+    st.floats(1.0, 2.5),
+    st.tuples(st.floats(-300, 300), st.floats(-300, 300)),
+)
+def test_anchored_pixels_stay_in_place_when_the_volume_is_cropped(margins, zoom_mm, spacing_mm, origin_mm):
+    """Every pixel away from the cut is at a pixel of the whole volume, with the same value."""
+    whole = scan((3, 34, 31), (4.0, zoom_mm, 1.1 * zoom_mm), tilt_deg=(4, -7, 3))
+    affine = whole.grid.affine.copy()
+    affine[1:3, 3] += origin_mm
+    whole = Volume(whole.data, Grid(whole.data.shape, affine))
+    top, bottom, front, back = margins
+    affine = affine.copy()
+    affine[:3, 3] = whole.grid.to_world((0, top, front))
+    data = whole.data[:, top : 34 - bottom, front : 31 - back]
+    part = Volume(data, Grid(data.shape, affine))
+    large, small = (SlabStack(v, 4.0, 5.0, spacing_mm, anchored=True).extract(range(3)) for v in (whole, part))
+    ijk = np.indices(small.data.shape).reshape(3, -1).T
+    at = large.grid.to_index(small.grid.to_world(ijk))
+    np.testing.assert_allclose(at, np.rint(at), atol=1e-6)
+    there = part.grid.to_index(small.grid.to_world(ijk))[:, 1:]
+    reach = np.maximum(1, spacing_mm / part.grid.zooms_mm[1:])
+    away = ((there >= reach) & (there <= np.array(data.shape)[1:] - 1 - reach)).all(axis=1)
+    np.testing.assert_allclose(
+        small.data[tuple(ijk[away].T)], large.data[tuple(np.rint(at[away]).astype(int).T)], atol=1e-4
+    )
+
+
+def test_anchored_pixels_cover_the_volume():
+    """The outermost pixels are less than one pixel from the faces, and the slabs those of ever."""
+    volume = scan((7, 40, 33), (3.0, 0.9, 1.7), tilt_deg=(5, 6, -4))
+    around, anchored = (SlabStack(volume, 4.0, 5.0, 2.0, anchored=anchored).grid for anchored in (False, True))
+    assert anchored.shape[0] == around.shape[0]
+    first, last = volume.grid.to_index(anchored.to_world([(0, 0, 0), np.array(anchored.shape) - 1]))
+    pixel = 2.0 / volume.grid.zooms_mm[1:]
+    assert np.all(first[1:] >= -0.5 - 1e-3) and np.all(first[1:] < -0.5 + pixel)
+    assert np.all(last[1:] <= np.array([39.5, 32.5]) + 1e-3) and np.all(last[1:] > np.array([39.5, 32.5]) - pixel)
+    centre = volume.grid.to_index(around.to_world((np.array(around.shape) - 1) / 2))
+    assert centre[0] == pytest.approx(volume.grid.to_index(anchored.to_world((np.array(anchored.shape) - 1) / 2))[0])
+
+
 def test_only_canonical_volumes():
     """Another orientation is a mistake of the caller."""
     volume = scan((3, 4, 5), (1, 1, 1))

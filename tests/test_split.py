@@ -52,6 +52,13 @@ def test_sites_stay_together():
     assert set(part_of.values()) == set(PARTS)
 
 
+@pytest.mark.parametrize("site", ["", "amu"])
+def test_one_site_cannot_be_split_by_site(site):
+    """Nor can unknown ones: everything would train, and nothing would test."""
+    with pytest.raises(DeepspineError, match="needs two sites"):
+        split_subjects({"sub-1": site, "sub-2": site}, SHARES, by_site=True)
+
+
 @pytest.mark.parametrize("shares", [(0.8, 0.2), (0.9, 0.3, -0.2), (0.5, 0.1, 0.1)])
 def test_what_is_no_split_is_refused(shares):
     """Two shares, negative ones, and a sum that is not 1."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepspine_sct.evaluation.figures import confusion
-from deepspine_sct.evaluation.metrics import score_case
+from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.evaluation.study import Study, StudyCase, disc_rows, summary_rows
 
 STEP_MM = 20.0
@@ -20,28 +20,43 @@ def column(values, at=None) -> dict[int, np.ndarray]:
 
 TRUTH = column(range(3, 9))  # six discs
 
-# What one mistake does to one image of six discs: counts and rates, computed by hand.
+# A perfect answer to one image of six discs, in every metric.
+RIGHT = dict(
+    n_images=1, n_discs=6, n_predicted=6, found=6, missed=0, false=0, off_level=0, off_by_one=0,
+    ghost=0, unseen=0, identification_rate=1, fnr=0, fpr=0, fnr_any_name=0, fpr_any_name=0,
+    distance_mean_mm=0, distance_sd_mm=0, distance_median_mm=0, distance_p95_mm=0,
+    distance_si_mean_mm=0, distance_si_sd_mm=0, distance_si_median_mm=0, distance_si_p95_mm=0,
+    images_all_right=1, images_off_by_one=0, images_shifted=0,
+)  # fmt: skip
+
+# What one mistake changes of that, computed by hand. Distances of 0, 0, 0, 0, 20 and 20 mm have the
+# mean 40 / 6 and the squared deviations 4 (40 / 6)^2 + 2 (80 / 6)^2 = 1600 / 3.
 MISTAKES = {
-    "none": (column(range(3, 9)), dict(found=6, missed=0, false=0, off_by_one=0, ghost=0, unseen=0,
-             identification_rate=1, fnr=0, fpr=0, fnr_any_name=0, fpr_any_name=0,
-             distance_mean_mm=0, images_all_right=1, images_off_by_one=0)),
+    "none": (column(range(3, 9)), {}),
     # Two discs are called by each other's name: both are missed, both are false, no place is empty.
-    "swap": (column(range(3, 9), {4: 5, 5: 4}), dict(found=4, missed=2, false=2, off_by_one=2,
-             ghost=0, unseen=0, identification_rate=4 / 6, fnr=2 / 6, fpr=2 / 6, fnr_any_name=0,
-             fpr_any_name=0, distance_mean_mm=40 / 6, images_all_right=0, images_off_by_one=0)),
-    # All names a level too low: nothing is right, though every disc is in place.
+    "swap": (column(range(3, 9), {4: 5, 5: 4}), dict(found=4, missed=2, false=2, off_level=2,
+             off_by_one=2, identification_rate=4 / 6, fnr=2 / 6, fpr=2 / 6,
+             distance_mean_mm=40 / 6, distance_sd_mm=math.sqrt(1600 / 15), distance_p95_mm=20,
+             distance_si_mean_mm=40 / 6, distance_si_sd_mm=math.sqrt(1600 / 15),
+             distance_si_p95_mm=20, images_all_right=0)),
+    # All names a level too low: nothing is right, though every disc is in place. Nothing is named
+    # 3, so five distances remain, of 20 mm each.
     "shift": (column(range(4, 10), {v: v - 1 for v in range(4, 10)}), dict(found=0, missed=6,
-              false=6, off_by_one=6, ghost=0, unseen=0, identification_rate=0, fnr=1, fpr=1,
-              fnr_any_name=0, fpr_any_name=0, distance_mean_mm=20, images_all_right=0,
-              images_off_by_one=1)),
-    "drop": (column((3, 4, 6, 7, 8)), dict(found=5, missed=1, false=0, off_by_one=0, ghost=0,
-             unseen=1, identification_rate=5 / 6, fnr=1 / 6, fpr=0, fnr_any_name=1 / 6,
-             fpr_any_name=0, distance_mean_mm=0, images_all_right=0, images_off_by_one=0)),
-    # A disc where none is, within the span of the true ones: one of seven predictions is false.
-    "add": (column(range(3, 9)) | {12: np.array([0.0, 30.0, -90.0])}, dict(found=6, missed=0,
-            false=1, off_by_one=0, ghost=1, unseen=0, identification_rate=1, fnr=0, fpr=1 / 7,
-            fnr_any_name=0, fpr_any_name=1 / 7, distance_mean_mm=0, images_all_right=0,
-            images_off_by_one=0)),
+              false=6, off_level=6, off_by_one=6, identification_rate=0, fnr=1, fpr=1,
+              distance_mean_mm=20, distance_median_mm=20, distance_p95_mm=20,
+              distance_si_mean_mm=20, distance_si_median_mm=20, distance_si_p95_mm=20,
+              images_all_right=0, images_off_by_one=1, images_shifted=1)),
+    "drop": (column((3, 4, 6, 7, 8)), dict(n_predicted=5, found=5, missed=1, unseen=1,
+             identification_rate=5 / 6, fnr=1 / 6, fnr_any_name=1 / 6, images_all_right=0)),
+    # A disc where none is: one of seven predictions is false, one ghost comes on six true discs.
+    "add": (column(range(3, 9)) | {12: np.array([0.0, 30.0, -90.0])}, dict(n_predicted=7, false=1,
+            ghost=1, fpr=1 / 7, fpr_any_name=1 / 6, images_all_right=0)),
+    # 3 mm to the front and 4 mm up are 5 mm: still found. Of 0, 0, 0, 0, 0 and 5 mm the 95th
+    # percentile lies at three quarters of the last step.
+    "move": (column(range(3, 9)) | {5: np.array([0.0, 3.0, -96.0])}, dict(
+             distance_mean_mm=5 / 6, distance_sd_mm=5 / math.sqrt(6), distance_p95_mm=3.75,
+             distance_si_mean_mm=4 / 6, distance_si_sd_mm=4 / math.sqrt(6),
+             distance_si_p95_mm=3)),
 }  # fmt: skip
 
 
@@ -63,10 +78,20 @@ def row(rows, by="all", group="all") -> dict:
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_costs_what_it_should_in_every_metric(name):
-    """Swapping two, shifting all, dropping one, adding one: against numbers computed by hand."""
-    summary = row(summary_rows(study(name)))
-    for metric, expected in MISTAKES[name][1].items():
-        assert summary[metric] == pytest.approx(expected), metric
+    """Swapping, shifting, dropping, adding, moving: all metrics, by numbers computed by hand."""
+    summary = summarise(study(name).scores("tool"))
+    expected = RIGHT | MISTAKES[name][1]
+    assert summary.keys() == expected.keys()
+    for metric, value in expected.items():
+        assert summary[metric] == pytest.approx(value, abs=1e-12), metric
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_only_what_lies_beyond_the_marked_discs_is_forgiven(name):
+    """Within the span of the true discs every mistake costs the same; the added disc 12 is free."""
+    within = summarise(study(name, span_only=True).scores("tool"))
+    expected = summarise(study("none" if name == "add" else name).scores("tool"))
+    assert within == pytest.approx(expected)
 
 
 def test_groups_hold_their_own_images():

@@ -34,11 +34,11 @@ def page(**how) -> Reader:
 
 
 def test_every_group_has_its_row():
-    """All, two contrasts, five sites, six levels, and the overall rate with its interval."""
+    """All, two contrasts, six sites, six levels, and the overall rate with its interval."""
     shown = page()
-    assert shown.tags.count("tr") == 4 + 1 + 2 + 5 + 6
-    assert "70.0%" in shown.text  # 21 of 30 discs: 6 + 4 + 0 + 5 + 6
-    assert " to " in shown.text
+    assert shown.tags.count("tr") == 4 + 1 + 2 + 6 + 6
+    assert "75.0%" in shown.text  # 27 of 36 discs: 6 + 4 + 0 + 5 + 6 + 6
+    assert " to " in shown.text and "8 C7/T1: tool" in shown.text
 
 
 def test_pictures_are_in_the_file_and_nothing_comes_from_outside():

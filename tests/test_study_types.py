@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from deepspine_sct.cli.study_types import checkpoint_path, count, named, positive, share, shares
+from deepspine_sct.cli.study_types import (
+    checkpoint_path,
+    count,
+    count_or_none,
+    named,
+    positive,
+    share,
+    shares,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +25,7 @@ from deepspine_sct.cli.study_types import checkpoint_path, count, named, positiv
         (share, "1", 1.0),
         (positive, "1e-3", 0.001),
         (count, "12", 12),
+        (count_or_none, "0", 0),
         (named, "ours=a/{stem}=b.nii", ("ours", "a/{stem}=b.nii")),
         (named, "v1.2-b=x", ("v1.2-b", "x")),
     ],
@@ -40,6 +49,7 @@ def test_good_values_are_read(kind, text, value):
         (count, "0"),
         (count, "-1"),
         (count, "1.5"),
+        (count_or_none, "-1"),
         (named, "ours"),
         (named, "=x"),
         (named, "ours="),

@@ -4,6 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.slab import SlabStack
+from deepspine_sct.image.volume import Volume, crop
 from deepspine_sct.labeling.survey import (
     AIR,
     COARSE_STRIDE,
@@ -12,6 +15,7 @@ from deepspine_sct.labeling.survey import (
     body,
     coarse_slabs,
     slabs_around_spine,
+    without_air,
 )
 
 odd = st.integers(0, 60).map(lambda half: 2 * half + 1)
@@ -52,3 +56,51 @@ def test_air_is_left_out_on_both_sides():
 def test_a_constant_image_is_all_body():
     """Without any contrast nothing is left out: there is nothing to compare with."""
     assert body(np.ones((3, 5, 6))) == slice(0, 3)
+
+
+def body_in_air(margins):
+    """A body of 60 x 50 voxels of 1.5 mm, darker at its foot, with dark noise around and a speck in it."""
+    rng = np.random.default_rng(0)
+    top, bottom, front, back = margins
+    data = rng.uniform(0, 1, (5, top + 60 + bottom, front + 50 + back))
+    data[:, top : top + 60, front : front + 50] += np.linspace(100, 10, 60)[:, None]
+    data[:, :2, :2] = 90  # too small to be anything
+    affine = np.array([[-4.0, 0, 0, 0], [0, 0, -1.5, 0], [0, -1.5, 0, 0], [0, 0, 0, 1]])
+    return Volume(data.astype(np.float32), Grid(data.shape, affine))
+
+
+def slabs_of(image):
+    """Its slabs of 2 mm."""
+    stack = SlabStack(image, 4.0, 5.0, 2.0, anchored=True)
+    return stack.extract(range(stack.grid.shape[0]))
+
+
+def test_air_above_and_beside_the_body_is_cut_off():
+    """What is left begins and ends within a pixel of the body, the dark foot included."""
+    image = body_in_air((20, 14, 9, 31))
+    left = without_air(image, slabs_of(image))
+    low = image.grid.to_index(left.grid.to_world((0, 0, 0)))
+    high = low + left.grid.shape
+    assert left.grid.shape[0] == 5
+    assert np.all(np.abs(low[1:] - (20, 9)) <= 2) and np.all(np.abs(high[1:] - (80, 59)) <= 2)
+    assert low[1] <= 20 and high[1] >= 80 and low[2] <= 9 and high[2] >= 59
+
+
+def test_air_that_was_cropped_before_makes_no_difference():
+    """However much of the air is gone already, the same voxels are left."""
+    image = body_in_air((20, 14, 9, 31))
+    left = without_air(image, slabs_of(image))
+    for low, high in (((0, 10, 0), (5, 94, 90)), ((0, 14, 5), (5, 85, 70)), ((0, 0, 5), (5, 88, 66))):
+        part = crop(image, low, high)
+        again = without_air(part, slabs_of(part))
+        assert again.grid.shape == left.grid.shape
+        np.testing.assert_allclose(again.grid.affine, left.grid.affine, atol=1e-9)
+
+
+def test_an_image_without_air_stays_whole():
+    """Tissue everywhere, and nothing at all, are left as they are."""
+    data = np.random.default_rng(0).uniform(0, 100, (5, 60, 50)).astype(np.float32)
+    image = Volume(data, Grid(data.shape, body_in_air((0, 0, 0, 0)).grid.affine))
+    assert without_air(image, slabs_of(image)).grid.shape == image.grid.shape
+    nothing = Volume(np.zeros((5, 30, 30), np.float32), image.grid)
+    assert without_air(nothing, slabs_of(nothing)) is nothing

@@ -1,6 +1,10 @@
 """`sct_deepspine_train` on a small prepared set: every output is there, and it resumes."""
 
 import csv
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import phantom
@@ -12,6 +16,7 @@ from deepspine_sct.cli.train import main
 from deepspine_sct.labeling.inference import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
 
+ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["-features", "8", "-batch", "2", "-workers", "0", "-device", "cpu", "-epoch-steps", "2"]
 
 
@@ -51,9 +56,27 @@ def test_an_epoch_leaves_weights_scores_and_pictures(prepared, tmp_path, capsys)
     assert capsys.readouterr().out.count("epoch ") == 3
 
 
+def test_kill_9_and_the_same_command_again_change_nothing(prepared, tmp_path):
+    """Killed after its first epoch and run again, the command writes the same bytes."""
+    arguments = ["-set", prepared, *SMALL, "-epochs", "3", "-v", "0", "-ofolder"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main([*arguments, str(whole)]) == 0
+    command = [sys.executable, "-m", "deepspine_sct.cli.train", *arguments, str(killed)]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        while not (killed / "log.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and 1 <= len(rows(killed)) < 3
+    assert main([*arguments, str(killed)]) == 0
+    for name in ("log.csv", "network.safetensors", "best.safetensors", "curves.png"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+
+
 def test_a_longer_call_goes_on_from_the_last_epoch(prepared, tmp_path):
-    """One epoch, then two: the second call adds one, and only one."""
+    """One epoch, then two: the second call adds one, and only one, also with a longer warm-up."""
     arguments = ["-set", prepared, "-ofolder", str(tmp_path), *SMALL, "-v", "0"]
+    arguments += ["-epoch-steps", "11"]
     assert main([*arguments, "-epochs", "1"]) == 0
     first = rows(tmp_path)
     assert main([*arguments, "-epochs", "2"]) == 0
@@ -67,6 +90,17 @@ def test_other_arguments_in_the_same_folder_are_refused(prepared, tmp_path, caps
     assert main(arguments) == 0
     assert main([*arguments, "-seed", "1"]) == 1
     assert "seed 0 to 1" in capsys.readouterr().err
+
+
+def test_another_set_in_the_same_folder_is_refused(prepared, tmp_path, capsys):
+    """A new split may train on what the network was tested on before."""
+    more = ["-ofolder", str(tmp_path / "run"), "-epochs", "1", *SMALL, "-v", "0"]
+    assert main(["-set", prepared, *more]) == 0
+    other = tmp_path / "set"
+    phantom.write_bids(tmp_path / "bids", ("sub-1", "sub-2"))
+    prepare(["-path-data", str(tmp_path / "bids"), "-o", str(other), "-v", "0"])
+    assert main(["-set", str(other), *more]) == 1
+    assert "sources -set:" in capsys.readouterr().err
 
 
 def test_a_start_brings_its_architecture_and_its_prior(prepared, tmp_path):

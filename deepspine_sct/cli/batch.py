@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,8 +96,6 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     DeepspineError
         When some scans failed, or the run as a whole did.
     """
-    from dataclasses import replace
-
     from deepspine_sct.cohort import state
     from deepspine_sct.cohort.job import FAILED
     from deepspine_sct.cohort.outputs import open_target

@@ -67,7 +67,11 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         parser.optional.add_argument(name, nargs="+", default=SUPPRESS, help=SUPPRESS)
     which = parser.optional.add_mutually_exclusive_group()
     which.add_argument(
-        "--contrast", nargs="+", choices=("t1", "t2"), default=["t1", "t2"], help="Default: both."
+        "--contrast",
+        nargs="+",
+        choices=("t1", "t2"),
+        default=["t1", "t2"],
+        help="Contrasts to do. Default: both.",
     )
     which.add_argument(
         "--suffix",

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,9 @@ from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
     from deepspine_sct.image.grid import Grid
+    from deepspine_sct.image.straight import Straight
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.inference import Result
-    from deepspine_sct.sct.detour import Points, Straight
 
 THROUGH_SCT, BY_OWN_DISCS = 1, 2
 """Values of -straighten besides 0."""
@@ -72,10 +72,20 @@ def make_straight(
     args: Namespace,
     outputs: Outputs,
     volume: Volume,
-    predict: Callable[[Volume, Points | None], Result],
-    pins: Points | None,
+    first: Result | None,
 ) -> Straight:
     """Straighten the image as -straighten asks.
+
+    Parameters
+    ----------
+    args : Namespace
+        With `straighten`, `i`, `s` and `r`.
+    outputs : Outputs
+        Where to leave SCT's files.
+    volume : Volume
+        The image.
+    first : Result or None
+        Of a first look at it, which `BY_OWN_DISCS` needs.
 
     Raises
     ------
@@ -87,8 +97,7 @@ def make_straight(
     if args.straighten == BY_OWN_DISCS:
         from deepspine_sct.image.reformation import reform
 
-        points = predict(volume, pins).labeling.points
-        return reform(volume, np.array(list(points.values())))
+        return reform(volume, np.array(list(first.labeling.points.values())))
     from deepspine_sct.sct.environment import segment_cord
     from deepspine_sct.sct.straightening import straighten
 

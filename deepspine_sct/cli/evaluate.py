@@ -3,13 +3,20 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.evaluate_cases import TrueCase, read_cases, read_predictions, run_model
+from deepspine_sct.cli.evaluate_cases import (
+    TrueCase,
+    ask,
+    read_cases,
+    read_prediction,
+    run_model,
+)
 from deepspine_sct.cli.outputs import picture_of
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import checkpoint_path, named, positive
+from deepspine_sct.cli.study_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
@@ -81,7 +88,13 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
     add(
         "-attention",
         action="store_true",
-        help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png.",
+        help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png, on the "
+        "grid of the scan (of the slabs, with -set).",
+    )
+    add(
+        "-heatmaps",
+        action="store_true",
+        help="Likewise, heatmaps/...: the probability of a disc, whichever.",
     )
     add(
         "-device",
@@ -133,7 +146,7 @@ def _add_score_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-worst",
-        type=int,
+        type=count_or_none,
         default=4,
         metavar="<n>",
         help="Images of each tool to draw, those with most errors. Default: 4.",
@@ -164,7 +177,9 @@ def evaluate(args: argparse.Namespace) -> None:
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
     args.ofolder.mkdir(parents=True, exist_ok=True)
-    predictions = {name: read_predictions(name, pattern, cases) for name, pattern in args.pred}
+    predictions = {
+        name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred
+    }
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
     study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
@@ -182,22 +197,23 @@ def _label_all(
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
-    from deepspine_sct.evaluation.explain import write_explanation
+    from deepspine_sct.evaluation.explain import KINDS, write_explanation
     from deepspine_sct.labeling.inference import Predictor
 
     predictor = Predictor.load(path, device=args.device)
-    answers = []
-    for case in tqdm(cases, disable=None, unit="image", desc=name):
+    kinds = [kind for kind in KINDS if getattr(args, kind)]
+
+    def answer(case: TrueCase) -> "Points":
         volume, result = run_model(predictor, case, prepared=args.set is not None)
         points = result.labeling.points
-        answers.append(points)
-        if args.attention:
-            file = args.ofolder / "attention" / name / f"{case.study.name}.nii.gz"
+        for kind in kinds:
+            file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
             shown = list((points or case.study.points).values())
-            picture = picture_of(file)
-            write_explanation(file, picture, volume, result.prediction, "attention", shown)
-    return answers
+            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
+        return points
+
+    return ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)
 
 
 def write_report(
@@ -238,7 +254,11 @@ def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
             case = cases[i]
             discs = [Disc(value, xyz_mm, 1.0) for value, xyz_mm in predictions[i].items()]
             title = f"{tool}: {case.study.name}"
-            picture = render_overlay(case.load(), discs, case.study.points, title)
+            try:
+                picture = render_overlay(case.load(), discs, case.study.points, title)
+            except DeepspineError as error:  # disc files can be scored without their images
+                print(f"Warning: no picture of {case.study.name}: {error}", file=sys.stderr)
+                continue
             yield f"worst_{tool}_{rank}_{case.study.name}", picture
 
 
@@ -249,8 +269,9 @@ def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
     return [
         f"Truth: {len(study.cases)} images of {len(sites)} sites, {source}, contrast {args.c}.",
         f"A disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
-        "FNR: true discs not found. FPR: named discs that are not at their own place. "
-        "'Any name' asks only whether there is a disc, as Azad et al. (2021) do.",
+        "FNR: true discs not found, of the true ones. FPR: predicted discs that are not at their "
+        "own place, of the predicted ones. 'Any name' asks only whether there is a disc, and counts "
+        "both per true disc, as Azad et al. (2021) do.",
     ]
 
 

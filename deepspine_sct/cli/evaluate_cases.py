@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,32 +98,47 @@ def _fields(study: "StudyCase", session: str, folder: str) -> dict[str, str]:
     }
 
 
-def read_predictions(tool: str, pattern: str, cases: list[TrueCase]) -> list["Points"]:
-    """Read the disc files of a tool; a file that is missing or empty counts as no disc found.
+def ask(
+    tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Points"]
+) -> list["Points"]:
+    """Get a tool's answer to every case; a file that cannot be read counts as no disc found.
 
     Raises
     ------
     DeepspineError
-        Where the pattern has an unknown field, or fits no file at all.
+        Where there is no answer at all.
     """
-    from deepspine_sct.image.nifti import read_labels
-
     answers: list[Points] = []
     faults = []
     for case in cases:
         try:
-            answers.append(read_labels(pattern.format(**case.fields)))
-        except (KeyError, IndexError, ValueError) as error:
-            known = ", ".join(f"{{{name}}}" for name in case.fields)
-            raise DeepspineError(f"-pred {tool}={pattern}: use the fields {known}") from error
+            answers.append(answer(case))
         except DeepspineError as error:
             faults.append(error)
             answers.append({})
-    if len(faults) == len(cases):
-        raise DeepspineError(f"-pred {tool}: not one file can be read; the first one: {faults[0]}")
+    if len(faults) == len(answers):
+        raise DeepspineError(f"{tool}: not one file can be read; the first one: {faults[0]}")
     for fault in faults:
         print(f"Warning: {tool}: {fault}; counted as no disc found", file=sys.stderr)
     return answers
+
+
+def read_prediction(pattern: str, case: TrueCase) -> "Points":
+    """Read a disc file, whose name is a pattern with fields of the case.
+
+    Raises
+    ------
+    DeepspineError
+        Where there is none, it holds no disc, or the pattern has an unknown field.
+    """
+    from deepspine_sct.image.nifti import read_labels
+
+    try:
+        path = pattern.format(**case.fields)
+    except (KeyError, IndexError, ValueError) as error:
+        known = ", ".join(f"{{{name}}}" for name in case.fields)
+        raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
+    return read_labels(path)
 
 
 def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.cord import make_straight, write_cord
+from deepspine_sct.cli.cord import BY_OWN_DISCS, make_straight, write_cord
 from deepspine_sct.cli.label_arguments import get_parser
 from deepspine_sct.cli.outputs import Outputs, picture_of, plan_outputs
 from deepspine_sct.cli.parser import run, say
@@ -19,9 +19,10 @@ from deepspine_sct.errors import DeepspineError, NoDiscFound
 
 # Everything heavy is imported where it is used, so that -h and a usage error answer at once.
 if TYPE_CHECKING:
+    from deepspine_sct.image.straight import Straight
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.inference import Predictor, Result
-    from deepspine_sct.sct.detour import Points, Straight
+    from deepspine_sct.sct.detour import Points
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,9 +83,13 @@ def label(args: Namespace) -> None:
     seconds["write"] = perf_counter() - started_s
 
     report = describe(args, outputs, predictor.checksum, result, voxels, seconds)
+    if outputs.attention:
+        from deepspine_sct.evaluation.explain import NO_ATTENTION, has_attention
+
+        report["warnings"] += [] if has_attention(result.prediction) else [NO_ATTENTION]
     if cord is not None:
         report["warnings"] += write_cord(args, outputs, cord, volume.grid, voxels)
-    write_extras(args, outputs, volume, result, report)
+    write_extras(args, outputs, volume, straight, result, report)
     if outputs.qc:
         from deepspine_sct.cli.quality import add_to_report
 
@@ -120,27 +125,26 @@ def find_discs(
     """
     from deepspine_sct.cli import start
 
-    pins = None
-    if args.initlabel:
-        pins = start.pins_from_file(args.initlabel, volume.grid)
-    if args.initz:
-        # -initz says how high a disc lies, not where: the spine is found without a start first.
-        slice_index, value = args.initz
-        start.check_slice(slice_index, volume.grid)
-        discs = _predict(predictor, volume, args).labeling.discs
-        pins = start.pin_from_slice(slice_index, value, discs, volume.grid)
-    start.check_pins(pins or {}, args.discs)
-
-    def predict(image: "Volume", known: "Points | None") -> "Result":
-        return _predict(predictor, image, args, values=args.discs, pins=known)
+    pins = start.pins_from_file(args.initlabel, volume.grid) if args.initlabel else {}
+    height = start.height_of_slice(*args.initz, volume.grid) if args.initz else None
+    start.check_pins([height.value] if height else pins, args.discs)
 
     if not args.straighten:
-        return predict(volume, pins), None
+        known = {"pins": pins or None, "height": height, "values": args.discs}
+        return _predict(predictor, volume, args, **known), None
     from deepspine_sct.sct.detour import find_straightened
 
-    straight = make_straight(args, outputs, volume, predict, pins)
-    result = find_straightened(predict, straight, pins)
-    return _checked(result, args), straight
+    first = None
+    if height or args.straighten == BY_OWN_DISCS:
+        first = _predict(predictor, volume, args, pins=pins or None, height=height)
+    if height:  # a slice of the scan is none of the straight image
+        pins = {height.value: first.labeling.points[height.value]}
+
+    def look_again(image: "Volume", known: "Points") -> "Result":
+        return _predict(predictor, image, args, pins=known or None, values=args.discs)
+
+    straight = make_straight(args, outputs, volume, first)
+    return _checked(find_straightened(look_again, straight, pins), args), straight
 
 
 def _predict(
@@ -159,7 +163,7 @@ def _checked(result: "Result", args: Namespace) -> "Result":
     if not result.labeling.discs:
         raise NoDiscFound(
             f"{args.i}: no disc was found, so nothing was written; check that the scan shows the "
-            "spine from the side, or lower -thr"
+            f"spine from the side, or lower -thr{' or widen -discs' if args.discs else ''}"
         )
     return result
 
@@ -174,6 +178,7 @@ def describe(
 ) -> dict:
     """Gather the report of the run from its pieces."""
     from deepspine_sct.evaluation.report import build_report, gather_warnings, installed_versions
+    from deepspine_sct.image.geometry import geometry_warnings
 
     return build_report(
         inputs={
@@ -189,7 +194,7 @@ def describe(
         outputs={name: str(path) for name, path in outputs.named().items()},
         labeling=result.labeling,
         voxels=voxels,
-        warnings=gather_warnings(result.labeling, voxels, args.c),
+        warnings=gather_warnings(result.labeling, voxels, args.c) + geometry_warnings(args.i),
         model={"file": args.model or "installed", "sha256": checksum},
         versions=installed_versions(),
         seconds=seconds,
@@ -197,7 +202,12 @@ def describe(
 
 
 def write_extras(
-    args: Namespace, outputs: Outputs, volume: "Volume", result: "Result", report: dict
+    args: Namespace,
+    outputs: Outputs,
+    volume: "Volume",
+    straight: "Straight | None",
+    result: "Result",
+    report: dict,
 ) -> None:
     """Write what the user asked for beside the label file."""
     from deepspine_sct.image.atomic import atomic_path
@@ -211,7 +221,7 @@ def write_extras(
 
     points_xyz = [disc.xyz_mm for disc in result.labeling.discs]
     for kind, path in outputs.explanations.items():
-        shown = (volume, result.prediction, kind, points_xyz)
+        shown = (volume, result.prediction, kind, points_xyz, straight)
         write_explanation(path, picture_of(path), *shown)
     if outputs.overlay:
         from deepspine_sct.evaluation.overlay import draw_overlay

@@ -71,7 +71,7 @@ def plan_outputs(args: Namespace) -> Outputs:
     ----------
     args : Namespace
         With `i`, `s`, `o`, `ofolder`, `json`, `overlay`, `qc`, `attention`, `heatmaps`,
-        `initlabel` and `model`: str or None; and `straighten`: int.
+        `initlabel` and `model`: str or None.
 
     Returns
     -------
@@ -94,8 +94,6 @@ def plan_outputs(args: Namespace) -> Outputs:
         levels=discs.parent / cord_name(args.s, "_labeled") if args.s else None,
         cord_discs=discs.parent / cord_name(args.s, "_labeled_discs") if args.s else None,
     )
-    if args.straighten and outputs.explanations:
-        raise DeepspineError("-attention and -heatmaps show the image as it is: use -straighten 0")
     for path in (outputs.discs, *outputs.explanations.values()):
         check_suffix(path)
     if outputs.overlay and outputs.overlay.suffix.lower() != ".png":

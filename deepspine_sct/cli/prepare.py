@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import positive, shares
+from deepspine_sct.cli.study_types import count_or_none, positive, shares
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _add_split_arguments(parser: SctArgumentParser) -> None:
         help="What stays together. Sites are read from participants.tsv (site or institution_id), "
         "else from names such as sub-amu01. Default: subject.",
     )
-    add("-seed", type=int, default=0, metavar="<n>", help="Seed of the split. Default: 0.")
+    add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the split. Default: 0.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,16 +115,20 @@ def prepare(args: argparse.Namespace) -> None:
     from deepspine_sct.training.bids import CONTRASTS, LABEL_SUFFIXES, find_scans
     from deepspine_sct.training.preparation import SlabSpec
     from deepspine_sct.training.preparation import prepare as prepare_set
+    from deepspine_sct.training.split import split_subjects
 
     contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
     scans = find_scans(args.path_data, contrasts, suffixes, args.label_folder)
+    by_site = args.split_by == "site"
+    # What cannot be split is said now, not after all images were read.
+    split_subjects({scan.subject: scan.site for scan in scans}, args.split, by_site, args.seed)
     made = prepare_set(
         _with_progress(scans),
         args.o,
         SlabSpec(spacing_mm=args.spacing),
         args.split,
-        args.split_by == "site",
+        by_site,
         args.seed,
         _straightener(args.straighten) if args.straighten else None,
     )

@@ -19,9 +19,9 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.sct import qc
 
 if TYPE_CHECKING:
+    from deepspine_sct.image.straight import Straight
     from deepspine_sct.labeling.discs import Disc
     from deepspine_sct.labeling.inference import Result
-    from deepspine_sct.sct.detour import Straight
 
 
 def add_to_report(

@@ -33,9 +33,12 @@ def positive(text: str) -> float:
 
 def count(text: str) -> int:
     """Read a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
+    return _whole(text, 1)
+
+
+def count_or_none(text: str) -> int:
+    """Read a whole number of at least 0."""
+    return _whole(text, 0)
 
 
 def named(text: str) -> tuple[str, str]:
@@ -55,6 +58,12 @@ def checkpoint_path(text: str | Path) -> Path:
     from deepspine_sct.model.runtime import SHIPPED  # brings numpy, which -h does without
 
     return SHIPPED
+
+
+def _whole(text: str, low: int) -> int:
+    if not text.isdecimal() or int(text) < low:
+        raise ArgumentTypeError(f"'{text}' is not a whole number of at least {low}")
+    return int(text)
 
 
 def _number(text: str, low: float, high: float) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import checkpoint_path, count, positive, share
+from deepspine_sct.cli.study_types import checkpoint_path, count, count_or_none, positive, share
 
 if TYPE_CHECKING:
     from deepspine_sct.training.prepared import PreparedSet
@@ -110,13 +110,13 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-patience",
-        type=int,
+        type=count_or_none,
         default=0,
         metavar="<n>",
         help="Stop when the identification rate has not risen for so many epochs. Default: 0, "
         "which is never.",
     )
-    add("-seed", type=int, default=0, metavar="<n>", help="Of weights and data. Default: 0.")
+    add("-seed", type=count_or_none, default=0, metavar="<n>", help="Of weights and data. Default: 0.")
 
 
 def _add_network_arguments(parser: SctArgumentParser) -> None:
@@ -170,7 +170,7 @@ def _add_machine_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-workers",
-        type=int,
+        type=count_or_none,
         default=1,
         metavar="<n>",
         help="Processes that make the images. Default: 1.",
@@ -262,7 +262,23 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "Tr
         workers=args.workers,
         save_every=epoch_steps,
         patience=args.patience,
+        sources=_name_sources(args),
     )
+
+
+def _name_sources(args: argparse.Namespace) -> str:
+    """Name what a training learns from: the set and the start by their content."""
+    from deepspine_sct.model.checkpoint import checksum
+    from deepspine_sct.training.prepared import INDEX
+
+    files = {
+        "-set": args.set / INDEX if args.set else None,
+        "-start": checkpoint_path(args.start) if args.start else None,
+    }
+    parts = [
+        f"{name}:{checksum(path)[:8]}" for name, path in files.items() if path and path.is_file()
+    ]
+    return " ".join((["-data"] if args.data else []) + parts)
 
 
 def _score_line(scores: dict[str, float]) -> str:

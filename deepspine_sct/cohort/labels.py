@@ -17,6 +17,7 @@ from deepspine_sct.evaluation.report import (
     written_discs,
 )
 from deepspine_sct.evaluation.tables import write_json
+from deepspine_sct.image.geometry import geometry_warnings
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume
@@ -79,6 +80,7 @@ def _write(job: Job, scan: Scan, volume: Volume, result: Result) -> list[str]:
     files.labels.parent.mkdir(parents=True, exist_ok=True)
     voxels = write_discs(files.labels, volume.grid, result.labeling.points, like=scan.image)
     warnings = gather_warnings(result.labeling, voxels, contrast_of(scan))
+    warnings += geometry_warnings(scan.image)
     if files.cord:
         warnings += _write_levels(job, scan, files, volume.grid, voxels)
     report = build_report(

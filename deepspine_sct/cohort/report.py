@@ -12,11 +12,11 @@ import numpy as np
 
 from deepspine_sct.anatomy import disc_name
 from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED
-from deepspine_sct.cohort.spacing import Spacing, outliers, spacings
+from deepspine_sct.cohort.spacing import OUTLIER, Spacing, outliers, spacings
 from deepspine_sct.cohort.table import NOT_DONE, Row
 from deepspine_sct.evaluation.png import new_figure, to_png
 from deepspine_sct.image.atomic import atomic_path
-from deepspine_sct.labeling.skeleton import SURE
+from deepspine_sct.labeling.cautions import SURE
 
 PAGE_NAME = "report.html"
 FIGURE_FOLDER = "figures"
@@ -29,6 +29,7 @@ _STYLE = """\
 body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 80em; padding: 0 1em; }
 table { border-collapse: collapse; }
 th, td { padding: .15em .8em; text-align: left; border-bottom: 1px solid #8884; }
+td:first-child { white-space: nowrap; }
 img { max-width: 100%; background: white; }
 """
 
@@ -62,36 +63,38 @@ def write_report(target: Path, rows: Sequence[Row]) -> Path:
             path.write_bytes(png)
     page = target / PAGE_NAME
     with atomic_path(page) as path:
-        path.write_bytes(_render(target, rows, labelled, found))
+        path.write_bytes(_render(rows, labelled, found))
     return page
 
 
-def _points(row: Row) -> dict[int, list[float]]:
-    return {disc["value"]: disc["world_mm"] for disc in row.report["discs"]}
+def _points(row: Row) -> dict[int, tuple[float, float, float]]:
+    return {disc.value: disc.world_mm for disc in row.discs}
 
 
-def _render(target: Path, rows: Sequence[Row], labelled: Sequence[Row], found: Sequence[Spacing]) -> bytes:
-    doubtful = [row for row in labelled if row.report["level_confidence"] < SURE]
-    doubtful.sort(key=lambda row: row.report["level_confidence"])
+def _render(rows: Sequence[Row], labelled: Sequence[Row], found: Sequence[Spacing]) -> bytes:
+    doubtful = [row for row in labelled if row.level_confidence < SURE]
+    doubtful.sort(key=lambda row: row.level_confidence)
     sections = [
         _counts(rows),
         _cost(labelled),
-        *(_reasons(target, kind, rows) for kind in (FAILED, SKIPPED)),
+        *(_reasons(kind, rows) for kind in (FAILED, SKIPPED)),
         "<h2>Confidence</h2>",
         f'<img src="{FIGURE_FOLDER}/confidence.png" alt="Distribution of confidence">',
         _section(
             f"Names in doubt (level confidence below {SURE})",
             ("scan", "level confidence"),
-            [(_link(target, row), f"{row.report['level_confidence']:.2f}") for row in doubtful],
+            [(_link(row), f"{row.level_confidence:.3f}") for row in doubtful],
         ),
         "<h2>Distance between discs</h2>",
         f'<img src="{FIGURE_FOLDER}/spacing.png" alt="Distances between neighbouring discs">',
+        f"<p>Red: more than {OUTLIER} robust standard deviations from the median of the cohort, after the "
+        "size of the body is taken out. Boxes hold the middle half of all scans.</p>\n",
         _section(
             "Unlike the other scans",
             ("scan", "discs", "distance [mm]", "standard deviations from the median"),
             [
                 (
-                    _link(target, labelled[spacing.scan]),
+                    _link(labelled[spacing.scan]),
                     f"{disc_name(spacing.value)} to {disc_name(spacing.value + 1)}",
                     f"{spacing.mm:.1f}",
                     f"{score:+.1f}",
@@ -136,7 +139,7 @@ def _cost(labelled: Sequence[Row]) -> str:
     peak_mb = max(row.outcome.peak_mb for row in labelled)
     return (
         f"<p>A worker of one core took {np.median(seconds):.1f} s a scan (median; "
-        f"{sum(seconds) / 3600:.1f} h in all) and at most {peak_mb:.0f} MB of memory.</p>\n"
+        f"{sum(seconds) / 60:,.0f} min in all) and at most {peak_mb:.0f} MB of memory.</p>\n"
     )
 
 
@@ -144,9 +147,9 @@ def _suffix(row: Row) -> str:
     return escape(row.scan.partition(".")[0].rpartition("_")[2])
 
 
-def _reasons(target: Path, kind: str, rows: Sequence[Row]) -> str:
+def _reasons(kind: str, rows: Sequence[Row]) -> str:
     """List the scans of one outcome with the reason of each."""
-    lines = [(_link(target, row), escape(row.outcome.reason)) for row in rows if row.outcome.kind == kind]
+    lines = [(_link(row), escape(row.outcome.reason)) for row in rows if row.outcome.kind == kind]
     return _section(kind.capitalize(), ("scan", "reason"), lines)
 
 
@@ -160,13 +163,10 @@ def _section(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) ->
     return f"<h2>{escape(title)}</h2>\n<table><tr>{names}</tr>\n{shown}</table>\n{rest}"
 
 
-def _link(target: Path, row: Row) -> str:
+def _link(row: Row) -> str:
     """Name a scan, as a link to its picture, else to its report or its log."""
     name = escape(Path(row.scan).name)
-    files = row.files
-    paths = (files.picture, files.report if row.report else None, files.log) if files else ()
-    shown = next((path for path in paths if path and path.is_file()), None)
-    return f'<a href="{quote(shown.relative_to(target).as_posix())}">{name}</a>' if shown else name
+    return f'<a href="{quote(row.link)}">{name}</a>' if row.link else name
 
 
 def _draw_confidence(labelled: Sequence[Row]) -> bytes:
@@ -174,8 +174,8 @@ def _draw_confidence(labelled: Sequence[Row]) -> bytes:
     figure = new_figure(9.0, 3.2)
     bins = np.linspace(0, 1, 21)
     kinds = {
-        "level confidence of a scan": [row.report["level_confidence"] for row in labelled],
-        "confidence of a disc": [disc["confidence"] for row in labelled for disc in row.report["discs"]],
+        "level confidence of a scan": [row.level_confidence for row in labelled],
+        "confidence of a disc": [disc.confidence for row in labelled for disc in row.discs],
     }
     for axes, (title, values) in zip(figure.subplots(1, 2), kinds.items(), strict=True):
         axes.hist(values, bins=bins, color="C0")

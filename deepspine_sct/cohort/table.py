@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+from deepspine_sct.anatomy import disc_name
 from deepspine_sct.cohort.discovery import Findings, relative
 from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
 from deepspine_sct.cohort.outputs import ScanFiles, files_of
@@ -44,25 +45,35 @@ DISC_COLUMNS = {
 }
 
 
+class DiscRow(NamedTuple):
+    """A disc of a scan: SCT's value, world RAS+ position [mm] and confidence."""
+
+    value: int
+    world_mm: tuple[float, float, float]
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Row:
-    """A scan with what became of it.
+    """A scan with what became of it; a group's page holds all of them in memory.
 
     Attributes
     ----------
     scan : path below the data set
     participant, session : BIDS names; session is "" where there is none
     outcome : LABELLED, SKIPPED, FAILED or NOT_DONE, with its reason
-    report : of a labelled scan, else {}
-    files : of the scan; None where it has none
+    link : what to look at, as a path below the target folder: picture, report or log; "" for none
+    level_confidence : of a labelled scan, else None
+    discs : of a labelled scan
     """
 
     scan: str
     participant: str
     session: str
     outcome: Outcome
-    report: Mapping
-    files: ScanFiles | None
+    link: str = ""
+    level_confidence: float | None = None
+    discs: tuple[DiscRow, ...] = ()
 
 
 def read_rows(job: Job, findings: Findings) -> Iterator[Row]:
@@ -72,20 +83,29 @@ def read_rows(job: Job, findings: Findings) -> Iterator[Row]:
     for image, reason in findings.skipped.items():
         participant, *folders = Path(image).parts
         session = folders[0] if folders[0].startswith("ses-") else ""
-        yield Row(image, participant, session, Outcome(image, SKIPPED, reason), {}, None)
+        yield Row(image, participant, session, Outcome(image, SKIPPED, reason))
 
 
 def _row(job: Job, scan: Scan) -> Row:
+    place = (relative(scan), scan.subject, scan.session)
     unknown = Outcome(relative(scan), NOT_DONE)
-    report, files = {}, None
     try:
         files = files_of(job, scan)
         outcome, _ = read_record(files.record) or (unknown, {})
-        if outcome.kind == LABELLED:
-            report = json.loads(files.report.read_text())
-    except (DeepspineError, OSError, ValueError):
-        outcome = unknown
-    return Row(relative(scan), scan.subject, scan.session, outcome, report, files)
+        link = _link(job, files, outcome)
+        if outcome.kind != LABELLED:
+            return Row(*place, outcome, link)
+        report = json.loads(files.report.read_text())
+        discs = (DiscRow(disc["value"], tuple(disc["world_mm"]), disc["confidence"]) for disc in report["discs"])
+        return Row(*place, outcome, link, report["level_confidence"], tuple(discs))
+    except (DeepspineError, OSError, ValueError, KeyError, TypeError):
+        return Row(*place, unknown)
+
+
+def _link(job: Job, files: ScanFiles, outcome: Outcome) -> str:
+    """Choose what shows best what became of a scan."""
+    paths = (files.picture, files.report) if outcome.kind == LABELLED else (files.log,)
+    return next((path.relative_to(job.target).as_posix() for path in paths if path and path.is_file()), "")
 
 
 def write_tables(target: Path, rows: Iterable[Row]) -> None:
@@ -110,23 +130,22 @@ def _table(path: Path, columns: Iterable[str]) -> Iterator[TextIO]:
 
 
 def _scan_cells(row: Row) -> list[object]:
-    outcome, report = row.outcome, row.report
     return [
         row.participant,
         row.session,
         row.scan,
-        outcome.kind,
-        outcome.reason,
-        len(report["discs"]) if report else None,
-        report.get("level_confidence"),
-        " / ".join(outcome.warnings),
+        row.outcome.kind,
+        row.outcome.reason,
+        len(row.discs) or None,
+        row.level_confidence,
+        " / ".join(row.outcome.warnings),
     ]
 
 
 def _disc_cells(row: Row) -> Iterator[list[object]]:
-    for disc in row.report.get("discs", ()):
-        place = (disc["value"], disc["name"], *disc["world_mm"])
-        yield [row.participant, row.session, row.scan, *place, disc["confidence"]]
+    for disc in row.discs:
+        place = (disc.value, disc_name(disc.value), *disc.world_mm)
+        yield [row.participant, row.session, row.scan, *place, disc.confidence]
 
 
 def _line(cells: Iterable[object]) -> str:

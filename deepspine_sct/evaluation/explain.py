@@ -10,10 +10,12 @@ from deepspine_sct.evaluation.png import new_figure, to_png
 from deepspine_sct.image.atomic import atomic_path
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.nifti import write_volume
+from deepspine_sct.image.straight import Straight, bring_back
 from deepspine_sct.image.volume import Volume, reorient
 from deepspine_sct.model.output import Prediction
 
 KINDS = ("attention", "heatmaps")
+NO_ATTENTION = "this network has no attention: its map is 1 everywhere"
 
 
 def explanation(prediction: Prediction, kind: str) -> np.ndarray:
@@ -28,6 +30,11 @@ def explanation(prediction: Prediction, kind: str) -> np.ndarray:
     if kind == "attention":
         return prediction.attention
     return np.clip(prediction.heatmaps.sum(axis=1), 0, 1)
+
+
+def has_attention(prediction: Prediction) -> bool:
+    """Tell a network that looks at some places more than at others from one that does not."""
+    return bool((prediction.attention != 1).any())
 
 
 def on_grid(maps: np.ndarray, source: Grid, target: Grid) -> Volume:
@@ -105,15 +112,21 @@ def write_explanation(
     prediction: Prediction,
     kind: str,
     points_xyz: Sequence[np.ndarray],
+    straight: Straight | None = None,
 ) -> None:
     """Write a map on the grid of ``image`` as NIfTI, and as a picture with the discs.
+
+    ``straight`` is the image that the network looked at, where it is another one.
 
     Raises
     ------
     DeepspineError
         When a file cannot be written or matplotlib is not installed.
     """
-    shown = on_grid(explanation(prediction, kind), prediction.grid, image.grid)
+    seen = image.grid if straight is None else straight.image.grid
+    shown = on_grid(explanation(prediction, kind), prediction.grid, seen)
+    if straight is not None:
+        shown = bring_back(shown, straight, image.grid)
     write_volume(path, shown)
     content = render_map(image, shown, np.reshape(points_xyz, (-1, 3)), f"{kind}: {path.name}")
     with atomic_path(picture) as temporary:

@@ -143,7 +143,8 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
         Rates are shares in [0, 1], NaN where there is nothing to share. Distances [mm] are over the
         true discs whose value was predicted, also far off. ``identification_rate`` is found / true,
         ``fnr`` missed / true and ``fpr`` false / predicted, all by name. ``fnr_any_name`` is
-        unseen / true and ``fpr_any_name`` ghost / predicted: the rates of Azad et al. (2021).
+        unseen / true and ``fpr_any_name`` ghost / true: the rates of Azad et al. (2021), whose
+        program divides both counts by the true discs, and measures in pixels along z.
     """
     count = {name: sum(len(getattr(case, name)) for case in cases) for name in COUNTED}
     n_true, n_predicted = count["found"] + count["missed"], count["found"] + count["false"]
@@ -157,7 +158,7 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
         "fnr": _share(count["missed"], n_true),
         "fpr": _share(count["false"], n_predicted),
         "fnr_any_name": _share(count["unseen"], n_true),
-        "fpr_any_name": _share(count["ghost"], n_predicted),
+        "fpr_any_name": _share(count["ghost"], n_true),
         **_spread("distance", [mm for case in cases for mm in case.distance_mm.values()]),
         **_spread("distance_si", [mm for case in cases for mm in case.distance_si_mm.values()]),
         "images_all_right": _share(sum(case.all_right for case in cases), n_images),
@@ -234,7 +235,7 @@ _RATIOS = {
     "fnr": lambda c: (len(c.missed), len(c.distance_mm)),
     "fpr": lambda c: (len(c.false), len(c.found) + len(c.false)),
     "fnr_any_name": lambda c: (len(c.unseen), len(c.distance_mm)),
-    "fpr_any_name": lambda c: (len(c.ghost), len(c.found) + len(c.false)),
+    "fpr_any_name": lambda c: (len(c.ghost), len(c.distance_mm)),
     "distance_mean_mm": lambda c: _sum_and_count(c.distance_mm),
     "distance_si_mean_mm": lambda c: _sum_and_count(c.distance_si_mm),
     "images_all_right": lambda c: (c.all_right, 1),

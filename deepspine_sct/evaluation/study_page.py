@@ -4,13 +4,16 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from deepspine_sct.anatomy import disc_name
+
 Row = Mapping[str, object]
 
 _STYLE = """\
 :root { color-scheme: light dark; }
-body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 80em; padding: 0 1em; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: .15em .8em; text-align: right; border-bottom: 1px solid #8884; }
+body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 100em; padding: 0 1em; }
+table { border-collapse: collapse; margin: 1em 0; font-size: 13px; line-height: 1.3; }
+th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #8884; }
+td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; background: white; }
 figure { display: inline-block; margin: 1em 1em 1em 0; vertical-align: top; max-width: 100%; }
@@ -30,7 +33,7 @@ _COLUMNS = (
     ("SD", "distance_sd_mm", "{:.2f}"),
     ("median", "distance_median_mm", "{:.2f}"),
     ("95 %", "distance_p95_mm", "{:.2f}"),
-    ("along the spine [mm]", "distance_si_mean_mm", "{:.2f}"),
+    ("superior-inferior [mm]", "distance_si_mean_mm", "{:.2f}"),
     ("off by one", "off_by_one", "{:.0f}"),
     ("images all right", "images_all_right", "{:.1%}"),
 )
@@ -98,7 +101,10 @@ def _table(by: str, rows: Sequence[Row]) -> str:
 
 
 def _name(row: Row) -> str:
-    return f"{row['tool']}" if row["by"] == "all" else f"{row['group']}: {row['tool']}"
+    if row["by"] == "all":
+        return f"{row['tool']}"
+    disc = f" {disc_name(int(row['group']))}" if row["by"] == "level" else ""
+    return f"{row['group']}{disc}: {row['tool']}"
 
 
 def _cell(row: Row, column: tuple[str, str, str]) -> str:

@@ -170,7 +170,7 @@ def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
     image.header.set_xyzt_units("mm")
     image.set_sform(grid.affine, code)
     image.set_qform(grid.affine, code)
-    if not _agree(grid, image.get_qform()):
+    if disagreement(grid, image.get_qform()) > 0.1:
         image.set_qform(None, 0)  # a quaternion cannot shear; better none than a wrong one
     with atomic_path(path) as temporary:
         nib.save(image, temporary)
@@ -200,11 +200,11 @@ def _place(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int
     return voxels
 
 
-def _agree(grid: Grid, affine: np.ndarray) -> bool:
-    """Whether an affine puts every corner of the grid within a tenth of a voxel of its place."""
+def disagreement(grid: Grid, affine: np.ndarray) -> float:
+    """How far [voxels] an affine puts a corner of the grid from its place, at most."""
     corners_ijk = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(grid.shape) - 1)
     corners_mm = corners_ijk @ affine[:3, :3].T + affine[:3, 3]
-    return bool(np.abs(grid.to_index(corners_mm) - corners_ijk).max() < 0.1)
+    return float(np.abs(grid.to_index(corners_mm) - corners_ijk).max())
 
 
 def _coordinate_code(path: Path) -> int:

@@ -63,6 +63,15 @@ def extract_slabs(
 class SlabStack:
     """The slabs of `extract_slabs`, none of them computed yet.
 
+    Parameters
+    ----------
+    volume, step_mm, thickness_mm, spacing_mm, half_width_mm
+        As in `extract_slabs`.
+    anchored : bool
+        Let the pixels lie at whole multiples of `spacing_mm` from a voxel near the origin of the
+        world, not around the volume's centre: they then stay where they are, whatever is cropped
+        off the volume or added around it. The slabs are centred as ever.
+
     Attributes
     ----------
     grid : Grid of shape (N, H, W)
@@ -76,22 +85,28 @@ class SlabStack:
         thickness_mm: float,
         spacing_mm: float = 2.0,
         half_width_mm: float | None = None,
+        anchored: bool = False,
     ):
         if volume.grid.axcodes != CANONICAL:
             raise ValueError(f"expected a volume in {CANONICAL}, not {volume.grid.axcodes}")
         if not min(step_mm, thickness_mm, spacing_mm) > 0:
             raise ValueError("step, thickness and spacing must be positive")
         zooms_mm = volume.grid.zooms_mm
-        _, rows_mm, columns_mm = volume.grid.shape * zooms_mm
+        extent_mm = volume.grid.shape * zooms_mm
         shape = (
             _count_slabs(volume.grid, step_mm, half_width_mm),
-            ceil(rows_mm / spacing_mm - _ROUNDING),
-            ceil(columns_mm / spacing_mm - _ROUNDING),
+            ceil(extent_mm[1] / spacing_mm - _ROUNDING),
+            ceil(extent_mm[2] / spacing_mm - _ROUNDING),
         )
-        self.grid = volume.grid.resampled(shape, (step_mm, spacing_mm, spacing_mm))
         self._data = volume.data
         ratios = np.array([step_mm, spacing_mm, spacing_mm]) / zooms_mm
         across, down, back = map(_positions, volume.grid.shape, shape, ratios)
+        if anchored:
+            near_ijk = np.floor(volume.grid.to_index(np.zeros(3)) + 0.5 + _ROUNDING)
+            down, back = map(_anchored, volume.grid.shape[1:], near_ijk[1:], ratios[1:])
+        affine = volume.grid.affine @ np.diag([*ratios, 1])
+        affine[:3, 3] = volume.grid.to_world((across[0], down[0], back[0]))
+        self.grid = Grid((len(across), len(down), len(back)), affine)
         n_slices, n_rows, n_columns = volume.grid.shape
         self._boxes = _box(across, n_slices, thickness_mm / zooms_mm[0])
         self._rows = _triangle(down, n_rows, ratios[1])
@@ -174,6 +189,13 @@ def _count_slabs(grid: Grid, step_mm: float, half_width_mm: float | None) -> int
 def _positions(n_in: int, n_out: int, ratio: float) -> np.ndarray:
     """(n_out,) positions of the new samples in old voxels: same centre, `ratio` voxels apart."""
     return (n_in - 1) / 2 + (np.arange(n_out) - (n_out - 1) / 2) * ratio
+
+
+def _anchored(n_in: int, anchor: float, ratio: float) -> np.ndarray:
+    """Positions of the new samples within `n_in` old voxels: `ratio` apart, one of them at `anchor`."""
+    first = ceil((-0.5 - anchor) / ratio - _ROUNDING)
+    last = floor((n_in - 0.5 - anchor) / ratio + _ROUNDING)
+    return anchor + np.arange(first, max(first, last) + 1) * ratio
 
 
 def _box(positions: np.ndarray, n_in: int, width: float) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..anatomy import disc_name
+from ..image.grid import Grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +67,21 @@ class Labeling:
     def points(self) -> dict[int, np.ndarray]:
         """World RAS+ position (3,) [mm] of each disc value, superior to inferior."""
         return {disc.value: disc.xyz_mm for disc in self.discs}
+
+    def within(self, grid: Grid, keep: Collection[int] = ()) -> Labeling:
+        """Drop the discs whose tip lies beyond an image.
+
+        The network tells from half a disc at the border where the whole one is. Beside the left and
+        the right border the disc itself is in the image, and stays.
+
+        Parameters
+        ----------
+        grid : Grid
+            Of the image, in (L, I, P).
+        keep : collection of int
+            Disc values that stay wherever they are.
+        """
+        borders = np.array(grid.shape)[1:] - 0.5
+        ijk = {disc.value: grid.to_index(disc.xyz_mm)[1:] for disc in self.discs}
+        inside = {v for v, jk in ijk.items() if (jk >= -0.5).all() and (jk < borders).all()}
+        return replace(self, discs=[d for d in self.discs if d.value in inside or d.value in keep])

@@ -21,9 +21,10 @@ from ..model.runtime import Runtime, load_runtime
 from . import refinement
 from .discs import Labeling
 from .heatmap import find_candidates
-from .plausibility import judge
+from .pins import FAINT, Height, locate
+from .plausibility import judge, judge_sampling
 from .skeleton import SkeletonPrior, order
-from .survey import FINE_STEP_MM, body, coarse_slabs, slabs_around_spine
+from .survey import FINE_STEP_MM, body, coarse_slabs, slabs_around_spine, without_air
 
 THRESHOLD = 0.15
 """Least probability of a disc at a candidate."""
@@ -98,6 +99,7 @@ class Predictor:
         threshold: float | None = None,
         values: tuple[int, ...] | None = None,
         pins: dict[int, np.ndarray] | None = None,
+        height: Height | None = None,
     ) -> Result:
         """Find and name the discs of a volume in any orientation.
 
@@ -108,9 +110,11 @@ class Predictor:
         threshold : float, optional
             Least probability of a disc at a candidate.
         values : tuple of int, optional
-            Disc values to report.
+            Disc values asked for; see `order`.
         pins : dict of int to (3,) array, optional
             World positions [mm] of discs whose name is known.
+        height : Height, optional
+            In place of `pins`, a disc of which the axial slice is known.
 
         Returns
         -------
@@ -120,18 +124,20 @@ class Predictor:
         Raises
         ------
         DeepspineError
-            When the volume is too small or too coarse to show discs, or its header contradicts the
-            anatomy.
+            When the volume is too small or too coarse to show discs, its header contradicts the
+            anatomy, or the discs that are known cannot be where they are said to be.
         """
         seconds: dict[str, float] = {}
-        image = without_margins(canonical(volume))
-        check_extent(image.grid)
-        slabs, prediction = self._look(image, seconds)
-        labeling = self._order(prediction, seconds, threshold, values, pins)
+        whole = without_margins(canonical(volume))
+        check_extent(whole.grid)
+        image, slabs, prediction = self._look(whole, seconds)
+        labeling = self._order(prediction, seconds, threshold, values, pins, height)
         labeling = self._refine(image, labeling, seconds)
         started_s = perf_counter()
-        turned = None if pins else partial(self._label_turned, slabs, prediction)
-        labeling = judge(labeling, turned)
+        turned = partial(self._label_turned, slabs, prediction)
+        named = [height.value] if height else pins or ()
+        labeling = labeling.within(whole.grid, named)
+        labeling = judge_sampling(judge(labeling, turned, named), max(whole.grid.zooms_mm[1:]))
         seconds["plausibility"] = perf_counter() - started_s
         return Result(labeling, slabs, prediction, seconds)
 
@@ -170,9 +176,16 @@ class Predictor:
         threshold: float | None = None,
         values: tuple[int, ...] | None = None,
         pins: dict[int, np.ndarray] | None = None,
+        height: Height | None = None,
     ) -> Labeling:
         started_s = perf_counter()
         candidates = find_candidates(prediction, THRESHOLD if threshold is None else threshold)
+        if height is not None:
+            faint = find_candidates(prediction, FAINT)
+            spine = order(candidates, self.prior)
+            if not spine.discs:
+                spine = order(faint, self.prior)
+            pins = {height.value: locate(height, spine, faint)}
         labeling = order(candidates, self.prior, values, pins)
         seconds["ordering"] = perf_counter() - started_s
         return labeling
@@ -183,7 +196,7 @@ class Predictor:
             return labeling
         started_s = perf_counter()
         near = refinement.surroundings(image, labeling)
-        stack = SlabStack(near, FINE_STEP_MM, self.thickness_mm, refinement.PIXEL_MM)
+        stack = self._stack(near, refinement.PIXEL_MM)
         slabs = stack.extract(refinement.slabs_of_discs(stack.grid, labeling))
         _, prediction = self._read(slabs, {})
         labeling = refinement.refine(labeling, find_candidates(prediction, THRESHOLD), image.grid)
@@ -202,27 +215,39 @@ class Predictor:
         turned = Prediction(heatmaps, maps.level_mm, maps.attention, grid)
         return order(find_candidates(turned, THRESHOLD), self.prior)
 
-    def _look(self, image: Volume, seconds: dict[str, float]) -> tuple[Volume, Prediction]:
-        """Run the network on every third slab, then on the missing ones where the spine is."""
+    def _look(
+        self, whole: Volume, seconds: dict[str, float]
+    ) -> tuple[Volume, Volume, Prediction]:
+        """Run the network on every third slab, then on the missing ones where the spine is.
+
+        The part of the image that is no air goes before the slabs.
+        """
         started_s = perf_counter()
-        stack = SlabStack(image, FINE_STEP_MM, self.thickness_mm, self.spacing_mm)
+        stack = self._stack(whole)
         n_slabs = stack.grid.shape[0]
         coarse = coarse_slabs(n_slabs)
         slabs = stack.extract(coarse)
         in_body = coarse[body(slabs.data)]
-        if len(in_body) < len(coarse):
-            coarse, slabs = in_body, stack.extract(in_body)
+        image = without_air(whole, slabs)
+        if in_body != coarse or image.grid.shape != whole.grid.shape:
+            coarse, stack = in_body, self._stack(image)
+            slabs = stack.extract(coarse)
         seconds["slabs"] = perf_counter() - started_s
         slabs, prediction = self._read(slabs, seconds)
         fine = slabs_around_spine(coarse, prediction.heatmaps, n_slabs)
         if fine == coarse:
-            return slabs, prediction
+            return image, slabs, prediction
         maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
         known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
         started_s = perf_counter()
         slabs = stack.extract(fine)
         seconds["slabs"] += perf_counter() - started_s
-        return self._read(slabs, seconds, known)
+        return image, *self._read(slabs, seconds, known)
+
+    def _stack(self, image: Volume, spacing_mm: float | None = None) -> SlabStack:
+        return SlabStack(
+            image, FINE_STEP_MM, self.thickness_mm, spacing_mm or self.spacing_mm, anchored=True
+        )
 
     def _read(
         self,

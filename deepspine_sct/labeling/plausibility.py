@@ -7,7 +7,7 @@ spine from a brain, from noise and from a spine that stands on its head. All lim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ..errors import DeepspineError
@@ -19,6 +19,9 @@ DOUBTFUL_FIT = 6.5
 """Below this it need not be a spine."""
 LEAST_SCORE = 20.0
 """A doubtful labeling of less than this in total, two good discs, is no finding."""
+THICK_MM = 3.0
+"""Coarser than this in the sagittal plane, as across thick axial or coronal slices, a disc of 4 to
+10 mm is a matter of one or two voxels."""
 TURNED_FIT = 7.0
 """A turned image must fit so well to be taken for the upright one."""
 TURNED_ADVANTAGE = 1.25
@@ -34,7 +37,9 @@ mid-sagittal image does not show which is which, and the discs lie in the same v
 
 
 def judge(
-    labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling] | None
+    labeling: Labeling,
+    look_turned: Callable[[tuple[int, ...]], Labeling],
+    named: Collection[int] = (),
 ) -> Labeling:
     """Lower the confidence in what fits a spine badly, and refuse what is no upright spine.
 
@@ -42,10 +47,13 @@ def judge(
     ----------
     labeling : Labeling
         Of the image as its header presents it.
-    look_turned : callable or None
+    look_turned : callable
         Labels the image turned over along some of its axes (1: superior-inferior, 2:
-        anterior-posterior). None where the user has named a disc: who has looked at the image
-        knows which way up it is.
+        anterior-posterior).
+    named : collection of int
+        Discs that the user has named. Who names a disc knows that it is a spine, which way up it
+        is, and at which level: nothing is turned over or doubted, and only where next to nothing
+        fits is there a warning.
 
     Returns
     -------
@@ -60,13 +68,18 @@ def judge(
     """
     if not labeling.discs or labeling.fit >= CONVINCING_FIT:
         return labeling
-    if look_turned is not None:
+    if not named:
         _refuse_reversed(labeling, look_turned)
-    if labeling.fit >= DOUBTFUL_FIT:
+    if labeling.fit >= DOUBTFUL_FIT or (named and labeling.score >= LEAST_SCORE):
         return labeling
-    if look_turned is not None and labeling.score < LEAST_SCORE:
+    if not named and labeling.score < LEAST_SCORE:
         return Labeling(warnings=["no disc found: nothing in the image looks like a spine"])
-    return _doubt(labeling)
+    return _doubt(
+        labeling,
+        1.0 if named else 0.5 * max(labeling.fit, 0) / DOUBTFUL_FIT,
+        "what was found fits a spine badly, as in an image of something else, of poor quality or"
+        " with a wrong orientation in its header; check every disc by eye",
+    )
 
 
 def _refuse_reversed(
@@ -87,13 +100,34 @@ def _merit(labeling: Labeling) -> float:
     return labeling.score * labeling.fit
 
 
-def _doubt(labeling: Labeling) -> Labeling:
-    share = 0.5 * max(labeling.fit, 0) / DOUBTFUL_FIT
-    discs = [replace(disc, confidence=share * disc.confidence) for disc in labeling.discs]
-    warning = (
-        "what was found fits a spine badly, as in an image of something else, of poor quality or"
-        " with a wrong orientation in its header; check every disc by eye"
+def judge_sampling(labeling: Labeling, pixel_mm: float) -> Labeling:
+    """Halve the confidence in what thick axial or coronal slices show from the side.
+
+    Parameters
+    ----------
+    labeling : Labeling
+        Of the image.
+    pixel_mm : float
+        Longer side of its voxels in the sagittal plane.
+
+    Returns
+    -------
+    Labeling
+        The same up to `THICK_MM`; else with half of each confidence and a warning.
+    """
+    if not labeling.discs or pixel_mm <= THICK_MM:
+        return labeling
+    return _doubt(
+        labeling,
+        0.5,
+        f"voxels of {pixel_mm:.1f} mm in the sagittal plane, as in thick axial or coronal slices,"
+        " hardly show discs; check every disc by eye, or use a sagittal scan",
     )
+
+
+def _doubt(labeling: Labeling, share: float, warning: str) -> Labeling:
+    """Leave a share of every confidence, and say why before all other warnings."""
+    discs = [replace(disc, confidence=share * disc.confidence) for disc in labeling.discs]
     return replace(
         labeling,
         discs=discs,

@@ -71,6 +71,9 @@ class SkeletonPrior:
     """Scores are divided by it before they become probabilities: calibrates the confidence."""
     knee: float = 4.0
     """Standard deviations after which a deviation costs linearly, no longer quadratically."""
+    elsewhere_cost: float = 3.0
+    """Cost of a disc that is none of those asked for: of the discs that a scan shows, one in twenty
+    lies outside of the range that its user gives."""
     pin_radius_mm: float = 10.0
     """A pin names the nearest candidate within this distance."""
     max_candidates: int = 40

@@ -15,8 +15,11 @@ PIXEL_MM = 1.4
 """Finer than the network's own pixels, yet within the body sizes that it was trained on."""
 SURROUNDINGS_MM = 60.0
 """What is looked at reaches this far beyond the discs."""
-REACH_MM = 4.0
+SAME_MM = 2.0
 """A disc of the first look and one of the second are the same within this distance."""
+REACH_MM = 4.0
+"""From here on they are not. In between the second one counts less and less: a step would let a
+disc jump by 2 mm for a change of the image that cannot be seen."""
 
 
 def surroundings(image: Volume, labeling: Labeling) -> Volume:
@@ -37,7 +40,7 @@ def slabs_of_discs(stack: Grid, labeling: Labeling) -> range:
 
 
 def refine(labeling: Labeling, candidates: Candidates, grid: Grid) -> Labeling:
-    """Move each disc half-way to the candidate of the second look that is the same disc.
+    """Move each disc up to half-way to the candidate of the second look that is the same disc.
 
     The mean of the two looks is nearer to the truth than either: on the slices of the training
     sites 1.10 mm (T1w) and 0.80 mm (T2w), against 1.26 and 0.90 for the first look alone and 1.16
@@ -68,6 +71,7 @@ def _refined(disc: Disc, candidates: Candidates, grid: Grid) -> Disc:
     offsets[:, 0] = 0
     away_mm = np.linalg.norm(offsets * grid.zooms_mm, axis=1)
     nearest = away_mm.argmin()
-    if away_mm[nearest] > REACH_MM:
+    share = 0.5 * np.clip((REACH_MM - away_mm[nearest]) / (REACH_MM - SAME_MM), 0, 1)
+    if share == 0:
         return disc
-    return replace(disc, xyz_mm=grid.to_world(disc_ijk + offsets[nearest] / 2))
+    return replace(disc, xyz_mm=grid.to_world(disc_ijk + share * offsets[nearest]))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from .. import anatomy
 from ..errors import DeepspineError
+from .cautions import about_names, about_what_was_given
 from .discs import Disc, Labeling
 from .heatmap import Candidates
 from .lattice import Lattice, best, best_path, through, total
+from .pins import place_pins
 from .prior import SkeletonPrior
-
-SURE = 0.9  # below this level confidence the user is warned
-FEW = 3  # fewer discs than this are no chain that could be checked against the spacing
 
 
 def order(
@@ -35,8 +35,9 @@ def order(
     prior : SkeletonPrior, optional
         Default: the one that ships.
     values : tuple of int, optional
-        Disc values to report, default all. The others are still reasoned about, so that asking for
-        fewer discs never renames one.
+        Disc values asked for, default all. A disc that is none of them costs
+        ``prior.elsewhere_cost`` and is left out of the answer. So a range decides where the image
+        leaves the names open, and moves no name where the image is sure.
     pins : dict of int to (3,) array, optional
         Disc values whose world position [mm] is known. The nearest candidate within
         ``prior.pin_radius_mm`` carries that value; without one, the position itself does.
@@ -44,7 +45,8 @@ def order(
     Returns
     -------
     Labeling
-        Superior to inferior. Empty when no candidate is more likely a disc than a ghost.
+        Superior to inferior. Empty when no candidate is more likely a disc than a ghost, or none
+        is asked for. Score and fit are those of the image by itself, without `values` and `pins`.
 
     Raises
     ------
@@ -54,10 +56,27 @@ def order(
     prior = prior or SkeletonPrior.default()
     candidates = candidates.take(candidates.descending())
     strongest = np.argsort(-candidates.strength, kind="stable")[: prior.max_candidates]
-    candidates, pinned = _pin(candidates.take(strongest), pins or {}, prior.pin_radius_mm)
+    candidates = candidates.take(strongest)
+    seen = _best(candidates, prior, anatomy.DISC_VALUES, {})
+    if values is None and not pins:
+        return seen
+    asked = _best(candidates, prior, values or anatomy.DISC_VALUES, pins or {})
+    warnings = [*asked.warnings, *about_what_was_given(seen, asked, bool(values))]
+    basis = seen if seen.discs else asked
+    return replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
+
+
+def _best(
+    candidates: Candidates,
+    prior: SkeletonPrior,
+    values: tuple[int, ...],
+    pins: dict[int, np.ndarray],
+) -> Labeling:
+    """Name the candidates that are among some values, with pins that hold."""
+    candidates, pinned = place_pins(candidates, pins, prior.pin_radius_mm)
     if len(candidates) == 0:
         return Labeling(warnings=["no disc found"])
-    lattice = build_lattice(candidates, prior, pinned)
+    lattice = build_lattice(candidates, prior, pinned, values)
     bounds, forward = through(lattice, best)
     score, path = best_path(lattice, forward)
     if pinned and score == -np.inf:
@@ -69,24 +88,26 @@ def order(
         return Labeling(warnings=["no disc found: no candidate looks more like a disc than not"])
     posterior = _posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
     named = [posterior[i, v] / posterior[i].sum() for i, v in path]
-    discs = [
-        Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v]))
-        for i, v in path
-        if values is None or v + 1 in values
-    ]
     level_confidence = float(np.median(named))
     return Labeling(
-        discs=discs,
+        discs=[
+            Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v]))
+            for i, v in path
+            if v + 1 in values
+        ],
         level_confidence=level_confidence,
         level_margin=_margin(bounds.max(axis=1), score, path),
-        warnings=_warnings(path, level_confidence),
+        warnings=about_names([v + 1 for _, v in path], values, level_confidence),
         score=float(score),
         fit=float(score) / len(path),
     )
 
 
 def build_lattice(
-    candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int] | None = None
+    candidates: Candidates,
+    prior: SkeletonPrior,
+    pinned: dict[int, int] | None = None,
+    values: tuple[int, ...] = anatomy.DISC_VALUES,
 ) -> Lattice:
     """Score every part of every path.
 
@@ -98,6 +119,8 @@ def build_lattice(
         Geometry and weights.
     pinned : dict of int to int, optional
         Candidate index to the disc value that it must carry.
+    values : tuple of int
+        Disc values asked for.
 
     Returns
     -------
@@ -119,8 +142,10 @@ def build_lattice(
     tilt_cost = _toll(angle / np.radians(prior.angle_sd_deg), prior.knee)
     known = _apart_score(candidates, tail, head, prior) - tilt_cost[:, None, None]
     index = np.arange(len(candidates))
+    unary = _candidate_score(candidates, prior, pinned or {})
+    unary[:, ~np.isin(np.arange(1, len(prior.level_mm) + 1), values)] -= prior.elsewhere_cost
     return Lattice(
-        unary=np.float32(_candidate_score(candidates, prior, pinned or {})),
+        unary=np.float32(unary),
         scale=np.float32(-0.5 * size_z**2),
         tail=tail,
         head=head,
@@ -230,30 +255,6 @@ def _turn_score(direction: np.ndarray, length_mm: np.ndarray, prior: SkeletonPri
     return -_toll(change_rad / np.sqrt(noise + bend), prior.knee)
 
 
-def _pin(
-    candidates: Candidates, pins: dict[int, np.ndarray], radius_mm: float
-) -> tuple[Candidates, dict[int, int]]:
-    """Find or add the candidate of each pinned value; return all, in order, and index -> value."""
-    anatomy.check_values(pins)
-    owners: list[int] = []
-    for _, xyz_mm in sorted(pins.items()):
-        away_mm = np.linalg.norm(candidates.xyz_mm - xyz_mm, axis=1)
-        away_mm[owners] = np.inf
-        if away_mm.min(initial=np.inf) > radius_mm:
-            away_mm = np.append(away_mm, 0)
-            candidates = Candidates(
-                np.vstack([candidates.xyz_mm, xyz_mm]),
-                np.append(candidates.strength, 1.0),
-                np.vstack([candidates.evidence, np.zeros(candidates.evidence.shape[1])]),
-                np.append(candidates.level_mm, np.nan),
-            )
-        owners.append(int(away_mm.argmin()))
-    rank = candidates.descending()
-    place = np.argsort(rank)
-    pinned = {int(place[i]): value for i, value in zip(owners, sorted(pins), strict=True)}
-    return candidates.take(rank), pinned
-
-
 def _posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
     """(n, K) probability that candidate i is visited with value v, over all paths and scales."""
     gathered, forward = through(lattice, total)
@@ -271,21 +272,3 @@ def _margin(bounds: np.ndarray, score: float, path: list[tuple[int, int]]) -> fl
     """
     rivals = sorted((float(np.delete(bounds[i], v).max()) for i, v in path), reverse=True)
     return score - rivals[len(path) // 2]
-
-
-def _warnings(path: list[tuple[int, int]], level_confidence: float) -> list[str]:
-    """Sentences about gaps, uncertain names and few discs."""
-    values = [v + 1 for _, v in path]
-    first, last = anatomy.disc_name(values[0]), anatomy.disc_name(values[-1])
-    warnings = []
-    for value in sorted(set(range(values[0], values[-1])) - set(values)):
-        name = anatomy.disc_name(value)
-        warnings.append(f"{name} (disc {value}) was not found between its neighbours")
-    if level_confidence < SURE:
-        warnings.append(
-            f"the levels may be shifted (confidence {level_confidence:.2f}): {first} to {last} is"
-            " assumed; check one disc and give it with -initlabel"
-        )
-    if len(values) < FEW:
-        warnings.append(f"only {len(values)} disc(s) found ({first} to {last}): check their names")
-    return warnings

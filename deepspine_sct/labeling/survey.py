@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..image.volume import Volume, crop
+
 FINE_STEP_MM = 4.0
 """Distance between the slabs around the spine."""
 # The network answers to slabs up to 9 mm off a disc's own middle: no spine slips between two coarse slabs.
 COARSE_STRIDE = 3  # a coarse slab is every third fine one
 MARGIN = 2  # fine slabs on either side of those that show the spine
 TRACE = 0.25  # a coarse slab this strong, relative to the best, shows some of the spine
+BRIGHT_PX = 100  # of each slab, on average, are brighter than this share of contrast refers to
+DARK = 0.03  # a pixel with less than this share of the bright ones' contrast shows nothing
+SHOWN_PX = 6  # of a row or a column must show something; fewer are noise
 AIR = 0.05  # with less than this share of the highest contrast a slab lies beside the body
 
 
@@ -26,6 +31,40 @@ def body(images: np.ndarray) -> slice:
     contrast = images.std(axis=(1, 2), dtype=np.float64)  # squares may exceed a single float
     inside = np.flatnonzero(contrast >= AIR * contrast.max())
     return slice(inside[0], inside[-1] + 1)
+
+
+def without_air(image: Volume, slabs: Volume) -> Volume:
+    """Cut the rows and the columns off an image in which its slabs show air only.
+
+    What the network sees, and how bright it sees it, is then the same however much air a scan was
+    given, or robbed of. Numbers of pixels decide, as shares of the image would depend on the air.
+
+    Parameters
+    ----------
+    image : Volume
+        In (L, I, P).
+    slabs : Volume
+        (n, H, W) of the whole image.
+
+    Returns
+    -------
+    Volume
+        A view of the same memory, whole where no row and no column is air.
+    """
+    darkest = slabs.data.min()
+    n_bright = min(BRIGHT_PX * len(slabs.data), slabs.data.size)
+    bright = np.partition(slabs.data, -n_bright, axis=None)[-n_bright]
+    shown = slabs.data > darkest + DARK * (bright - darkest)
+    low_ijk, high_ijk = np.zeros(3, int), np.array(image.grid.shape)
+    for axis in (1, 2):
+        at = np.flatnonzero(shown.sum(axis=3 - axis).max(axis=0) >= SHOWN_PX)
+        if len(at) == 0:
+            return image
+        ends_px = np.zeros((2, 3))
+        ends_px[:, axis] = at[0] - 0.5, at[-1] + 0.5
+        ends = image.grid.to_index(slabs.grid.to_world(ends_px))[:, axis] + 0.5
+        low_ijk[axis], high_ijk[axis] = np.floor(ends[0]), np.ceil(ends[1])
+    return crop(image, low_ijk, high_ijk)
 
 
 def slabs_around_spine(coarse: range, heatmaps: np.ndarray, n_slabs: int) -> range:

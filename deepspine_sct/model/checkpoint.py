@@ -21,6 +21,9 @@ from deepspine_sct.model.seal import KEY, UNSEALED, is_intact, seal
 _KEY = "deepspine_sct"
 FORMAT_VERSION = 1
 
+_LARGEST = {"n_stacks": 8, "n_blocks": 4, "n_features": 512, "depth": 6, "n_discs": 25}
+"""A description that asks for more is made to exhaust the memory before a weight is compared."""
+
 
 def save_checkpoint(path: Path, network: StackedHourglass, description: dict) -> None:
     """Write the network and ``description`` (JSON-compatible; the architecture is added to it), atomically."""
@@ -28,7 +31,17 @@ def save_checkpoint(path: Path, network: StackedHourglass, description: dict) ->
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(weights, metadata={_KEY: json.dumps(header, sort_keys=True), KEY: UNSEALED})
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(seal(content))
+        Path(temporary).write_bytes(seal(_in_order(content)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sort the texts of a file's header: safetensors writes them in another order in every process."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    ordered += b" " * (-len(ordered) % 8)  # the numbers behind it stay aligned
+    return len(ordered).to_bytes(8, "little") + ordered + content[end:]
 
 
 def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
@@ -52,6 +65,9 @@ def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
 
 
 def _build(settings: dict) -> StackedHourglass:
+    for name, largest in _LARGEST.items():
+        if not 0 < settings.get(name, 1) <= largest:
+            raise ValueError(f"{name} = {settings[name]}, allowed are 1 to {largest}")
     if settings.get("architecture") == "original":
         return OriginalHourglass(OriginalConfig(**settings))
     return StackedHourglass(HourglassConfig(**settings))

@@ -22,6 +22,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 """Environment variables that limit the threads. SCT's batch runner sets the second to 1, as it starts
 a process for every core itself."""
 
+LARGEST_MULTIPLE = 256
+"""More pixels than this need not be padded for any network."""
+
+_PLACES = [("images", 4), ("heatmaps", 4), ("level_mm", 3), ("attention", 3)]  # name and rank
+
 _UNUSABLE = (
     ort_errors.Fail,
     ort_errors.InvalidArgument,
@@ -76,18 +81,30 @@ class OnnxRuntime:
             self.checksum: str = metadata["checkpoint_sha256"]
             self.multiple: int = json.loads(metadata["multiple"])
         except (KeyError, json.JSONDecodeError) as error:
-            raise DeepspineError(
-                f"{path}: not exported from a deepspine_sct checkpoint; use"
-                " python -m deepspine_sct.model.export"
-            ) from error
+            raise _foreign(path) from error
+        places = [*self._session.get_inputs(), *self._session.get_outputs()]
+        ranks = [(place.name, len(place.shape)) for place in places]
+        if ranks != _PLACES or self.multiple not in range(1, LARGEST_MULTIPLE + 1):
+            raise _foreign(path)
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
         images = np.ascontiguousarray(images, np.float32)[:, None, None]  # a batch of one each
         # One after the other: the memory of one image, and faster than a batch, which leaves the
         # processor's cache.
-        answers = [self._session.run(Maps._fields, {"images": image}) for image in images]
+        try:
+            answers = [self._session.run(Maps._fields, {"images": image}) for image in images]
+        except _UNUSABLE as error:  # too little memory among them
+            reason = str(error).splitlines()[0]
+            raise DeepspineError(f"the network failed ({reason}); check -model and the memory") from error
         return Maps(*(np.concatenate(maps) for maps in zip(*answers, strict=True)))
+
+
+def _foreign(path: Path) -> DeepspineError:
+    return DeepspineError(
+        f"{path}: not exported from a deepspine_sct checkpoint; use"
+        " python -m deepspine_sct.model.export"
+    )
 
 
 def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:

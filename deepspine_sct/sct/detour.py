@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
 from ..anatomy import disc_name
 from ..errors import DeepspineError
+from ..image.straight import Straight
 from ..image.volume import Volume
 from ..labeling.inference import Result
 
@@ -17,31 +17,19 @@ Points = Mapping[int, np.ndarray]
 """World RAS+ mm (3,) of each disc value."""
 
 
-class Straight(Protocol):
-    """A straight image of a scan, and the way there and back."""
-
-    image: Volume
-
-    def to_scan(self, points_xyz: np.ndarray) -> np.ndarray:
-        """Carry world points (n, 3) into the scan; NaN where the way is not defined."""
-
-    def from_scan(self, points_xyz: np.ndarray) -> np.ndarray:
-        """Carry world points (n, 3) of the scan here; NaN where the way is not defined."""
-
-
 def find_straightened(
-    predict: Callable[[Volume, Points | None], Result], straight: Straight, pins: Points | None
+    predict: Callable[[Volume, Points], Result], straight: Straight, pins: Points
 ) -> Result:
     """Find the discs of a scan in a straight image of it.
 
     Parameters
     ----------
     predict : callable
-        Finds the discs of an image, given known ones or None.
+        Finds the discs of an image, given known ones, if any.
     straight : Straight
         The straight image.
-    pins : mapping of int to (3,) array, or None
-        Known discs, in the scan.
+    pins : mapping of int to (3,) array
+        Known discs, in the scan; may be empty.
 
     Returns
     -------
@@ -54,7 +42,7 @@ def find_straightened(
     DeepspineError
         When a known disc has no place in the straight image.
     """
-    known = None if pins is None else carry(straight.from_scan, pins)
+    known = carry(straight.from_scan, pins)
     try:
         result = predict(straight.image, known)
     except DeepspineError as error:

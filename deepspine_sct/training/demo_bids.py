@@ -21,7 +21,7 @@ from deepspine_sct.training.volume import VolumeSpec, simulate_volume
 SITES = ("simA", "simB")
 _SHAPE, _ZOOMS_MM = (7, 136, 104), (4.0, 2.0, 2.0)
 _FIRST_SEED = 5000
-_AROUND = 2  # voxels
+_AROUND = 1  # voxels
 _LOWEST_MM, _HIGHEST_MM = 300.0, 430.0  # template position at the middle of the scans
 
 

@@ -46,6 +46,7 @@ class TrainingConfig:
     save_every: int = 250  # steps of an epoch
     patience: int = 0  # epochs without a better score after which training stops; 0 = never
     score: str = "identification_rate"  # of the validation, the larger the better
+    sources: str = ""  # what it learns from, so that it cannot go on with something else
 
     def rate(self, step: int) -> float:
         """Factor on the learning rate at a step: warm up, hold, cool down."""
@@ -57,8 +58,10 @@ class TrainingConfig:
         return asdict(self)
 
 
-# What may change between a stop and a resume: where and how long, not what.
+# What may change between a stop and a resume: where and how long, not what. The warm-up and the
+# average of a short training depend on its length.
 _MAY_CHANGE = {"steps", "device", "workers", "patience", "save_every", "score"}
+_MAY_CHANGE |= {"warmup", "average_decay"}
 
 
 class Trainer:
@@ -166,7 +169,7 @@ class Trainer:
 
     def _end_epoch(self, losses: Row) -> None:
         """Validate, then write the state: killed in between, the epoch's end is done again."""
-        rate = self.config.learning_rate * self.config.rate(self.step)
+        rate = self.config.learning_rate * self.config.rate(self.step - 1)  # of the last step
         scores = self.on_save(self.averaged.module, self.step) or {}
         self.rows.append({"step": self.step, "learning_rate": rate} | losses | scores)
         if self._best() == len(self.rows) - 1:
