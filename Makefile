@@ -8,6 +8,8 @@ INSTALLED := .venv/installed
 DEMO := demo_out
 # Of the simulator: see docs/tutorial.md.
 SOURCES ?= ../shared/real
+# The command says this itself; other programs that load ONNX Runtime here must not report either.
+export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
 

@@ -214,6 +214,38 @@ sys.exit(main(sys.argv[1:]))
     assert (tmp_path / "qc" / "deepspine.html").exists()
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_no_library_touches_the_network_either(tmp_path):
+    """Seen by the system: no thread of any library makes a socket, as ONNX Runtime's reports would."""
+    trace = tmp_path / "trace.txt"
+    watch = ["strace", "-f", "-qq", "-e", "trace=%network", "-o", str(trace)]
+    if subprocess.run([*watch, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets no process be watched")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "CI"))}
+    done = subprocess.run(
+        [*watch, sys.executable, "-m", "deepspine_sct.cli.label", "-i", str(SCAN), "-c", "t2", "-v", "0"],
+        cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert trace.read_text() == ""
+
+
+def test_onnx_runtime_is_told_to_be_silent_before_it_is_loaded():
+    """The variable that it reads only once is set by the module that imports it, whoever imports that."""
+    code = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'onnxruntime':\n"
+        "            print(os.environ.get('ORT_DISABLE_TELEMETRY'))\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "import deepspine_sct.model.onnx_runtime"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert said.stdout.split() == ["1"]
+
+
 def test_the_page_fetches_nothing_and_obeys_no_name(tmp_path, monkeypatch):
     """Names from outside appear as data only, and the page's policy forbids every other script."""
     attack = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"

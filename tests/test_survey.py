@@ -102,5 +102,5 @@ def test_an_image_without_air_stays_whole():
     data = np.random.default_rng(0).uniform(0, 100, (5, 60, 50)).astype(np.float32)
     image = Volume(data, Grid(data.shape, body_in_air((0, 0, 0, 0)).grid.affine))
     assert without_air(image, slabs_of(image)).grid.shape == image.grid.shape
-    nothing = Volume(np.zeros((5, 30, 30), np.float32), image.grid)
+    nothing = Volume(np.zeros_like(data), image.grid)
     assert without_air(nothing, slabs_of(nothing)) is nothing

@@ -197,15 +197,22 @@ def _label_all(
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
-    from deepspine_sct.evaluation.explain import KINDS, write_explanation
+    from deepspine_sct.evaluation.explain import (
+        KINDS,
+        NO_ATTENTION,
+        has_attention,
+        write_explanation,
+    )
     from deepspine_sct.labeling.inference import Predictor
 
     predictor = Predictor.load(path, device=args.device)
     kinds = [kind for kind in KINDS if getattr(args, kind)]
+    attends = []
 
     def answer(case: TrueCase) -> "Points":
         volume, result = run_model(predictor, case, prepared=args.set is not None)
         points = result.labeling.points
+        attends.append(has_attention(result.prediction))
         for kind in kinds:
             file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +220,10 @@ def _label_all(
             write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
         return points
 
-    return ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)
+    answers = ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)
+    if args.attention and not any(attends):
+        print(f"Warning: {name}: {NO_ATTENTION}", file=sys.stderr)
+    return answers
 
 
 def write_report(

@@ -94,7 +94,8 @@ def render_map(image: Volume, shown: Volume, points_xyz: np.ndarray, title: str 
     low, high = np.percentile(background, (1, 99.5))
     aspect = row_mm / column_mm
     axes.imshow(background, cmap="gray", vmin=low, vmax=high, aspect=aspect)
-    low, high = np.percentile(colour, (1, 99.8))  # its own range, which the scale shows
+    seen = colour[colour > 0]  # the network did not look elsewhere
+    low, high = np.percentile(seen, (1, 99.8)) if seen.size else (0, 1)  # which the scale shows
     high = max(high, low + 1e-3)
     scale = axes.imshow(colour, cmap="inferno", vmin=low, vmax=high, aspect=aspect)
     figure.colorbar(scale, ax=axes, shrink=0.6)

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..errors import DeepspineError
 from ..image.extent import check_extent
-from ..image.grid import Grid
+from ..image.grid import Grid, round_index
 from ..image.preprocessing import canonical, normalise, without_margins
 from ..image.slab import SlabStack, pad_to_multiple
-from ..image.volume import Volume
+from ..image.volume import Volume, crop
 from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime, load_runtime
 from . import refinement
@@ -227,11 +227,10 @@ class Predictor:
         n_slabs = stack.grid.shape[0]
         coarse = coarse_slabs(n_slabs)
         slabs = stack.extract(coarse)
-        in_body = coarse[body(slabs.data)]
-        image = without_air(whole, slabs)
-        if in_body != coarse or image.grid.shape != whole.grid.shape:
-            coarse, stack = in_body, self._stack(image)
-            slabs = stack.extract(coarse)
+        coarse, image = coarse[body(slabs.data)], without_air(whole, slabs)
+        stack = self._stack(image)
+        low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
+        slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
         seconds["slabs"] = perf_counter() - started_s
         slabs, prediction = self._read(slabs, seconds)
         fine = slabs_around_spine(coarse, prediction.heatmaps, n_slabs)

@@ -73,7 +73,8 @@ class SkeletonPrior:
     """Standard deviations after which a deviation costs linearly, no longer quadratically."""
     elsewhere_cost: float = 3.0
     """Cost of a disc that is none of those asked for: of the discs that a scan shows, one in twenty
-    lies outside of the range that its user gives."""
+    lies outside of the range that its user gives (assumed). Were it infinite, a scan of T1 to T9 of
+    which the neck is asked for would be named as a neck."""
     pin_radius_mm: float = 10.0
     """A pin names the nearest candidate within this distance."""
     max_candidates: int = 40

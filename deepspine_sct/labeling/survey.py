@@ -60,10 +60,13 @@ def without_air(image: Volume, slabs: Volume) -> Volume:
         at = np.flatnonzero(shown.sum(axis=3 - axis).max(axis=0) >= SHOWN_PX)
         if len(at) == 0:
             return image
-        ends_px = np.zeros((2, 3))
-        ends_px[:, axis] = at[0] - 0.5, at[-1] + 0.5
-        ends = image.grid.to_index(slabs.grid.to_world(ends_px))[:, axis] + 0.5
-        low_ijk[axis], high_ijk[axis] = np.floor(ends[0]), np.ceil(ends[1])
+        faces_px = np.zeros((2, 3))
+        faces_px[:, axis] = at[0] - 0.5, at[-1] + 0.5
+        low, high = image.grid.to_index(slabs.grid.to_world(faces_px))[:, axis] + 0.5
+        if at[0] > 0:  # the outermost pixels need not reach the image's own faces
+            low_ijk[axis] = np.floor(low)
+        if at[-1] < shown.shape[axis] - 1:
+            high_ijk[axis] = np.ceil(high)
     return crop(image, low_ijk, high_ijk)
 
 

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ..errors import DeepspineError
 from .output import Maps
 from .seal import is_intact
+
+# From 1.29 on ONNX Runtime reports every process and network to its makers, unless this is said
+# before it is loaded. Scans and what is done to them are nobody else's business.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime as ort  # noqa: E402
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # noqa: E402
 
 FORMAT_VERSION = 1
 """Of the metadata in the file; raised where an older program would misread it."""
