@@ -38,8 +38,10 @@ lint: $(INSTALLED)
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
 
+# Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)
-	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 8000
+	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; about 3 hours on two cores (see docs/model_card.md)"
+	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 13000 -seed 0
 
 # With UPDATE=-update the outputs and pictures of this run go into docs/tutorial.md.
 tutorial: $(INSTALLED)
@@ -54,7 +56,8 @@ bench: $(INSTALLED)
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
 
-# Five thousand hostile inputs, and 200 kills: see docs/safety.md.
+# Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
+# in docs/safety.md.
 fuzz: $(INSTALLED)
 	$(PY) benchmarks/fuzz.py
 

@@ -12,19 +12,26 @@ from accuracy_cases import Scan, real_scans, simulated_scans
 from reliability import Pairs, draw_reliability, print_reliability, print_sure, reliability
 from tqdm import tqdm
 
+from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.metrics import CaseScore, confidence_interval, score_case, summarise
 from deepspine_sct.evaluation.overlay import draw_overlay
 from deepspine_sct.labeling.baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
+from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.heatmap import find_candidates
 from deepspine_sct.labeling.inference import THRESHOLD, Predictor
 from deepspine_sct.training.atlas import build_atlas
 
+FAILED = 3  # missed discs from which on a simulated scan is pictured
 METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")
 
 
 def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, CaseScore], dict]:
     """Label one scan in every way; return the scores and the confidences of our way."""
-    result = predictor.predict(scan.volume)
+    try:
+        result = predictor.predict(scan.volume)
+    except DeepspineError as error:  # a scan that is refused has lost all of its discs
+        refused = {"labeling": Labeling(warnings=[str(error)]), "discs": [], "levels": None}
+        return dict.fromkeys(METHODS, score_case({}, scan.truth)), refused
     candidates = find_candidates(result.prediction, THRESHOLD)
     points = {
         "ours": result.labeling.points,
@@ -81,12 +88,12 @@ def print_methods(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
 
 def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
     """Print and draw what confidence is worth, on the evaluation sites and at every coverage."""
-    found = {kind: {what: reliability(pairs) for what, pairs in of.items()} for kind, of in said.items()}
+    found = {kind: {what: reliability(pairs) for what, pairs in of.items() if pairs} for kind, of in said.items()}
     for kind in ("simulated, all", *(k for k in found if "evaluation" in k)):
         for what, result in found.get(kind, {}).items():
             print_reliability(f"Confidence of {what}, {kind}", result)
-    judged = {k: f for k, f in found.items() if "simulated" in k or "evaluation" in k}
-    print_sure({f"{what}, {kind}": f[what] for what in ("discs", "levels") for kind, f in judged.items()})
+    judged = {k: found[k] for k in sorted(found) if "simulated" in k or "evaluation" in k}
+    print_sure({f"{what}, {kind}": f[what] for what in ("discs", "levels") for kind, f in judged.items() if what in f})
     draw_reliability(
         folder / "reliability.png",
         {k.removeprefix("simulated, ").replace(" of the spine", ""): f["discs"] for k, f in judged.items()},
@@ -95,7 +102,7 @@ def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
 
 
 def main() -> int:
-    """Run everything and write ``-o``: scores.csv, summary.json and one overlay a real scan."""
+    """Run everything and write ``-o``: scores.csv, summary.json, and an overlay of every real scan and of failures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-data", type=Path, default=Path("../shared/real"), help="real scans and templates")
     parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
@@ -123,13 +130,15 @@ def main() -> int:
             scores[scan.group][method].append(case)
         for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
             said[kind]["discs"] += said_here["discs"]
-            said[kind]["levels"].append(said_here["levels"])
+            said[kind]["levels"] += [said_here["levels"]] if said_here["levels"] else []
+        labeling = said_here["labeling"]
         rows.append({"scan": scan.name, "group": scan.group, "found": len(cases["ours"].found),
                      "missed": len(cases["ours"].missed), "false": len(cases["ours"].false),
-                     "shift": cases["ours"].shift, "level_confidence": f"{said_here['levels'][0]:.3f}"})  # fmt: skip
-        if args.overlays and not scan.complete:
-            draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, said_here["labeling"].discs,
-                         scan.truth, scan.name)  # fmt: skip
+                     "shift": cases["ours"].shift,
+                     "level_confidence": f"{labeling.level_confidence:.3f}",
+                     "warnings": " ".join(labeling.warnings)})  # fmt: skip
+        if args.overlays and (not scan.complete or len(cases["ours"].missed) >= FAILED):
+            draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, labeling.discs, scan.truth, scan.name)
     print_table(scores)
     print_methods({g: m for g, m in scores.items() if g.startswith("real")})
     summary = {g: summarise(m["ours"]) for g, m in scores.items()}

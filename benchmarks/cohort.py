@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("-size", choices=("full", "small"), default="full")
     parser.add_argument("-kills", type=int, default=20, help="random moments (default: 20)")
     parser.add_argument("-rounds", type=int, default=3, help="of the speed comparison (default: 3)")
+    parser.add_argument("-volumes", type=int, default=30, help="of the speed comparison (default: 30)")
     parser.add_argument("-model", type=Path, help="network (default: the installed one)")
     parser.add_argument("-sources", type=Path, default=ROOT.parent / "shared" / "real")
     parser.add_argument("-ofolder", type=Path, default=ROOT / "cohort_out")

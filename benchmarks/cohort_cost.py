@@ -16,12 +16,12 @@ from deepspine_sct.model.runtime import load_runtime
 from deepspine_sct.training.bids import CONTRASTS
 
 SUFFIXES = tuple(CONTRASTS.values())
-MANY = (1000, 10_000)
+MANY = (1000, 5000)
 
 
 def speed(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
     """One call a scan after the other, each on all cores, against one and two workers, in turns."""
-    chosen = [image for image in images(data) if image not in broken][:30]
+    chosen = [image for image in images(data) if image not in broken][: args.volumes]
     subset = fresh(args.ofolder / "subset")
     for image in chosen:
         (subset / image).parent.mkdir(parents=True, exist_ok=True)

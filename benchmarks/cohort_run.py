@@ -17,6 +17,13 @@ ENVIRONMENT = os.environ | {
 }
 LIMITS = ["--timeout", "20", "--memory", "3", "--qc", "-v", "1"]
 
+# A process counts the memory of the one it was forked from as its own: that must be a small one.
+_METER = """\
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)"""
+
 
 def run(data: Path, target: Path, *arguments: str) -> tuple[int, float, str]:
     """Label a data set; return the exit status, wall time [s] and what was said."""
@@ -39,11 +46,13 @@ def measured(command: list[str]) -> tuple[float, float, float]:
     The peak is that of the largest process among them.
     """
     started_s = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # it cannot be waited for again
-    assert process.returncode == 0, command
-    return time.perf_counter() - started_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    meter = subprocess.run(
+        [sys.executable, "-I", "-c", _METER, *command],
+        cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    wall_s = time.perf_counter() - started_s
+    cpu_s, peak_mb = map(float, meter.stdout.split())
+    return wall_s, cpu_s, peak_mb
 
 
 def fresh(folder: Path) -> Path:

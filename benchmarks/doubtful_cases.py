@@ -19,6 +19,8 @@ TURNS = {"superior and inferior": (1,), "anterior and posterior": (2,), "both": 
 """Axes of a (L, I, P) image along which a wrong header reverses it."""
 MANY = 20
 """Images of each kind that chance decides on."""
+THICK_MM = (3.2, 4, 6, 8)
+"""Axial and coronal slices to make of sagittal ones, as near as whole slices come."""
 BESIDE_MM = 30.0
 """What lies farther in front of all discs of a neck, or behind them, is no spine."""
 
@@ -108,9 +110,9 @@ def badly_sliced(real: Path) -> Iterator[Doubtful]:
         scans["real lumbar T2w"] = real / "volumes" / "t2_lumbar"
     for name, stem in scans.items():
         volume, truth = _scan(stem)
-        for n_mm in (3, 4, 6, 8):
-            for plane, axis in (("axial", 1), ("coronal", 2)):
-                thick = _thick(volume, axis, n_mm)
+        for plane, axis in (("axial", 1), ("coronal", 2)):
+            for n in sorted({round(mm / volume.grid.zooms_mm[axis]) for mm in THICK_MM}):
+                thick = _thick(volume, axis, n)
                 kind = f"{name}, {plane} slices of {thick.grid.zooms_mm[axis]:.1f} mm"
                 yield Doubtful(kind, thick, truth)
         for first, second, names in ((1, 2, "height and depth"), (0, 1, "height and width")):
@@ -152,9 +154,8 @@ def _knee(rng: np.random.Generator) -> Volume:
     return _sagittal(image + 0.03 * rng.normal(size=(9, 80, 80)))
 
 
-def _thick(volume: Volume, axis: int, slice_mm: float) -> Volume:
-    """Average neighbouring slices along an axis, as many as come next to a thickness."""
-    n = max(1, round(slice_mm / volume.grid.zooms_mm[axis]))
+def _thick(volume: Volume, axis: int, n: int) -> Volume:
+    """Average n neighbouring slices along an axis."""
     data = np.moveaxis(volume.data, axis, 0)
     data = data[: len(data) // n * n].reshape(-1, n, *data.shape[1:]).mean(axis=1, dtype=np.float32)
     data = np.moveaxis(data, 0, axis)

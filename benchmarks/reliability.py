@@ -8,6 +8,7 @@ from deepspine_sct.image.atomic import atomic_path
 
 BINS = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
 SURE = 0.9
+COLUMNS = 5  # of the diagram
 
 Pairs = list[tuple[float, bool]]  # what was said, and whether it was right
 
@@ -59,8 +60,11 @@ def draw_reliability(path: Path, found: dict[str, dict]) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(found), figsize=(3.2 * len(found), 3.4), squeeze=False, sharey=True)
-    for axis, (title, f) in zip(axes[0], found.items(), strict=True):
+    rows = -(-len(found) // COLUMNS)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=(3 * COLUMNS, 3.4 * rows), squeeze=False)
+    for axis in axes.flat[len(found) :]:
+        axis.axis("off")
+    for axis, (title, f) in zip(axes.flat, found.items(), strict=False):
         said, right, n = (np.array([b[k] for b in f["bins"]]) for k in (3, 4, 2))
         axis.plot([0, 1], [0, 1], color="0.7", lw=1)
         axis.plot(said, right, color="tab:blue", lw=1)
@@ -68,7 +72,8 @@ def draw_reliability(path: Path, found: dict[str, dict]) -> None:
         axis.set(title=f"{title}\nECE {f['expected_calibration_error']:.3f}, n {f['n']}", xlabel="confidence")
         axis.set(xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         axis.title.set_fontsize(9)
-    axes[0, 0].set_ylabel("share that is right")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("share that is right")
     figure.tight_layout()
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")

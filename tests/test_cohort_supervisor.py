@@ -51,6 +51,14 @@ def test_one_process_labels_all_scans_when_nothing_happens(tmp_path):
         assert set(outcome.seconds) == {"read", "network"}
 
 
+def test_a_workers_memory_is_its_own(tmp_path):
+    """Not that of the process which started it, large as its list of scans may be."""
+    ballast = b"x" * 2**29
+    job, scans = prepare(tmp_path, "a")
+    (outcome,) = label_all(job, scans).values()
+    assert 20 < outcome.peak_mb < len(ballast) / 2**20
+
+
 def test_a_poisoned_scan_fails_alone_with_its_reason(tmp_path):
     """Crash, hang, memory and bug, each between good scans that are labelled."""
     poison = {

@@ -11,6 +11,7 @@ import pytest
 from browser import CHROMIUM, NO_CHROMIUM, PNG, Browser
 
 from deepspine_sct.evaluation.page import add_entry, default_identity, render_page
+from deepspine_sct.image.atomic import PREFIX
 
 IDENTITY = {"dataset": "lab", "subject": "sub-01", "contrast": "anat"}
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
@@ -137,6 +138,21 @@ def test_files_of_others_are_left_alone(tmp_path):
     add_entry(tmp_path, IDENTITY, make_report(), {})
     assert (tmp_path / "index.html").read_text() == "SCT's"
     assert list((tmp_path / "_json").iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    """A folder of pictures without an entry goes; entries, and folders that are not ours, stay."""
+    kept = add_entry(tmp_path, IDENTITY, make_report(), {"overlay": b"PNG"})
+    entries = kept.parent
+    left = entries / "2026_01_02_030405.000006"
+    left.mkdir()
+    (left / f"{PREFIX}0badc0de-1-overlay.png").write_bytes(b"half")
+    foreign = entries / "my notes"
+    foreign.mkdir()
+    add_entry(tmp_path, IDENTITY, make_report(), {"overlay": b"PNG"})
+    assert not left.exists() and foreign.is_dir()
+    assert (kept / "overlay.png").read_bytes() == b"PNG"
+    assert len(list(entries.glob("*.json"))) == 2
 
 
 def _add_five(folder: Path, writer: int) -> None:

@@ -66,10 +66,19 @@ def test_nothing_is_renamed_and_far_candidates_do_not_count():
     """Names, confidences, warnings and a disc without a near candidate stay as they were."""
     grid = oblique_grid()
     labeling = labeling_at(grid, [(4, 30, 50), (4, 40, 50)])
-    moved = refine(labeling, candidates_at(grid, [(4, 33, 50), (4, 40, 51)]), grid)
+    moved = refine(labeling, candidates_at(grid, [(4, 24, 50), (4, 40, 51)]), grid)
     assert [(d.value, d.confidence) for d in moved.discs] == [(3, 0.5), (4, 0.6)]
     assert (moved.level_confidence, moved.level_margin, moved.warnings) == (0.8, 2.0, ["kept"])
-    np.testing.assert_array_equal(moved.discs[0].xyz_mm, labeling.discs[0].xyz_mm)  # 6 mm away
+    np.testing.assert_array_equal(moved.discs[0].xyz_mm, labeling.discs[0].xyz_mm)  # 12 mm away
+
+
+def test_two_looks_that_disagree_cost_confidence_unless_the_user_named_the_disc():
+    """A second candidate 4 to 10 mm away, and no nearer one, takes a tenth; a named disc keeps what it has."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(4, 30, 50), (4, 60, 50), (4, 90, 50)])  # values 3, 4 and 5
+    second = candidates_at(grid, [(4, 33, 50), (4, 61, 50), (4, 93, 50)])  # 6, 2 and 6 mm away
+    doubted = refine(labeling, second, grid, named=[5])
+    assert [d.confidence for d in doubted.discs] == pytest.approx([0.45, 0.6, 0.7])
 
 
 def test_without_candidates_all_stays():

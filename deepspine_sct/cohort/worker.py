@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from multiprocessing.connection import Connection
@@ -135,8 +135,15 @@ def _attempt(job: Job, scan: Scan, reading: Future, predictor: Predictor, label:
         outcome = Outcome(relative(scan), FAILED, reason)
     except Exception as error:
         return Broken(_reason(job, error))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return replace(outcome, peak_mb=round(peak / (2**20 if sys.platform == "darwin" else 2**10)))
+    return replace(outcome, peak_mb=round(_peak_mb()))
+
+
+def _peak_mb() -> float:
+    """Most memory that this process has used [MiB]."""
+    with suppress(OSError, ValueError):  # Linux's ru_maxrss counts the process that this one was forked from
+        _, _, high_water = Path("/proc/self/status").read_text().partition("VmHWM:")
+        return int(high_water.partition("kB")[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ can be moved as a whole. SCT's own report may live in the same folder; its files
 import base64
 import hashlib
 import json
+import re
+import shutil
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -20,6 +22,7 @@ from deepspine_sct.image.lock import locked
 
 PAGE_NAME = "deepspine.html"
 ENTRIES_NAME = "deepspine"
+_PLACE = re.compile(r"\d{4}_\d\d_\d\d_\d{6}\.\d{6}")  # as `_free_place` names it
 
 
 def default_identity(image: str | Path) -> dict[str, str]:
@@ -76,6 +79,7 @@ def add_entry(
     entries = folder / ENTRIES_NAME
     entries.mkdir(parents=True, exist_ok=True)
     with locked(entries / ".lock"):
+        _remove_abandoned(entries)
         place, when = _free_place(entries, when or datetime.now())
         entry = {
             **identity,
@@ -172,6 +176,14 @@ def _damaged(path: Path) -> dict:
         "id": path.stem, "damaged": True, **words, **numbers,
         "file": fault[0], "warnings": fault, "pictures": {}, "discs": [],
     }  # fmt: skip
+
+
+def _remove_abandoned(entries: Path) -> None:
+    """Remove the pictures of killed writers, which have no entry. Call it under the lock."""
+    for place in entries.iterdir():
+        has_entry = place.with_name(f"{place.name}.json").exists()
+        if _PLACE.fullmatch(place.name) and not has_entry and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _free_place(entries: Path, when: datetime) -> tuple[Path, datetime]:

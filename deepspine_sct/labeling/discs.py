@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -68,20 +69,31 @@ class Labeling:
         """World RAS+ position (3,) [mm] of each disc value, superior to inferior."""
         return {disc.value: disc.xyz_mm for disc in self.discs}
 
-    def within(self, grid: Grid, keep: Collection[int] = ()) -> Labeling:
-        """Drop the discs whose tip lies beyond an image.
+    def within(self, grid: Grid, tip_sd_mm: float, keep: Collection[int] = ()) -> Labeling:
+        """Drop the discs whose tip lies beyond an image, and doubt those at its border.
 
-        The network tells from half a disc at the border where the whole one is. Beside the left and
-        the right border the disc itself is in the image, and stays.
+        The network tells from half a disc at the border where the whole one is, but a tip is found
+        with an error: near the border it may lie on either side. The confidence in a disc includes
+        that it is in the image. Beyond the left and the right border a disc stays: a slab shows it.
 
         Parameters
         ----------
         grid : Grid
             Of the image, in (L, I, P).
+        tip_sd_mm : float
+            Standard deviation of a tip's position along one axis.
         keep : collection of int
-            Disc values that stay wherever they are.
+            Disc values that stay as they are, wherever that is.
         """
-        borders = np.array(grid.shape)[1:] - 0.5
-        ijk = {disc.value: grid.to_index(disc.xyz_mm)[1:] for disc in self.discs}
-        inside = {v for v, jk in ijk.items() if (jk >= -0.5).all() and (jk < borders).all()}
-        return replace(self, discs=[d for d in self.discs if d.value in inside or d.value in keep])
+        height_px, width_px = np.array(grid.shape)[1:]
+        discs = []
+        for disc in self.discs:
+            row, column = grid.to_index(disc.xyz_mm)[1:] + 0.5
+            to_border_px = min(row, height_px - row), min(column, width_px - column)
+            to_border_mm = float(np.min(to_border_px * grid.zooms_mm[1:]))
+            if disc.value in keep:
+                discs.append(disc)
+            elif to_border_mm >= 0:
+                inside = 0.5 * (1 + math.erf(to_border_mm / tip_sd_mm / math.sqrt(2)))
+                discs.append(replace(disc, confidence=disc.confidence * inside))
+        return replace(self, discs=discs)

@@ -132,11 +132,11 @@ class Predictor:
         check_extent(whole.grid)
         image, slabs, prediction = self._look(whole, seconds)
         labeling = self._order(prediction, seconds, threshold, values, pins, height)
-        labeling = self._refine(image, labeling, seconds)
+        named = [height.value] if height else pins or ()
+        labeling = self._refine(image, labeling, seconds, named)
         started_s = perf_counter()
         turned = partial(self._label_turned, slabs, prediction)
-        named = [height.value] if height else pins or ()
-        labeling = labeling.within(whole.grid, named)
+        labeling = labeling.within(whole.grid, self.prior.tip_sd_mm, named)
         labeling = judge_sampling(judge(labeling, turned, named), max(whole.grid.zooms_mm[1:]))
         seconds["plausibility"] = perf_counter() - started_s
         return Result(labeling, slabs, prediction, seconds)
@@ -190,7 +190,7 @@ class Predictor:
         seconds["ordering"] = perf_counter() - started_s
         return labeling
 
-    def _refine(self, image: Volume, labeling: Labeling, seconds: dict[str, float]) -> Labeling:
+    def _refine(self, image: Volume, labeling: Labeling, seconds: dict[str, float], named) -> Labeling:
         """Look at the discs again, on finer pixels."""
         if not labeling.discs:
             return labeling
@@ -199,7 +199,8 @@ class Predictor:
         stack = self._stack(near, refinement.PIXEL_MM)
         slabs = stack.extract(refinement.slabs_of_discs(stack.grid, labeling))
         _, prediction = self._read(slabs, {})
-        labeling = refinement.refine(labeling, find_candidates(prediction, THRESHOLD), image.grid)
+        second = find_candidates(prediction, THRESHOLD)
+        labeling = refinement.refine(labeling, second, image.grid, named)
         seconds["refinement"] = perf_counter() - started_s
         return labeling
 

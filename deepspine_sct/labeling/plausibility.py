@@ -22,8 +22,10 @@ LEAST_SCORE = 20.0
 THICK_MM = 3.0
 """Coarser than this in the sagittal plane, as across thick axial or coronal slices, a disc of 4 to
 10 mm is a matter of one or two voxels."""
-TURNED_FIT = 7.0
+TURNED_FIT = 8.5
 """A turned image must fit so well to be taken for the upright one."""
+TURNED_DISCS = 5
+"""And show so many discs: four thoracic ones look much the same either way up."""
 TURNED_ADVANTAGE = 1.25
 """It must also have this many times the merit of the image as the header presents it."""
 
@@ -86,7 +88,8 @@ def _refuse_reversed(
     labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling]
 ) -> None:
     turned = {axes: look_turned(axes) for axes in TURNS}
-    merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= TURNED_FIT}
+    fitting = {a: of for a, of in turned.items() if of.fit >= TURNED_FIT and len(of.discs) >= TURNED_DISCS}
+    merits = {axes: _merit(of) for axes, of in fitting.items()}
     best = max(merits, key=merits.get, default=None)
     if best is not None and merits[best] > TURNED_ADVANTAGE * _merit(labeling):
         raise DeepspineError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,12 @@ SAME_MM = 2.0
 REACH_MM = 4.0
 """From here on they are not. In between the second one counts less and less: a step would let a
 disc jump by 2 mm for a change of the image that cannot be seen."""
+NEXT_MM = 10.0
+"""Up to here the second look saw the same disc, but elsewhere; what is farther off is another."""
+DISAGREEMENT = 0.9
+"""Factor on the confidence in a disc that both looks see, each elsewhere: of 153 such discs with more
+than 0.9, 14 lay more than 5 mm off, against 22 of 2,509 others (30 simulated spines that score
+nothing else)."""
 
 
 def surroundings(image: Volume, labeling: Labeling) -> Volume:
@@ -39,7 +46,9 @@ def slabs_of_discs(stack: Grid, labeling: Labeling) -> range:
     return range(int(slabs.min()), int(slabs.max()) + 1)
 
 
-def refine(labeling: Labeling, candidates: Candidates, grid: Grid) -> Labeling:
+def refine(
+    labeling: Labeling, candidates: Candidates, grid: Grid, named: Collection[int] = ()
+) -> Labeling:
     """Move each disc up to half-way to the candidate of the second look that is the same disc.
 
     The mean of the two looks is nearer to the truth than either: on the slices of the training
@@ -54,24 +63,29 @@ def refine(labeling: Labeling, candidates: Candidates, grid: Grid) -> Labeling:
         Of the second look.
     grid : Grid
         Of the image, in (L, I, P).
+    named : collection of int
+        Discs that the user has named, which are not doubted.
 
     Returns
     -------
     Labeling
-        The same names and confidences.
+        The same names; less confidence where the two looks disagree.
     """
     if len(candidates) == 0:
         return labeling
-    return replace(labeling, discs=[_refined(disc, candidates, grid) for disc in labeling.discs])
+    discs = [_refined(disc, candidates, grid, disc.value in named) for disc in labeling.discs]
+    return replace(labeling, discs=discs)
 
 
-def _refined(disc: Disc, candidates: Candidates, grid: Grid) -> Disc:
+def _refined(disc: Disc, candidates: Candidates, grid: Grid, named: bool) -> Disc:
     disc_ijk = grid.to_index(disc.xyz_mm)
     offsets = grid.to_index(candidates.xyz_mm) - disc_ijk
     offsets[:, 0] = 0
     away_mm = np.linalg.norm(offsets * grid.zooms_mm, axis=1)
     nearest = away_mm.argmin()
     share = 0.5 * np.clip((REACH_MM - away_mm[nearest]) / (REACH_MM - SAME_MM), 0, 1)
-    if share == 0:
+    if share == 0 and (named or away_mm[nearest] > NEXT_MM):
         return disc
+    if share == 0:
+        return replace(disc, confidence=DISAGREEMENT * disc.confidence)
     return replace(disc, xyz_mm=grid.to_world(disc_ijk + share * offsets[nearest]))
