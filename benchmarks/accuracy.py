@@ -96,7 +96,7 @@ def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
     print_sure({f"{what}, {kind}": f[what] for what in ("discs", "levels") for kind, f in judged.items() if what in f})
     draw_reliability(
         folder / "reliability.png",
-        {k.removeprefix("simulated, ").replace(" of the spine", ""): f["discs"] for k, f in judged.items()},
+        {k.replace(" of the spine", ""): f["discs"] for k, f in judged.items()},
     )
     return found
 

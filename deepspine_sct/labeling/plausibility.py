@@ -75,7 +75,12 @@ def judge(
     if labeling.fit >= DOUBTFUL_FIT or (named and labeling.score >= LEAST_SCORE):
         return labeling
     if not named and labeling.score < LEAST_SCORE:
-        return Labeling(warnings=["no disc found: nothing in the image looks like a spine"])
+        return Labeling(
+            warnings=[
+                "no disc found: nothing in the image looks like a spine; if it shows one, name a"
+                " disc with -initlabel or -initz"
+            ]
+        )
     return _doubt(
         labeling,
         1.0 if named else 0.5 * max(labeling.fit, 0) / DOUBTFUL_FIT,
