@@ -71,7 +71,7 @@ class Judge:
             message = str(error).split(";")[0]
             return Answer("reversed" if "contradicts" in message else "refused", message, fit=self._fit)
         if not labeling.discs:
-            return Answer("no disc", labeling.warnings[0], fit=self._fit)
+            return Answer("no disc", labeling.warnings[0].split(";")[0], fit=self._fit)
         word = "confident" if labeling.level_confidence >= SURE else "unsure"
         if labeling.level_confidence < self.first.level_confidence:
             word = "doubted"
@@ -93,8 +93,8 @@ def ask_all(judge: Judge, cases: Iterator[Doubtful]) -> int:
         if case.truth:
             near = [np.linalg.norm(xyz - case.truth[v]) for v, xyz in answer.points.items() if v in case.truth]
             errors_mm[case.kind] += near
-    print(f"\n{'image':40} {'n':>3}  {'answers':28} {'highest':>10}  what it says most often")
-    print(f"{'':40} {'':>3}  {'':28} {'confidence':>10}")
+    print(f"\n{'image':42} {'n':>3}  {'answers':28} {'highest':>10}  what it says most often")
+    print(f"{'':42} {'':>3}  {'':28} {'confidence':>10}")
     for kind, given in answers.items():
         counts = Counter(answer.word for answer in given)
         words = ", ".join(f"{word} {n}" for word, n in counts.most_common())
@@ -102,7 +102,7 @@ def ask_all(judge: Judge, cases: Iterator[Doubtful]) -> int:
         if errors_mm[kind]:
             says += f"; {np.mean(np.array(errors_mm[kind]) < 5):.0%} of the names right within 5 mm"
         confidence = max(answer.confidence for answer in given)
-        print(f"{kind:40} {len(given):3d}  {words:28} {confidence:10.2f}  {says}")
+        print(f"{kind:42} {len(given):3d}  {words:28} {confidence:10.2f}  {says}")
     return sum(answer.word == "confident" for given in answers.values() for answer in given)
 
 

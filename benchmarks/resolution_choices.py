@@ -48,7 +48,7 @@ def measure(predictor: Predictor, scans: list[Scan], working_mm: float, second_m
     pixel_mm, refinement.PIXEL_MM = refinement.PIXEL_MM, second_mm or refinement.PIXEL_MM
     look_again = predictor._refine
     if second_mm is None:
-        predictor._refine = lambda image, labeling, seconds: labeling
+        predictor._refine = lambda image, labeling, seconds, named: labeling
     cases: dict[str, list] = {}
     started_s = process_time()
     for scan in scans:

@@ -78,8 +78,10 @@ def test_a_segmentation_beside_the_discs_is_named(in_folder, predictor, capsys):
     affine = seg.affine.copy()
     affine[:3, 3] += 82 * affine[:3, 0] / np.linalg.norm(affine[:3, 0])
     nib.save(nib.Nifti1Image(np.asarray(seg.dataobj), affine), "far.nii")
+    before = set(in_folder.rglob("*"))
     assert run("-s", "far.nii") == 1
     assert "far.nii: the segmented cord runs" in capsys.readouterr().err
+    assert set(in_folder.rglob("*")) == before
 
 
 def test_straighten_2_looks_twice_without_sct(in_folder, predictor):

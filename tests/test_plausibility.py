@@ -12,7 +12,15 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.inference import Predictor
-from deepspine_sct.labeling.plausibility import CONVINCING_FIT, DOUBTFUL_FIT, THICK_MM, TURNS, judge, judge_sampling
+from deepspine_sct.labeling.plausibility import (
+    CONVINCING_FIT,
+    DOUBTFUL_FIT,
+    RIVAL_FIT,
+    THICK_MM,
+    TURNS,
+    judge,
+    judge_sampling,
+)
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
@@ -42,7 +50,18 @@ def test_a_convincing_spine_is_not_looked_at_again():
 def test_a_fair_spine_stays_as_it_is():
     """Between doubtful and convincing, and better than any turned image, nothing changes."""
     fair = labeling(DOUBTFUL_FIT + 0.5)
-    assert judge(fair, turned(SI=DOUBTFUL_FIT + 0.6, AP=3.0)) is fair
+    assert judge(fair, turned(SI=RIVAL_FIT - 0.1, AP=3.0)) is fair
+    good = labeling(9.5)
+    assert judge(good, turned(SI=RIVAL_FIT + 0.1)) is good
+
+
+def test_a_spine_that_looks_the_same_turned_over_is_doubted():
+    """Neither way up is better by far: half of the confidence, and the reason before all else."""
+    either = judge(labeling(9.0), turned(SI=9.1))
+    assert [disc.confidence for disc in either.discs] == [0.49] * 8 and either.level_confidence == 0.48
+    assert either.warnings[0].startswith("the image may be upside down") and either.warnings[1:] == ["a gap"]
+    known = labeling(9.0)
+    assert judge(known, turned(SI=9.1), [3]) is known
 
 
 @pytest.mark.parametrize(

@@ -19,50 +19,45 @@ if TYPE_CHECKING:
     from deepspine_sct.image.straight import Straight
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.inference import Result
+    from deepspine_sct.sct.levels import CordLabels
 
 THROUGH_SCT, BY_OWN_DISCS = 1, 2
 """Values of -straighten besides 0."""
 
 
-def write_cord(
-    args: Namespace,
-    outputs: Outputs,
-    cord: Volume,
-    image: Grid,
-    voxels: Mapping[int, Sequence[int]],
-) -> list[str]:
-    """Write the labeled cord and the discs on its middle line.
+def label_segmentation(
+    args: Namespace, cord: Volume, image: Grid, voxels: Mapping[int, Sequence[int]]
+) -> CordLabels:
+    """Label the cord, before anything is written.
 
     Parameters
     ----------
     args : Namespace
         With `s`, the segmentation's name.
-    outputs : Outputs
-        Where to.
     cord : Volume
         The segmentation.
     image : Grid
         Grid of the image.
     voxels : mapping of int to (3,) sequence of int
-        Voxel of the image that each disc was written to: SCT works from the same.
-
-    Returns
-    -------
-    list of str
-        Warnings.
+        Voxel of the image that each disc is written to: SCT works from the same.
 
     Raises
     ------
     DeepspineError
-        When the segmentation lies beside the discs or a file cannot be written.
+        When the segmentation lies beside the discs.
     """
-    from deepspine_sct.image.nifti import write_volume
     from deepspine_sct.sct.levels import label_cord
 
     try:
-        labels = label_cord(cord, {v: image.to_world(ijk) for v, ijk in voxels.items()})
+        return label_cord(cord, {v: image.to_world(ijk) for v, ijk in voxels.items()})
     except DeepspineError as error:
         raise DeepspineError(f"{args.s}: {error}") from error
+
+
+def write_cord(args: Namespace, outputs: Outputs, labels: CordLabels) -> list[str]:
+    """Write the labeled cord and the discs on its middle line; return the warnings on them."""
+    from deepspine_sct.image.nifti import write_volume
+
     write_volume(outputs.levels, labels.levels, like=args.s)
     write_volume(outputs.cord_discs, labels.discs, like=args.s)
     return labels.warnings

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.cord import BY_OWN_DISCS, make_straight, write_cord
+from deepspine_sct.cli.cord import BY_OWN_DISCS, label_segmentation, make_straight, write_cord
 from deepspine_sct.cli.label_arguments import get_parser
 from deepspine_sct.cli.outputs import Outputs, picture_of, plan_outputs
 from deepspine_sct.cli.parser import run, say
@@ -55,7 +55,7 @@ def label(args: Namespace) -> None:
         When the image holds no disc; no file is written.
     """
     give_numpy_one_thread()
-    from deepspine_sct.image.nifti import read_volume, write_discs
+    from deepspine_sct.image.nifti import place_discs, read_volume, write_discs
     from deepspine_sct.sct.levels import read_cord
 
     outputs = plan_outputs(args)
@@ -78,8 +78,11 @@ def label(args: Namespace) -> None:
     seconds |= result.seconds
 
     started_s = perf_counter()
+    # All that can be refused is refused before the first file is written.
+    voxels = place_discs(outputs.discs, volume.grid, result.labeling.points)
+    labels = cord and label_segmentation(args, cord, volume.grid, voxels)
     outputs.discs.parent.mkdir(parents=True, exist_ok=True)
-    voxels = write_discs(outputs.discs, volume.grid, result.labeling.points, like=args.i)
+    write_discs(outputs.discs, volume.grid, result.labeling.points, like=args.i)
     seconds["write"] = perf_counter() - started_s
 
     report = describe(args, outputs, predictor.checksum, result, voxels, seconds)
@@ -87,8 +90,8 @@ def label(args: Namespace) -> None:
         from deepspine_sct.evaluation.explain import NO_ATTENTION, has_attention
 
         report["warnings"] += [] if has_attention(result.prediction) else [NO_ATTENTION]
-    if cord is not None:
-        report["warnings"] += write_cord(args, outputs, cord, volume.grid, voxels)
+    if labels is not None:
+        report["warnings"] += write_cord(args, outputs, labels)
     write_extras(args, outputs, volume, straight, result, report)
     if outputs.qc:
         from deepspine_sct.cli.quality import add_to_report

@@ -129,9 +129,7 @@ def write_discs(
     """
     path = Path(path)
     check_suffix(path)
-    voxels = _place(path, grid, points)
-    if not voxels:
-        raise NoDiscFound(f"{path}: not written, as no disc lies within the image")
+    voxels = place_discs(path, grid, points)
     data = np.zeros(grid.shape, dtype=np.uint8, order="F")  # as in the file: saves turning it
     for value, ijk in voxels.items():
         data[ijk] = value
@@ -176,8 +174,10 @@ def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
         nib.save(image, temporary)
 
 
-def _place(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple]:
-    """Voxel of each disc that lies on the grid, no two the same."""
+def place_discs(
+    path: Path, grid: Grid, points: Mapping[int, np.ndarray]
+) -> dict[int, tuple[int, int, int]]:
+    """Voxel of each disc as `write_discs` writes it, or refuses to; no two the same."""
     last = np.array(grid.shape) - 1
     down = np.array([{"I": 1, "S": -1}.get(code, 0) for code in grid.axcodes])
     voxels = {}
@@ -197,6 +197,8 @@ def _place(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int
                 f" ({disc_name(value)}) apart from the one above; resample the image"
             )
         voxels[value] = free[0]
+    if not voxels:
+        raise NoDiscFound(f"{path}: not written, as no disc lies within the image")
     return voxels
 
 

@@ -28,6 +28,11 @@ TURNED_DISCS = 5
 """And show so many discs: four thoracic ones look much the same either way up."""
 TURNED_ADVANTAGE = 1.25
 """It must also have this many times the merit of the image as the header presents it."""
+RIVAL_FIT = 7.0
+"""A turned image that fits so well, """
+RIVAL_SHARE = 0.95
+"""and has this share of the image's merit, makes its discs doubtful: it is below 0.8 for upright spines,
+above 1.1 for reversed ones."""
 
 TURNS = {
     (1,): "superior and inferior",
@@ -70,10 +75,16 @@ def judge(
     """
     if not labeling.discs or labeling.fit >= CONVINCING_FIT:
         return labeling
-    if not named:
-        _refuse_reversed(labeling, look_turned)
+    rival = 0.0 if named else _best_rival(labeling, look_turned)
     if labeling.fit >= DOUBTFUL_FIT or (named and labeling.score >= LEAST_SCORE):
-        return labeling
+        if rival <= RIVAL_SHARE * _merit(labeling):
+            return labeling
+        return _doubt(
+            labeling,
+            0.5,
+            "the image may be upside down or back to front: turned over it looks as much like a"
+            " spine; check every disc by eye",
+        )
     if not named and labeling.score < LEAST_SCORE:
         return Labeling(
             warnings=[
@@ -89,18 +100,20 @@ def judge(
     )
 
 
-def _refuse_reversed(
+def _best_rival(
     labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling]
-) -> None:
+) -> float:
+    """Merit of the turned image that is most like a spine; refuses where that is so by far."""
     turned = {axes: look_turned(axes) for axes in TURNS}
-    fitting = {a: of for a, of in turned.items() if of.fit >= TURNED_FIT and len(of.discs) >= TURNED_DISCS}
-    merits = {axes: _merit(of) for axes, of in fitting.items()}
-    best = max(merits, key=merits.get, default=None)
+    merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= RIVAL_FIT}
+    fitting = [a for a in merits if turned[a].fit >= TURNED_FIT and len(turned[a].discs) >= TURNED_DISCS]
+    best = max(fitting, key=merits.get, default=None)
     if best is not None and merits[best] > TURNED_ADVANTAGE * _merit(labeling):
         raise DeepspineError(
             f"the header contradicts the anatomy: {TURNS[best]} seem to be swapped; correct the"
             " orientation in the header, or name a disc with -initlabel if it is right"
         )
+    return max(merits.values(), default=0.0)
 
 
 def _merit(labeling: Labeling) -> float:
