@@ -9,6 +9,7 @@ each of them, and after the next complete run no temporary file may be left.
 import argparse
 import gzip
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -60,7 +61,8 @@ class Command:
         return [str(path) for path in files if not _is_whole(path, discs)]
 
     def _files(self) -> Iterator[Path]:
-        return (path for path in self.out.rglob("*") if path.is_file())
+        # Unlike Path.rglob, os.walk bears folders that the run removes meanwhile.
+        return (Path(folder, name) for folder, _, names in os.walk(self.out) for name in names)
 
 
 def _is_whole(path: Path, discs: bytes) -> bool:
