@@ -108,6 +108,7 @@ def main() -> int:
     parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
     parser.add_argument("-o", type=Path, default=Path("accuracy_out"), help="output folder")
     parser.add_argument("-n", type=int, default=60, help="simulated spines")
+    parser.add_argument("-first", type=int, default=0, help="number of the first one; others are other spines")
     parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
     args = parser.parse_args()
     if not args.data.is_dir():
@@ -120,7 +121,8 @@ def main() -> int:
     (args.o / "overlays").mkdir(parents=True, exist_ok=True)
     scans = list(real_scans(args.data))
     if args.n:
-        scans += simulated_scans(build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz"), args.n)
+        atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+        scans += simulated_scans(atlas, args.n, args.first)
     scores: dict = defaultdict(lambda: defaultdict(list))
     said: dict = defaultdict(lambda: {"discs": [], "levels": []})
     rows = []

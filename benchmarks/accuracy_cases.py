@@ -70,10 +70,10 @@ def real_scans(folder: Path) -> Iterator[Scan]:
         )
 
 
-def simulated_scans(atlas: Atlas, n: int) -> Iterator[Scan]:
+def simulated_scans(atlas: Atlas, n: int, first: int = 0) -> Iterator[Scan]:
     """Yield whole spines, each at every coverage (20 to 100 % of the way from C1 to S1), and each once more as it
     comes out of a bad scanner: cut, defaced, with dark ends."""
-    for i in range(n):
+    for i in range(first, first + n):
         family = ("t1", "t2", "t1_tse", "t2", "stir", "t2s")[i % 6]
         for partial, coverages in ((False, COVERAGES), (True, (1.0,))):
             rng = np.random.default_rng([SEED, i])

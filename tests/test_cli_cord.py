@@ -4,7 +4,7 @@ import fake_sct
 import nibabel as nib
 import numpy as np
 import pytest
-from fake_predictor import SHAPE, VOXELS, FakePredictor, known_discs, oblique_affine, write_scan
+from fake_predictor import SHAPE, VOXELS, oblique_affine, write_scan
 
 from deepspine_sct.cli import label
 
@@ -21,14 +21,6 @@ def in_folder(tmp_path, monkeypatch):
     cord[3:57, 25:30, 3:6] = 1
     nib.save(nib.Nifti1Image(cord, affine), tmp_path / "t2_seg.nii")
     return tmp_path
-
-
-@pytest.fixture
-def predictor(monkeypatch):
-    """Put a predictor that knows the discs in the place of the network."""
-    fake = FakePredictor(known_discs())
-    monkeypatch.setattr(label, "load_predictor", lambda args: fake)
-    return fake
 
 
 def run(*arguments: str) -> int:

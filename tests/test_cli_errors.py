@@ -23,14 +23,6 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def predictor(monkeypatch):
-    """Put a predictor that knows the discs in the place of the network."""
-    fake = FakePredictor(known_discs())
-    monkeypatch.setattr(label, "load_predictor", lambda args: fake)
-    return fake
-
-
 def files_in(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content; hidden ones and broken links as well."""
     return {

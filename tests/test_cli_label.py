@@ -28,14 +28,6 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def predictor(monkeypatch):
-    """Put a predictor that knows the discs in the place of the network."""
-    fake = FakePredictor(known_discs())
-    monkeypatch.setattr(label, "load_predictor", lambda args: fake)
-    return fake
-
-
 def run(*arguments: str) -> int:
     """Run the command on the scan."""
     return label.main(["-i", "t2.nii.gz", "-c", "t2", *arguments])

@@ -1,18 +1,14 @@
 """`make fuzz` in small: its cases find no fault, and it would find one."""
 
-import sys
 from pathlib import Path
 
+import fuzz_base
+import fuzz_cases
+import fuzz_run
 import pytest
+from fuzz import FAULTS
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
-
-import fuzz_base  # noqa: E402
-import fuzz_cases  # noqa: E402
-import fuzz_run  # noqa: E402
-from fuzz import FAULTS  # noqa: E402
-
-from deepspine_sct.cli import label  # noqa: E402
+from deepspine_sct.cli import label
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory on Linux")
 

@@ -1,13 +1,7 @@
 """The calibration figures of `make accuracy`, against a simulated forecaster of known quality."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
-
 from reliability import draw_reliability, reliability
 
 

@@ -5,24 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from templates import SOURCES, needs_templates
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.nifti import read_labels, read_volume
-from deepspine_sct.training.atlas import TISSUES, build_atlas
+from deepspine_sct.training.atlas import TISSUES
 from deepspine_sct.training.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.training.demo_scans import SCANS, write_scans
 from deepspine_sct.training.simulator import simulate
 from deepspine_sct.training.volume import VolumeSpec, simulate_cord, simulate_volume
 
-SOURCES = Path(__file__).resolve().parents[2] / "shared" / "real"
 DATA = Path(__file__).resolve().parents[1] / "data_test"
-needs_templates = pytest.mark.skipif(not SOURCES.is_dir(), reason="needs the PAM50 and ICBM templates")
-
-
-@pytest.fixture(scope="module")
-def atlas():
-    """The straight spine, built once."""
-    return build_atlas(SOURCES / "pam50", SOURCES / "head" / "icbm152_t1.nii.gz")
 
 
 @needs_templates

@@ -1,27 +1,18 @@
 """Spines with another number of vertebrae, and fused ones: what is painted and what is named."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
+from templates import needs_templates
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.training.atlas import build_atlas
 from deepspine_sct.training.contrast import random_contrast
 from deepspine_sct.training.simulator import simulate
 from deepspine_sct.training.tissue import paint
 from deepspine_sct.training.variants import COMMON, RATES, fused_variant, numbered, random_variant
 
-SOURCES = Path(__file__).resolve().parents[2] / "shared" / "real"
-needs_templates = pytest.mark.skipif(not SOURCES.is_dir(), reason="needs the PAM50 and ICBM templates")
 DOWN_MM = np.arange(500.013, -250.0, -0.05)  # never exactly on a disc
-
-
-@pytest.fixture(scope="module")
-def atlas():
-    """The straight spine, built once."""
-    return build_atlas(SOURCES / "pam50", SOURCES / "head" / "icbm152_t1.nii.gz")
 
 
 def vertebrae(variant) -> list[int]:

@@ -29,10 +29,10 @@ TURNED_DISCS = 5
 TURNED_ADVANTAGE = 1.25
 """It must also have this many times the merit of the image as the header presents it."""
 RIVAL_FIT = 7.0
-"""A turned image that fits so well, """
+"""A turned image must fit so well to make the discs doubtful."""
 RIVAL_SHARE = 0.95
-"""and has this share of the image's merit, makes its discs doubtful: it is below 0.8 for upright spines,
-above 1.1 for reversed ones."""
+"""It must also have this share of the image's merit, which is below 0.8 for upright spines and above
+1.1 for reversed ones."""
 
 TURNS = {
     (1,): "superior and inferior",
