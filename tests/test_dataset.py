@@ -1,11 +1,11 @@
 """The stream of samples: a function of seed and index alone, and true to its cases."""
 
-from pathlib import Path
 
 import numpy as np
 import phantom
 import pytest
 import torch
+from templates import needs_templates
 from torch.utils.data import DataLoader
 
 from deepspine_sct.image.grid import Grid
@@ -16,8 +16,6 @@ from deepspine_sct.training import simulator
 from deepspine_sct.training.dataset import SHAPES, SampleStream, mirror, to_sample
 from deepspine_sct.training.simulator import Case
 from deepspine_sct.training.slab_stack import FULL_MM, SILENT_MM, SlabStack, soften, stack_slabs
-
-SOURCES = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
 def stack(contrast: str = "T2w", seed: int = 0) -> SlabStack:
@@ -137,13 +135,9 @@ def test_a_stream_without_an_atlas_has_to_be_real():
         SampleStream(None, [stack()], 2, 10, seed=0, real_share=0.5)
 
 
-@pytest.mark.skipif(not SOURCES.is_dir(), reason="the simulator's sources are absent")
-def test_simulated_samples_repeat_themselves_and_obey_the_contrast():
+@needs_templates
+def test_simulated_samples_repeat_themselves_and_obey_the_contrast(atlas):
     """Same seed, same bytes; T1w and T2w streams differ."""
-    from deepspine_sct.training.atlas import build_atlas
-
-    pam50, head = SOURCES / "pam50", SOURCES / "head" / "icbm152_t1.nii.gz"
-    atlas = build_atlas(pam50, head, x_step_mm=8.0)
     one, two = (SampleStream(atlas, [], 2, 5, seed=1) for _ in range(2))
     assert equal(one[3], two[3])
     t1, t2 = (SampleStream(atlas, [], 2, 5, seed=1, families=(f,)) for f in ("t1", "t2"))

@@ -1,13 +1,13 @@
 """The quality-control page: every scan on it, from several processes, and tried in a browser."""
 
 import json
-import multiprocessing
 import time
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from at_once import run_at_once
 from browser import CHROMIUM, NO_CHROMIUM, PNG, Browser
 
 from deepspine_sct.evaluation.page import add_entry, default_identity, render_page
@@ -162,13 +162,7 @@ def _add_five(folder: Path, writer: int) -> None:
 
 def test_processes_do_not_lose_each_others_scans(tmp_path):
     """Four writers at once, five scans each: all twenty are on the page at the end."""
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_add_five, args=(tmp_path, n)) for n in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(timeout=60)
-        assert writer.exitcode == 0
+    run_at_once(_add_five, tmp_path, 4)
     names = {f"scan-{writer}-{turn}.nii" for writer in range(4) for turn in range(5)}
     assert {entry["file"] for entry in read(tmp_path).entries} == names
 

@@ -1,7 +1,6 @@
 """The entry in SCT's quality-control report: its form, its place, its lock; and SCT's own reading."""
 
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from at_once import run_at_once
 from browser import CHROMIUM, PNG, Browser
 
 from deepspine_sct.errors import DeepspineError
@@ -87,13 +87,7 @@ def _add_five(report: Path, writer: int) -> None:
 
 def test_processes_do_not_lose_each_others_entries(tmp_path):
     """Three writers at once, five entries each: all are in the list at the end."""
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_add_five, args=(tmp_path, n)) for n in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(timeout=60)
-        assert writer.exitcode == 0
+    run_at_once(_add_five, tmp_path, 3)
     names = {f"sub-{writer}-{turn}" for writer in range(3) for turn in range(5)}
     assert {entry["subject"] for entry in datasets(tmp_path)[1]} == names
 
