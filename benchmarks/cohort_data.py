@@ -43,11 +43,7 @@ _KINDS = (
 
 def image_names(n: int) -> Iterator[str]:
     """Yield the paths of n images below the data set."""
-    names = (
-        name.format(s=f"sub-{number + 1:04d}")
-        for number in range(n)
-        for name in _KINDS[number % len(_KINDS)]
-    )
+    names = (name.format(s=f"sub-{number + 1:04d}") for number in range(n) for name in _KINDS[number % len(_KINDS)])
     for _, name in zip(range(n), names, strict=False):
         yield name
 

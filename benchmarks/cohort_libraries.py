@@ -1,7 +1,7 @@
 """What it takes a BIDS library to list 4000 images; needs nothing but that library.
 
-    python -m venv libraries && libraries/bin/pip install pybids
-    libraries/bin/python benchmarks/cohort_libraries.py pybids
+python -m venv libraries && libraries/bin/pip install pybids
+libraries/bin/python benchmarks/cohort_libraries.py pybids
 """
 
 import json

@@ -95,8 +95,7 @@ def print_table(verdicts: list[Verdict]) -> None:
     print(f"\n{'inputs':28}" + "".join(f"{outcome:>10}" for outcome in OUTCOMES))
     for kind in [*kinds, None]:
         row = [
-            sum(n for (of, came), n in counts.items() if came == outcome and kind in (of, None))
-            for outcome in OUTCOMES
+            sum(n for (of, came), n in counts.items() if came == outcome and kind in (of, None)) for outcome in OUTCOMES
         ]
         print(f"{kind or f'all {len(verdicts)}':28}" + "".join(f"{n:10d}" for n in row))
     largest = max(verdicts, key=lambda verdict: verdict.grown_mb)

@@ -85,9 +85,7 @@ def _run(arguments: list[str], folder: Path) -> tuple[int, str, str, str]:
     return status, out.getvalue(), err.getvalue(), crash
 
 
-def judge(
-    case: Case, base: Base, folder: Path, status: int, err: str, added: list[str]
-) -> tuple[str, str]:
+def judge(case: Case, base: Base, folder: Path, status: int, err: str, added: list[str]) -> tuple[str, str]:
     """Tell a right answer or a clean refusal from the faults."""
     lines = err.splitlines()
     if status == 0:
@@ -132,9 +130,7 @@ def _judge_answer(case: Case, base: Base, folder: Path, added: list[str]) -> tup
     if case.image is not None:
         theirs = nib.load(case.image)
         corners = np.array([np.zeros(3), np.array(data.shape) - 1])
-        shift_mm = nib.affines.apply_affine(image.affine, corners) - nib.affines.apply_affine(
-            theirs.affine, corners
-        )
+        shift_mm = nib.affines.apply_affine(image.affine, corners) - nib.affines.apply_affine(theirs.affine, corners)
         if data.shape != theirs.shape[:3] or np.abs(shift_mm).max() > 0.1:
             return "wrong", f"grid differs from the image's by {np.abs(shift_mm).max():.3g} mm"
     if case.same_discs:

@@ -26,9 +26,7 @@ AIR = 0.03
 
 def window(volume: Volume, low: np.ndarray, high: np.ndarray, value: float = 0) -> Volume:
     """Cut or pad to the voxels from `low` to before `high`, which may lie outside."""
-    inside = tuple(
-        slice(max(0, a), min(n, b)) for a, b, n in zip(low, high, volume.data.shape, strict=True)
-    )
+    inside = tuple(slice(max(0, a), min(n, b)) for a, b, n in zip(low, high, volume.data.shape, strict=True))
     margins = [(max(0, -a), max(0, b - n)) for a, b, n in zip(low, high, volume.data.shape, strict=True)]
     data = np.pad(volume.data[inside], margins, constant_values=value)
     affine = volume.grid.affine.copy()

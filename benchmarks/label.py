@@ -111,9 +111,7 @@ def process_table(costs: Mapping[str, list[Cost]]) -> str:
     return table(head, rows)
 
 
-def stage_table(
-    stages: Mapping[str, list[dict[str, float]]], costs: Mapping[str, list[Cost]], floors: Mapping
-) -> str:
+def stage_table(stages: Mapping[str, list[dict[str, float]]], costs: Mapping[str, list[Cost]], floors: Mapping) -> str:
     """Two lines a scan: what each stage takes, and what it cannot get below [ms]."""
     names = list(dict.fromkeys(stage for runs in stages.values() for stage in runs[0]))
     start_s = median(cost.wall_s for cost in costs[LIBRARIES])
@@ -128,9 +126,7 @@ def stage_table(
 
 def network_table(floors: Mapping, original: Mapping) -> str:
     """What the network does for each scan, beside the original's one slice."""
-    rows = [
-        [name, str(scan["images"]), f"{scan['multiply_adds'] / 1e9:.1f}"] for name, scan in floors.items()
-    ]
+    rows = [[name, str(scan["images"]), f"{scan['multiply_adds'] / 1e9:.1f}"] for name, scan in floors.items()]
     rows.append(["original architecture", "1", f"{original['multiply_adds'] / 1e9:.1f}"])
     return table(["scan", "images", "multiply-adds [billion]"], rows)
 

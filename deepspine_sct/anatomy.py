@@ -24,8 +24,7 @@ DISC_VALUES = tuple(range(1, len(_VERTEBRAE) + 1))
 """Every disc value, superior to inferior."""
 
 DISC_NAMES = {1: "top of C1"} | {
-    value: f"{above}/{below}"
-    for value, above, below in zip(DISC_VALUES[1:], _VERTEBRAE, _VERTEBRAE[1:], strict=False)
+    value: f"{above}/{below}" for value, above, below in zip(DISC_VALUES[1:], _VERTEBRAE, _VERTEBRAE[1:], strict=False)
 }
 """Name of each disc: the vertebra above, a slash, the vertebra below."""
 

@@ -45,9 +45,7 @@ def run_blocks(text: str, folder: Path) -> str:
 
 def _run(commands: str, folder: Path) -> str:
     """Run a block, and show and return what it prints."""
-    path = os.pathsep.join(
-        [str(ROOT / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
-    )
+    path = os.pathsep.join([str(ROOT / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
     print("$ " + commands.rstrip().replace("\n", "\n$ "), flush=True)
     started_s = time.perf_counter()

@@ -37,9 +37,7 @@ def write_data_set(root: Path, names: Iterable[str]) -> Path:
 
 def make_job(source: Path, target: Path, **settings) -> Job:
     """Make a job for the installed network, at a fixed date."""
-    return Job(
-        source, target, **{"checksum": installed_checksum(), "date": "2026-01-01T00:00:00Z"} | settings
-    )
+    return Job(source, target, **{"checksum": installed_checksum(), "date": "2026-01-01T00:00:00Z"} | settings)
 
 
 def find(root: Path) -> list[Scan]:

@@ -25,9 +25,7 @@ def oblique_affine() -> np.ndarray:
     """Voxel to world of the scan: axes run I, A and L, tilted by 12 degrees, 3 x 1.5 x 2 mm."""
     axes = np.array([[0, 0, -1], [0, 1, 0], [-1, 0, 0]], dtype=float)
     angle = np.deg2rad(12)
-    tilt = np.array(
-        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
-    )
+    tilt = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     affine = np.eye(4)
     affine[:3, :3] = tilt @ axes @ np.diag([3.0, 1.5, 2.0])
     affine[:3, 3] = (7.0, -31.0, 52.0)

@@ -25,11 +25,7 @@ def in_folder(tmp_path, monkeypatch):
 
 def files_in(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content; hidden ones and broken links as well."""
-    return {
-        str(path): path.read_bytes() if path.exists() else b""
-        for path in folder.rglob("*")
-        if not path.is_dir()
-    }
+    return {str(path): path.read_bytes() if path.exists() else b"" for path in folder.rglob("*") if not path.is_dir()}
 
 
 def refusal(capsys, *arguments: str, status: int = 1) -> str:
@@ -93,9 +89,7 @@ def test_a_bad_image_gets_one_clear_line(in_folder, predictor, capsys, case):
     make, name, fault = BAD_IMAGES[case]
     make()
     before = files_in(in_folder)
-    line = refusal(
-        capsys, "-i", name, "-c", "t2", "-json", "a.json", "-overlay", "a.png", "-qc", "qc"
-    )
+    line = refusal(capsys, "-i", name, "-c", "t2", "-json", "a.json", "-overlay", "a.png", "-qc", "qc")
     assert line.startswith(f"{name}: ") and fault in line
     assert predictor.calls == []
     assert files_in(in_folder) == before
@@ -206,9 +200,7 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
         (("-json", "a.png", "-overlay", "./a.png"), "two outputs would go to this file"),
     ],
 )
-def test_an_output_that_cannot_be_is_refused_first(
-    in_folder, predictor, capsys, arguments, message
-):
+def test_an_output_that_cannot_be_is_refused_first(in_folder, predictor, capsys, arguments, message):
     """Before the scan is read and the network runs."""
     (in_folder / "kept.nii").mkdir()
     before = files_in(in_folder)
@@ -290,9 +282,7 @@ def refusal_line(message: str) -> str:
         (ModuleNotFoundError("No module", name="torch"), 1, "'torch' is missing: run `pip install"),
     ],
 )
-def test_trouble_of_the_machine_is_one_line_too(
-    in_folder, monkeypatch, capsys, error, status, line
-):
+def test_trouble_of_the_machine_is_one_line_too(in_folder, monkeypatch, capsys, error, status, line):
     """An interrupt, exhausted memory or disk and a missing package need no traceback."""
 
     def fail(args):

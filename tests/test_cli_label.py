@@ -194,4 +194,3 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert names == ["attention.png", "background.png", "curved.png", "heatmaps.png", "overlay.png"]
     assert in_folder / "qc" / entry["overlayImage"] == pictures / "overlay.png"
     assert not list(in_folder.glob(".*"))
-

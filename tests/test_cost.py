@@ -187,9 +187,7 @@ class CountingRuntime:
 
 def cost(shape, zooms_mm, spine_mm=0.0):
     """Label a scan with a bright spot at ``spine_mm`` from its middle; return counts and result."""
-    affine = np.array(
-        [[-zooms_mm[0], 0, 0, 0], [0, 0, -zooms_mm[2], 0], [0, -zooms_mm[1], 0, 0], [0, 0, 0, 1.0]]
-    )
+    affine = np.array([[-zooms_mm[0], 0, 0, 0], [0, 0, -zooms_mm[2], 0], [0, -zooms_mm[1], 0, 0], [0, 0, 0, 1.0]])
     data = np.random.default_rng(0).integers(0, 20, shape, dtype=np.int16)
     data += np.linspace(0, 400, shape[2]).astype(np.int16)  # tissue everywhere: no slab is air
     slices_mm = (np.arange(shape[0]) - (shape[0] - 1) / 2) * zooms_mm[0]

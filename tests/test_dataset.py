@@ -1,6 +1,5 @@
 """The stream of samples: a function of seed and index alone, and true to its cases."""
 
-
 import numpy as np
 import phantom
 import pytest

@@ -82,9 +82,7 @@ def test_a_turned_grid_is_refused():
 def test_the_files_have_the_grid_of_the_input(tmp_path):
     """NIfTI with shape and affine of the image, and a PNG beside it."""
     shape, affine = SCANS["oblique"].stored(ORIENTATIONS["PSR"])
-    image = Volume(
-        np.random.default_rng(0).normal(size=shape).astype(np.float32), Grid(shape, affine)
-    )
+    image = Volume(np.random.default_rng(0).normal(size=shape).astype(np.float32), Grid(shape, affine))
     nifti, png = tmp_path / "a.nii.gz", tmp_path / "a.png"
     write_explanation(nifti, png, image, predicted(image.grid), "heatmaps", [])
     written = nib.load(nifti)
@@ -132,16 +130,23 @@ class KnowsThePhantom:
         return Predictor(SpotRuntime()).predict_slabs(slabs)
 
 
-def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(
-    tmp_path, monkeypatch, capsys
-):
+def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(tmp_path, monkeypatch, capsys):
     """Heatmaps are bright at every disc's own voxel and dark elsewhere; pictures lie beside."""
     scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
     monkeypatch.setattr(Predictor, "load", lambda *_, **__: KnowsThePhantom())
     files = {kind: tmp_path / f"{kind}.nii.gz" for kind in ("attention", "heatmaps")}
     options = [word for kind, path in files.items() for word in (f"-{kind}", str(path))]
     arguments = ["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path / "out"), *options]
-    assert label([*arguments, "-v", "0",]) == 0
+    assert (
+        label(
+            [
+                *arguments,
+                "-v",
+                "0",
+            ]
+        )
+        == 0
+    )
     image, heatmaps = nib.load(scan), nib.load(files["heatmaps"])
     assert heatmaps.shape == image.shape
     np.testing.assert_allclose(heatmaps.affine, image.affine)

@@ -64,10 +64,7 @@ def test_a_tilt_of_exactly_45_degrees_can_be_reoriented(angles_deg):
 def test_axcodes_are_the_nearest_of_all_48(angles_deg):
     """However oblique, the named directions are the orientation nearest to the axes, by search."""
     grid = Grid((2, 3, 4), np.block([[rotation(*angles_deg), np.ones((3, 1))], [np.eye(4)[3]]]))
-    overlap = {
-        "".join(codes): np.trace(matrix.T @ grid.affine[:3, :3])
-        for codes, matrix in ORIENTATIONS.items()
-    }
+    overlap = {"".join(codes): np.trace(matrix.T @ grid.affine[:3, :3]) for codes, matrix in ORIENTATIONS.items()}
     assert overlap["".join(grid.axcodes)] >= max(overlap.values()) - 1e-12
 
 

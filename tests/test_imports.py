@@ -128,9 +128,5 @@ def test_the_check_itself_sees_every_kind_of_import(module, source, found):
 
 def test_relative_imports_of_a_package_are_resolved_from_itself():
     """In a package's own __init__ one dot is the package, in a module it is the folder around."""
-    assert imported_names("image", "from .grid import Grid", is_package=True) == {
-        "deepspine_sct.image.grid.Grid"
-    }
-    assert imported_names("image.nifti", "from .grid import Grid") == {
-        "deepspine_sct.image.grid.Grid"
-    }
+    assert imported_names("image", "from .grid import Grid", is_package=True) == {"deepspine_sct.image.grid.Grid"}
+    assert imported_names("image.nifti", "from .grid import Grid") == {"deepspine_sct.image.grid.Grid"}

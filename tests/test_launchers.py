@@ -101,6 +101,4 @@ def test_arguments_and_exit_status_pass_through(checkout, path, tmp_path):
             folder=tmp_path, path=path,
         )  # fmt: skip
     assert failure.value.returncode == 1
-    assert failure.value.stderr == (
-        "sct_deepspine_label: error: no 'such' *.nii: no such file; check the path\n"
-    )
+    assert failure.value.stderr == ("sct_deepspine_label: error: no 'such' *.nii: no such file; check the path\n")

@@ -62,9 +62,7 @@ def refusal(path, read=read_volume):
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".NII", ".NII.GZ"])
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-@pytest.mark.parametrize(
-    "dtype", ["u1", "i1", "<i2", ">i2", "u2", "i4", "u4", "<f4", ">f4", "f8", "i8", "u8"]
-)
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<i2", ">i2", "u2", "i4", "u4", "<f4", ">f4", "f8", "i8", "u8"])
 def test_every_type_is_read_as_float32(tmp_path, suffix, kind, dtype):
     """Any version, type and byte order, compressed or not, gives the same volume."""
     data = ramp(dtype=dtype)
@@ -201,9 +199,7 @@ def test_empty_file(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-@pytest.mark.parametrize(
-    "pointer", ["/annex/objects/MD5E-s1--ab.nii.gz\n", "../.git/annex/objects/Xx/MD5E-s1--ab.nii"]
-)
+@pytest.mark.parametrize("pointer", ["/annex/objects/MD5E-s1--ab.nii.gz\n", "../.git/annex/objects/Xx/MD5E-s1--ab.nii"])
 def test_annex_pointer_file(tmp_path, suffix, pointer):
     """A git-annex pointer says how to fetch the content."""
     path = tmp_path / f"a{suffix}"
@@ -393,9 +389,7 @@ def test_text_file(tmp_path):
     assert refusal(tmp_path / "a.nii") == "is not a NIfTI file; convert the image to NIfTI"
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 351), st.binary(min_size=1, max_size=8)), max_size=4))
 def test_any_header_is_read_or_refused(tmp_path, edits):
     """However a header is damaged, the answer is a volume or one line."""
@@ -548,9 +542,7 @@ def test_points_at_the_border(tmp_path, axis, index, voxel):
     grid = Grid((6, 6, 6), AFFINE)
     ijk = np.array([2.0, 2.0, 2.0])
     ijk[axis] = index
-    written = write_discs(
-        tmp_path / "d.nii", grid, {3: grid.to_world((1, 1, 1)), 4: grid.to_world(ijk)}
-    )
+    written = write_discs(tmp_path / "d.nii", grid, {3: grid.to_world((1, 1, 1)), 4: grid.to_world(ijk)})
     assert written.get(4, (None,) * 3)[axis] == voxel
     assert list(read_labels(tmp_path / "d.nii")) == list(written)
 

@@ -98,9 +98,7 @@ def test_lazy_reading_changes_no_disc(shipped):
     """Stored integers, as the command reads them, give the discs of a float32 volume."""
     predictor = Predictor(shipped[1])
     for scan in SCANS[:2]:
-        discs, expected = (
-            predictor.predict(read_volume(scan, lazy=lazy)).labeling.discs for lazy in (True, False)
-        )
+        discs, expected = (predictor.predict(read_volume(scan, lazy=lazy)).labeling.discs for lazy in (True, False))
         assert [disc.value for disc in discs] == [disc.value for disc in expected]
         for disc, other in zip(discs, expected, strict=True):
             np.testing.assert_allclose(disc.xyz_mm, other.xyz_mm, atol=1e-3)

@@ -91,8 +91,7 @@ def test_the_picture_does_not_depend_on_the_orientation_of_the_scan():
     point_mm = np.array([2.0, 11.0, -17.0])
     discs, truth = [Disc(4, point_mm, 0.4)], {4: point_mm + (0, 3, 3)}
     pictures = [
-        imread(io.BytesIO(render_overlay(make_volume(name, [point_mm]), discs, truth)))
-        for name in ORIENTATIONS
+        imread(io.BytesIO(render_overlay(make_volume(name, [point_mm]), discs, truth))) for name in ORIENTATIONS
     ]
     for picture in pictures[1:]:
         assert np.abs(picture - pictures[0]).max() < 0.01

@@ -19,9 +19,7 @@ K = len(anatomy.DISC_VALUES)
 # The spines are random, so a property holds of nearly all: the same ones are drawn in every run.
 cases = settings(max_examples=40, deadline=None, derandomize=True)
 seeds = st.integers(0, 10_000)
-ranges = st.tuples(st.integers(1, 19), st.integers(6, 20)).map(
-    lambda r: range(r[0], min(r[0] + r[1], K + 1))
-)
+ranges = st.tuples(st.integers(1, 19), st.integers(6, 20)).map(lambda r: range(r[0], min(r[0] + r[1], K + 1)))
 
 
 def make_spine(values, rng, scale=0.95, mix=0.0, blur=0.5):
@@ -63,9 +61,7 @@ def join(*parts):
 def ghost(xyz_mm, strength=0.5, value=None, level_mm=np.nan):
     """One candidate that is no disc; its evidence is spread, or claims a value."""
     evidence = np.full((1, K), 1 / K) if value is None else np.eye(K)[[value - 1]]
-    return Candidates(
-        np.array([xyz_mm], dtype=float), np.array([strength]), evidence, np.array([level_mm])
-    )
+    return Candidates(np.array([xyz_mm], dtype=float), np.array([strength]), evidence, np.array([level_mm]))
 
 
 def names_of(labeling, candidates):

@@ -59,15 +59,12 @@ def oracle_pixel(volume, xyz_mm, thickness_mm, spacing_mm):
     ],
     ids=["isotropic", "anisotropic", "thick sagittal", "thick axial", "one slice", "thin box"],
 )
-def test_every_pixel_is_its_weighted_mean(
-    shape, zooms_mm, step_mm, thickness_mm, spacing_mm, tilt_deg
-):
+def test_every_pixel_is_its_weighted_mean(shape, zooms_mm, step_mm, thickness_mm, spacing_mm, tilt_deg):
     """Each pixel, at the world position its grid gives it, is the mean that the kernels define."""
     volume = scan(shape, zooms_mm, tilt_deg)
     slabs = extract_slabs(volume, step_mm, thickness_mm, spacing_mm)
     expected = [
-        oracle_pixel(volume, slabs.grid.to_world(nrc), thickness_mm, spacing_mm)
-        for nrc in np.ndindex(slabs.data.shape)
+        oracle_pixel(volume, slabs.grid.to_world(nrc), thickness_mm, spacing_mm) for nrc in np.ndindex(slabs.data.shape)
     ]
     assert slabs.data.dtype == np.float32
     np.testing.assert_allclose(slabs.data.ravel(), expected, rtol=1e-5)
@@ -84,9 +81,7 @@ positive_mm = st.floats(0.3, 7)
     positive_mm,
     positive_mm,
 )
-def test_slabs_cover_the_volume_around_its_centre(
-    shape, zooms_mm, step_mm, thickness_mm, spacing_mm
-):
+def test_slabs_cover_the_volume_around_its_centre(shape, zooms_mm, step_mm, thickness_mm, spacing_mm):
     """For any sizes: odd number, same centre, in-plane cover without a spare pixel, a constant
     stays constant up to the edges."""
     volume = scan(shape, zooms_mm, (10, 20, 30))
@@ -124,9 +119,7 @@ def test_float32_voxel_size_loses_no_slab():
     assert extract_slabs(scan((20, 4, 5), (float(np.float32(0.7)), 1, 1)), 7, 2).data.shape[0] == 3
 
 
-@pytest.mark.parametrize(
-    ("half_width_mm", "n_slabs"), [(None, 11), (100, 11), (8, 5), (7.9, 3), (3.9, 1), (0, 1)]
-)
+@pytest.mark.parametrize(("half_width_mm", "n_slabs"), [(None, 11), (100, 11), (8, 5), (7.9, 3), (3.9, 1), (0, 1)])
 def test_half_width_leaves_out_the_sides(half_width_mm, n_slabs):
     """Only slabs whose centre is within the half width remain, in the same places."""
     volume = scan((40, 5, 6), (1, 1, 1))

@@ -24,9 +24,7 @@ def test_numbers_follow_the_shares(n, expected):
     assert counts(split_subjects({f"sub-{i}": "" for i in range(n)}, SHARES)) == expected
 
 
-@given(
-    st.integers(10, 60), st.sampled_from([SHARES, (0.5, 0.25, 0.25), (0.7, 0.3, 0)]), st.integers(0)
-)
+@given(st.integers(10, 60), st.sampled_from([SHARES, (0.5, 0.25, 0.25), (0.7, 0.3, 0)]), st.integers(0))
 def test_every_subject_has_one_part_whatever_the_order(n, shares, seed):
     """All are placed, counts are within one of the share, and the names' order changes nothing."""
     sites = {f"sub-{i:02d}": "" for i in range(n)}

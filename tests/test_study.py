@@ -63,10 +63,7 @@ MISTAKES = {
 def study(*names: str, span_only: bool = False) -> Study:
     """One image a mistake, T1w and T2w in turns, each of its own site."""
     contrasts = ("T1w", "T2w")
-    cases = [
-        StudyCase(name, f"sub-{n}", f"site-{n}", contrasts[n % 2], TRUTH)
-        for n, name in enumerate(names)
-    ]
+    cases = [StudyCase(name, f"sub-{n}", f"site-{n}", contrasts[n % 2], TRUTH) for n, name in enumerate(names)]
     return Study(cases, {"tool": [MISTAKES[name][0] for name in names]}, span_only=span_only)
 
 

@@ -17,9 +17,7 @@ from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
 from deepspine_sct.training.loss import cross_entropy_loss
 from deepspine_sct.training.trainer import Trainer, TrainingConfig
 
-CONFIG = TrainingConfig(
-    steps=6, batch_size=3, learning_rate=1e-3, warmup=2, save_every=2, workers=0, device="cpu"
-)
+CONFIG = TrainingConfig(steps=6, batch_size=3, learning_rate=1e-3, warmup=2, save_every=2, workers=0, device="cpu")
 
 
 def small_network() -> StackedHourglass:
@@ -30,9 +28,7 @@ def small_network() -> StackedHourglass:
 
 def score_of(network: torch.nn.Module, step: int) -> dict[str, float]:
     """Stand in for a validation: some number that depends on the weights alone."""
-    return {
-        "identification_rate": sum(float(p.detach().abs().mean()) for p in network.parameters())
-    }
+    return {"identification_rate": sum(float(p.detach().abs().mean()) for p in network.parameters())}
 
 
 def train(folder: Path, on_save=score_of, config: TrainingConfig = CONFIG) -> Trainer:
@@ -129,9 +125,7 @@ def test_one_batch_can_be_overfitted(tmp_path):
         def __len__(self):
             return 40
 
-    config = TrainingConfig(
-        steps=40, learning_rate=1e-2, warmup=5, save_every=5, workers=0, average_decay=0.9
-    )
+    config = TrainingConfig(steps=40, learning_rate=1e-2, warmup=5, save_every=5, workers=0, average_decay=0.9)
     torch.set_num_threads(1)
     trainer = Trainer(small_network(), OneBatch(), cross_entropy_loss, config, tmp_path)
     trainer.run()

@@ -10,10 +10,7 @@ from deepspine_sct.image.volume import Volume, reorient
 
 def places(volume: Volume) -> dict:
     """World position of every value, voxel by voxel."""
-    return {
-        volume.data[ijk]: np.round(volume.grid.affine @ (*ijk, 1), 6)
-        for ijk in np.ndindex(volume.data.shape)
-    }
+    return {volume.data[ijk]: np.round(volume.grid.affine @ (*ijk, 1), 6) for ijk in np.ndindex(volume.data.shape)}
 
 
 @pytest.mark.parametrize("target", ["LIP", "RAS", "SRA"])

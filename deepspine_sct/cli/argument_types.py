@@ -40,7 +40,5 @@ def _disc_value(text: str, whole: str) -> int:
     from deepspine_sct.anatomy import DISC_VALUES  # brings numpy, which -h does without
 
     if not text.strip().isdecimal() or int(text) not in DISC_VALUES:
-        raise ArgumentTypeError(
-            f"'{whole}': '{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}"
-        )
+        raise ArgumentTypeError(f"'{whole}': '{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}")
     return int(text)

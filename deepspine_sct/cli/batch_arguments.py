@@ -33,9 +33,7 @@ def get_parser() -> SctArgumentParser:
         epilog=EPILOG,
     )
     parser.mandatory.add_argument("bids_dir", metavar="bids_dir", help="BIDS data set to read.")
-    parser.mandatory.add_argument(
-        "output_dir", metavar="output_dir", help="Folder to write; made when missing."
-    )
+    parser.mandatory.add_argument("output_dir", metavar="output_dir", help="Folder to write; made when missing.")
     parser.mandatory.add_argument(
         "analysis_level",
         choices=("participant", "group"),
@@ -92,13 +90,10 @@ def _add_run_arguments(parser: SctArgumentParser) -> None:
     again.add_argument(
         "--resume",
         action="store_true",
-        help="Do what is missing, has failed, or was made with another network, version or input. "
-        "This is the default.",
+        help="Do what is missing, has failed, or was made with another network, version or input. This is the default.",
     )
     again.add_argument("--force", action="store_true", help="Do every scan again.")
-    parser.optional.add_argument(
-        "--dry-run", action="store_true", help="Say what would be done, and do nothing."
-    )
+    parser.optional.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
     parser.optional.add_argument(
         "--qc", action="store_true", help="Draw the discs of every scan; the page links to it."
     )

@@ -25,9 +25,7 @@ THROUGH_SCT, BY_OWN_DISCS = 1, 2
 """Values of -straighten besides 0."""
 
 
-def label_segmentation(
-    args: Namespace, cord: Volume, image: Grid, voxels: Mapping[int, Sequence[int]]
-) -> CordLabels:
+def label_segmentation(args: Namespace, cord: Volume, image: Grid, voxels: Mapping[int, Sequence[int]]) -> CordLabels:
     """Label the cord, before anything is written.
 
     Parameters

@@ -82,8 +82,7 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         type=named,
         default=[],
         metavar="<name>=<file>",
-        help="A name and a checkpoint to label the images with, or the word installed. May be given "
-        "several times.",
+        help="A name and a checkpoint to label the images with, or the word installed. May be given several times.",
     )
     add(
         "-attention",
@@ -177,9 +176,7 @@ def evaluate(args: argparse.Namespace) -> None:
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
     args.ofolder.mkdir(parents=True, exist_ok=True)
-    predictions = {
-        name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred
-    }
+    predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
     study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
@@ -191,9 +188,7 @@ def evaluate(args: argparse.Namespace) -> None:
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(
-    name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace
-) -> list["Points"]:
+def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -226,9 +221,7 @@ def _label_all(
     return answers
 
 
-def write_report(
-    study: "Study", cases: list[TrueCase], args: argparse.Namespace
-) -> list[dict[str, object]]:
+def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace) -> list[dict[str, object]]:
     """Write tables, figures and the page; return the rows of the summary."""
     from deepspine_sct.evaluation.figures import render_boxes, render_confusion
     from deepspine_sct.evaluation.study import disc_rows, summary_rows

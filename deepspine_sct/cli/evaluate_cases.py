@@ -50,9 +50,7 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
         cases = list(_from_data_set(args, contrasts))
         source = f"{args.path_data}"
     if not cases:
-        raise DeepspineError(
-            f"{source} holds no labelled image of contrast {args.c}; see -c, -part"
-        )
+        raise DeepspineError(f"{source} holds no labelled image of contrast {args.c}; see -c, -part")
     return cases
 
 
@@ -98,9 +96,7 @@ def _fields(study: "StudyCase", session: str, folder: str) -> dict[str, str]:
     }
 
 
-def ask(
-    tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Points"]
-) -> list["Points"]:
+def ask(tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Points"]) -> list["Points"]:
     """Get a tool's answer to every case; a file that cannot be read counts as no disc found.
 
     Raises

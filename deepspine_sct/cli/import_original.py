@@ -22,14 +22,10 @@ examples:
 
 def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
-    parser = SctArgumentParser(
-        PROG, DESCRIPTION, usage="-i <file> -o <file> [options]", epilog=EPILOG
-    )
+    parser = SctArgumentParser(PROG, DESCRIPTION, usage="-i <file> -o <file> [options]", epilog=EPILOG)
     add = parser.mandatory.add_argument
     add("-i", type=Path, required=True, metavar="<file>", help="Checkpoint to read.")
-    add(
-        "-o", type=Path, required=True, metavar="<file>", help="Checkpoint to write (.safetensors)."
-    )
+    add("-o", type=Path, required=True, metavar="<file>", help="Checkpoint to write (.safetensors).")
     add = parser.optional.add_argument
     add(
         "-first",

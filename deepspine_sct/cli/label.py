@@ -150,9 +150,7 @@ def find_discs(
     return _checked(find_straightened(look_again, straight, pins), args), straight
 
 
-def _predict(
-    predictor: "Predictor", volume: "Volume", args: Namespace, **request: object
-) -> "Result":
+def _predict(predictor: "Predictor", volume: "Volume", args: Namespace, **request: object) -> "Result":
     """Run the predictor; it knows no file, so its refusals are given the name of the image."""
     try:
         result = predictor.predict(volume, threshold=args.thr, **request)

@@ -24,9 +24,7 @@ exit status:
 
 def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
-    parser = SctArgumentParser(
-        PROG, DESCRIPTION, usage="-i <file> -c <contrast> [options]", epilog=EPILOG
-    )
+    parser = SctArgumentParser(PROG, DESCRIPTION, usage="-i <file> -c <contrast> [options]", epilog=EPILOG)
     _add_mandatory_arguments(parser)
     _add_cord_arguments(parser)
     _add_output_arguments(parser)
@@ -81,8 +79,7 @@ def _add_output_arguments(parser: SctArgumentParser) -> None:
         "-ofolder",
         metavar="<folder>",
         default=".",
-        help="Folder to write <image>_labeled_discs.nii.gz into; made when missing. "
-        "Default: the current folder.",
+        help="Folder to write <image>_labeled_discs.nii.gz into; made when missing. Default: the current folder.",
     )
     parser.optional.add_argument(
         "-json",
@@ -165,6 +162,5 @@ def _add_model_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-model",
         metavar="<file>",
-        help="Network to use: a checkpoint (.safetensors) or its export (.onnx). Default: the one "
-        "that is installed.",
+        help="Network to use: a checkpoint (.safetensors) or its export (.onnx). Default: the one that is installed.",
     )

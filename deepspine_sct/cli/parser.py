@@ -51,9 +51,7 @@ class SctArgumentParser(argparse.ArgumentParser):
             help="Remove temporary files. 0: keep them where there are any, as with `-straighten 1`, "
             "and say where. Default: 1.",
         )
-        self.misc.add_argument(
-            "-h", "--help", action="help", help="Show this help message and exit."
-        )
+        self.misc.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
 
     def parse_args(self, args=None, namespace=None):
         """Parse as argparse does, but refuse abbreviated and run-together options."""
@@ -63,8 +61,7 @@ class SctArgumentParser(argparse.ArgumentParser):
             name = argument.partition("=")[0] if argument.startswith("--") else argument
             if _looks_like_an_option(argument) and name not in self._option_string_actions:
                 self.error(
-                    f"unrecognized option: {argument} "
-                    f"(for a file whose name begins with a dash, write ./{argument})"
+                    f"unrecognized option: {argument} (for a file whose name begins with a dash, write ./{argument})"
                 )
         return super().parse_args(arguments, namespace)
 

@@ -37,9 +37,7 @@ writes into -o:
 
 def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
-    parser = SctArgumentParser(
-        PROG, DESCRIPTION, usage="-path-data <folder> -o <folder> [options]", epilog=EPILOG
-    )
+    parser = SctArgumentParser(PROG, DESCRIPTION, usage="-path-data <folder> -o <folder> [options]", epilog=EPILOG)
     add = parser.mandatory.add_argument
     add("-path-data", type=Path, required=True, metavar="<folder>", help="BIDS data set.")
     add("-o", type=Path, required=True, metavar="<folder>", help="Set to write; made when missing.")
@@ -138,9 +136,7 @@ def prepare(args: argparse.Namespace) -> None:
         return
     for part in ("train", "val", "test"):
         cases = made.select(part)
-        contrast = ", ".join(
-            f"{n} {name}" for name, n in Counter(c.contrast for c in cases).items()
-        )
+        contrast = ", ".join(f"{n} {name}" for name, n in Counter(c.contrast for c in cases).items())
         n_subjects = len({case.subject for case in cases})
         say(f"{part}: {n_subjects} subjects, {len(cases)} images ({contrast or 'none'})")
     say(f"Left out: {len(made.description['dropped'])}")

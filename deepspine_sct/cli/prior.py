@@ -70,9 +70,7 @@ def learn_prior(args: argparse.Namespace) -> None:
             mm, spread = prior.spacing_mm[value - 1], prior.spread[value - 1]
             say(f"{value:2d} to {value + 1:2d}: {mm:5.1f} mm, spread {100 * spread:4.1f} %, n={n}")
     if args.v:
-        say(
-            f"body size: {prior.scale_mean:.2f} of the template, SD of its log {prior.scale_sd:.2f}"
-        )
+        say(f"body size: {prior.scale_mean:.2f} of the template, SD of its log {prior.scale_sd:.2f}")
     if args.json:
         with atomic_path(args.json) as path:
             path.write_text(json.dumps(prior.to_dict(), indent=1) + "\n")

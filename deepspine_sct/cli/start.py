@@ -37,9 +37,7 @@ def pins_from_file(path: str | Path, grid: Grid) -> dict[int, np.ndarray]:
     pins = read_labels(path)
     for value, xyz_mm in pins.items():
         if not grid.contains(grid.to_index(xyz_mm)):
-            raise DeepspineError(
-                f"{path}: disc {value} lies outside of the image; mark it on the same scan"
-            )
+            raise DeepspineError(f"{path}: disc {value} lies outside of the image; mark it on the same scan")
     return pins
 
 
@@ -67,8 +65,7 @@ def height_of_slice(slice_index: int, value: int, grid: Grid) -> Height:
     upright = grid.reoriented(SLICE_CODES)
     if slice_index >= upright.shape[2]:
         raise DeepspineError(
-            f"-initz: slice {slice_index} is not in the image; its slices run from 0 (lowest) "
-            f"to {upright.shape[2] - 1}"
+            f"-initz: slice {slice_index} is not in the image; its slices run from 0 (lowest) to {upright.shape[2] - 1}"
         )
     return Height(value, slice_index, upright)
 
@@ -90,6 +87,4 @@ def check_pins(pins: Iterable[int], values: Sequence[int] | None) -> None:
     """
     excluded = [] if values is None else sorted(set(pins) - set(values))
     if excluded:
-        raise DeepspineError(
-            f"disc {excluded[0]} is given as a start but left out by -discs; widen -discs"
-        )
+        raise DeepspineError(f"disc {excluded[0]} is given as a start but left out by -discs; widen -discs")

@@ -54,6 +54,4 @@ def provenance_lines(report: Mapping) -> str:
 
 def viewer_command(image: str, discs: str) -> str:
     """Write the command that shows the labels on the image, with SCT's choice of colours."""
-    return (
-        f"fsleyes {shlex.quote(image)} -cm greyscale {shlex.quote(discs)} -cm subcortical -a 70 &"
-    )
+    return f"fsleyes {shlex.quote(image)} -cm greyscale {shlex.quote(discs)} -cm subcortical -a 70 &"

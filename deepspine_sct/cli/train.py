@@ -45,9 +45,7 @@ def get_parser() -> SctArgumentParser:
         usage="-ofolder <folder> -set <folder> and/or -data <folder> [options]",
         epilog=EPILOG,
     )
-    parser.mandatory.add_argument(
-        "-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder."
-    )
+    parser.mandatory.add_argument("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
     _add_source_arguments(parser)
     _add_schedule_arguments(parser)
     _add_network_arguments(parser)
@@ -86,12 +84,8 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
 
 def _add_schedule_arguments(parser: SctArgumentParser) -> None:
     length = parser.optional.add_mutually_exclusive_group()
-    length.add_argument(
-        "-epochs", type=count, default=200, metavar="<n>", help="Epochs. Default: 200."
-    )
-    length.add_argument(
-        "-steps", type=count, metavar="<n>", help="Optimiser steps in all, instead of -epochs."
-    )
+    length.add_argument("-epochs", type=count, default=200, metavar="<n>", help="Epochs. Default: 200.")
+    length.add_argument("-steps", type=count, metavar="<n>", help="Optimiser steps in all, instead of -epochs.")
     add = parser.optional.add_argument
     add(
         "-epoch-steps",
@@ -113,8 +107,7 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
         type=count_or_none,
         default=0,
         metavar="<n>",
-        help="Stop when the identification rate has not risen for so many epochs. Default: 0, "
-        "which is never.",
+        help="Stop when the identification rate has not risen for so many epochs. Default: 0, which is never.",
     )
     add("-seed", type=count_or_none, default=0, metavar="<n>", help="Of weights and data. Default: 0.")
 
@@ -228,9 +221,7 @@ def train(args: argparse.Namespace) -> None:
         attention=bool(args.attention),
     )
     start = checkpoint_path(args.start) if args.start else None
-    checkpoint = recipe.train(
-        sources, args.ofolder, config, network, start, on_save, diary.close_epoch
-    )
+    checkpoint = recipe.train(sources, args.ofolder, config, network, start, on_save, diary.close_epoch)
     if args.v:
         say(f"Wrote {checkpoint}")
 
@@ -275,9 +266,7 @@ def _name_sources(args: argparse.Namespace) -> str:
         "-set": args.set / INDEX if args.set else None,
         "-start": checkpoint_path(args.start) if args.start else None,
     }
-    parts = [
-        f"{name}:{checksum(path)[:8]}" for name, path in files.items() if path and path.is_file()
-    ]
+    parts = [f"{name}:{checksum(path)[:8]}" for name, path in files.items() if path and path.is_file()]
     return " ".join((["-data"] if args.data else []) + parts)
 
 

@@ -34,9 +34,7 @@ def comparison_lines(score: CaseScore) -> list[str]:
         lines.append(f"{value:4d}  {disc_name(value):9s}  {error}{verdict}")
     distances_mm = [mm for mm in score.distance_mm.values() if not np.isnan(mm)]
     if distances_mm:
-        lines.append(
-            f"mean error {np.mean(distances_mm):.2f} mm, largest {np.max(distances_mm):.2f} mm"
-        )
+        lines.append(f"mean error {np.mean(distances_mm):.2f} mm, largest {np.max(distances_mm):.2f} mm")
     lines.append(
         f"{len(score.found)} of {len(score.distance_mm)} discs named right within "
         f"{TOLERANCE_MM:.0f} mm, {len(score.false)} false"

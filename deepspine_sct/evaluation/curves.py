@@ -83,9 +83,7 @@ def write_animation(frames: Sequence[Path], path: Path) -> None:
             pictures.append(picture.convert("RGB").quantize(64, Image.Quantize.FASTOCTREE))
     times_ms = [FRAME_MS] * (len(pictures) - 1) + [_LAST_FRAME_MS]
     with atomic_path(path) as temporary:
-        pictures[0].save(
-            temporary, save_all=True, append_images=pictures[1:], duration=times_ms, loop=0
-        )
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=times_ms, loop=0)
 
 
 class Diary:

@@ -60,8 +60,7 @@ def on_grid(maps: np.ndarray, source: Grid, target: Grid) -> Volume:
     if np.abs(step[:3, :3] - np.diag(scale)).max() > 1e-4 * np.abs(scale).max():
         raise ValueError("the two grids have different directions")
     across, down, back = (
-        _linear(scale[axis] * np.arange(upright.shape[axis]) + step[axis, 3], maps.shape[axis])
-        for axis in range(3)
+        _linear(scale[axis] * np.arange(upright.shape[axis]) + step[axis, 3], maps.shape[axis]) for axis in range(3)
     )
     data = np.tensordot(across, down @ maps.astype(np.float32) @ back.T, 1)
     native = reorient(Volume(data, upright), target.axcodes)

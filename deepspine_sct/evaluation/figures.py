@@ -21,9 +21,7 @@ def render_boxes(scores: Mapping[str, Sequence[CaseScore]], tolerance_mm: float)
     axes = figure.add_subplot()
     width = 0.8 / len(scores)
     for n, (tool, cases) in enumerate(scores.items()):
-        distances = [
-            [mm for c in cases if (mm := c.distance_mm.get(v, np.nan)) == mm] for v in levels
-        ]
+        distances = [[mm for c in cases if (mm := c.distance_mm.get(v, np.nan)) == mm] for v in levels]
         places = np.arange(len(levels)) + (n - (len(scores) - 1) / 2) * width
         colour = f"C{n}"
         axes.boxplot(

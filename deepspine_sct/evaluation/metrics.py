@@ -71,9 +71,7 @@ class CaseScore:
         return not self.missed and not self.false
 
 
-def score_case(
-    predicted: Points, truth: Points, tolerance_mm: float = 5.0, span_only: bool = False
-) -> CaseScore:
+def score_case(predicted: Points, truth: Points, tolerance_mm: float = 5.0, span_only: bool = False) -> CaseScore:
     """Score one image.
 
     Parameters
@@ -92,8 +90,7 @@ def score_case(
         The counts and distances.
     """
     offset_mm = {
-        value: np.subtract(predicted.get(value, np.full(3, np.nan)), point)
-        for value, point in sorted(truth.items())
+        value: np.subtract(predicted.get(value, np.full(3, np.nan)), point) for value, point in sorted(truth.items())
     }
     distance_mm = {value: float(np.linalg.norm(offset)) for value, offset in offset_mm.items()}
     found = tuple(value for value, mm in distance_mm.items() if mm <= tolerance_mm)
@@ -113,9 +110,7 @@ def score_case(
         off_level=tuple(value for value, at in place.items() if at not in (value, None)),
         ghost=tuple(value for value, at in place.items() if at is None),
         unseen=tuple(
-            value
-            for value, point in sorted(truth.items())
-            if _disc_at(point, predicted, tolerance_mm) is None
+            value for value, point in sorted(truth.items()) if _disc_at(point, predicted, tolerance_mm) is None
         ),
         place={value: at for value, at in place.items() if at is not None},
         shift=shifts.pop() if len(shifts) == 1 else 0,
@@ -167,9 +162,7 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
     }
 
 
-def summarise_by(
-    cases: Sequence[CaseScore], groups: Sequence[Hashable]
-) -> dict[Hashable, dict[str, float]]:
+def summarise_by(cases: Sequence[CaseScore], groups: Sequence[Hashable]) -> dict[Hashable, dict[str, float]]:
     """Summarise each group of images by itself.
 
     Parameters

@@ -36,9 +36,7 @@ def require_matplotlib() -> None:
         When matplotlib is not installed.
     """
     if find_spec("matplotlib") is None:
-        raise DeepspineError(
-            "a picture needs the Python package matplotlib: run `pip install matplotlib`"
-        )
+        raise DeepspineError("a picture needs the Python package matplotlib: run `pip install matplotlib`")
 
 
 def sagittal_image(

@@ -77,9 +77,7 @@ def build_report(
     }
 
 
-def gather_warnings(
-    labeling: Labeling, voxels: Mapping[int, Sequence[int]], contrast: str
-) -> list[str]:
+def gather_warnings(labeling: Labeling, voxels: Mapping[int, Sequence[int]], contrast: str) -> list[str]:
     """Collect what the user must know before trusting the labels, one sentence each.
 
     Parameters
@@ -99,9 +97,7 @@ def gather_warnings(
     outside = [disc for disc in labeling.discs if disc.value not in voxels]
     if outside:
         warnings.append(f"outside of the image and not written: {_listed(outside)}")
-    doubtful = [
-        disc for disc in labeling.discs if disc.value in voxels and disc.confidence < LOW_CONFIDENCE
-    ]
+    doubtful = [disc for disc in labeling.discs if disc.value in voxels and disc.confidence < LOW_CONFIDENCE]
     if doubtful:
         warnings.append(f"low confidence, check by eye: {_listed(doubtful, with_confidence=True)}")
     if contrast not in TESTED_CONTRASTS:
@@ -131,6 +127,5 @@ def installed_versions() -> dict[str, str]:
 
 def _listed(discs: Iterable[Disc], with_confidence: bool = False) -> str:
     return ", ".join(
-        f"{disc.value} ({disc.name}" + (f", {disc.confidence:.2f})" if with_confidence else ")")
-        for disc in discs
+        f"{disc.value} ({disc.name}" + (f", {disc.confidence:.2f})" if with_confidence else ")") for disc in discs
     )

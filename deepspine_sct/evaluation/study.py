@@ -94,9 +94,7 @@ def summary_rows(study: Study) -> list[Row]:
     ]
 
 
-def _groups(
-    study: Study, scores: Sequence[CaseScore]
-) -> Iterator[tuple[str, str, list[CaseScore]]]:
+def _groups(study: Study, scores: Sequence[CaseScore]) -> Iterator[tuple[str, str, list[CaseScore]]]:
     yield "all", "all", list(scores)
     for by in ("contrast", "site"):
         names = [getattr(case, by) or "unknown" for case in study.cases]

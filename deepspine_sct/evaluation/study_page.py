@@ -94,8 +94,7 @@ def _table(by: str, rows: Sequence[Row]) -> str:
     groups = list(dict.fromkeys(row["group"] for row in rows))
     ordered = [row for group in groups for row in rows if row["group"] == group]
     lines = "\n".join(
-        f"<tr><td>{escape(_name(row))}</td>{''.join(_cell(row, c) for c in _COLUMNS)}</tr>"
-        for row in ordered
+        f"<tr><td>{escape(_name(row))}</td>{''.join(_cell(row, c) for c in _COLUMNS)}</tr>" for row in ordered
     )
     return f"<h2>{_BY[by]}</h2>\n<table><tr><th></th>{head}</tr>\n{lines}</table>"
 

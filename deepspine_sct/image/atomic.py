@@ -74,9 +74,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 def _refusal(path: Path, error: OSError) -> DeepspineError:
     reason = error.strerror or str(error)
-    return DeepspineError(
-        f"{path}: cannot be written ({reason}); check the folder's permissions and free space"
-    )
+    return DeepspineError(f"{path}: cannot be written ({reason}); check the folder's permissions and free space")
 
 
 def _computer() -> str:

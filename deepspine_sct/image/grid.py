@@ -68,9 +68,7 @@ class Grid:
     @property
     def axcodes(self) -> tuple[str, str, str]:
         """Nearest world direction in which each index increases, for example (L, I, P)."""
-        return tuple(
-            _WORLD_CODES[world][int(positive)] for world, positive in self._nearest_world_axes
-        )
+        return tuple(_WORLD_CODES[world][int(positive)] for world, positive in self._nearest_world_axes)
 
     @cached_property
     def _nearest_world_axes(self) -> tuple[tuple[int, bool], ...]:
@@ -170,8 +168,7 @@ class Grid:
         worlds = [world for world, _ in self._nearest_world_axes]
         axes = tuple(worlds.index(world) for world, _ in wanted)
         flips = tuple(
-            self._nearest_world_axes[axis][1] != positive
-            for axis, (_, positive) in zip(axes, wanted, strict=True)
+            self._nearest_world_axes[axis][1] != positive for axis, (_, positive) in zip(axes, wanted, strict=True)
         )
         return axes, flips
 

@@ -137,9 +137,7 @@ def write_discs(
     return voxels
 
 
-def write_volume(
-    path: str | os.PathLike, volume: Volume, like: str | os.PathLike | None = None
-) -> None:
+def write_volume(path: str | os.PathLike, volume: Volume, like: str | os.PathLike | None = None) -> None:
     """Write an image, its voxels in the type that they have in memory.
 
     Parameters
@@ -174,9 +172,7 @@ def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
         nib.save(image, temporary)
 
 
-def place_discs(
-    path: Path, grid: Grid, points: Mapping[int, np.ndarray]
-) -> dict[int, tuple[int, int, int]]:
+def place_discs(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
     """Voxel of each disc as `write_discs` writes it, or refuses to; no two the same."""
     last = np.array(grid.shape) - 1
     down = np.array([{"I": 1, "S": -1}.get(code, 0) for code in grid.axcodes])

@@ -144,9 +144,7 @@ class SlabStack:
         return Volume(data, Grid(data.shape, affine))
 
 
-def pad_to_multiple(
-    volume: Volume, multiple: int = 32, value: float | np.ndarray = 0
-) -> Volume:
+def pad_to_multiple(volume: Volume, multiple: int = 32, value: float | np.ndarray = 0) -> Volume:
     """Pad the rows and columns of slabs on both sides, up to a multiple that the network can halve.
 
     Parameters

@@ -20,9 +20,7 @@ BLOCK_VOXELS = 2**20
 _LARGEST = 1e32  # of an intensity: single floats end at 3.4e38, and means add many up
 
 
-def float_voxels(
-    path: Path, header, slope: float | None = None, intercept: float | None = None
-) -> np.ndarray:
+def float_voxels(path: Path, header, slope: float | None = None, intercept: float | None = None) -> np.ndarray:
     """Read voxels as single floats.
 
     Parameters

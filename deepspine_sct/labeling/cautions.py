@@ -11,9 +11,7 @@ SURE = 0.9  # below this level confidence the user is warned
 FEW = 3  # fewer discs than this are no chain that could be checked against the spacing
 
 
-def about_names(
-    values: Sequence[int], asked: Container[int], level_confidence: float
-) -> list[str]:
+def about_names(values: Sequence[int], asked: Container[int], level_confidence: float) -> list[str]:
     """Write sentences about gaps, uncertain names and few discs.
 
     Parameters

@@ -88,9 +88,7 @@ class Candidates:
         return np.lexsort((x_mm, y_mm, -z_mm))
 
 
-def find_candidates(
-    prediction: Prediction, threshold: float = 0.1, separation_mm: float = 7.0
-) -> Candidates:
+def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_mm: float = 7.0) -> Candidates:
     """Find the peaks of the heatmaps, wherever they are and whatever they are called.
 
     Parameters
@@ -154,9 +152,7 @@ def _peaks(image: np.ndarray, mask: np.ndarray, separation_px: np.ndarray) -> np
     return np.array(kept).reshape(-1, 2)
 
 
-def _windows(
-    stack: np.ndarray, centres_rc: np.ndarray, radius_px: tuple[int, int], fill: float = 0
-) -> np.ndarray:
+def _windows(stack: np.ndarray, centres_rc: np.ndarray, radius_px: tuple[int, int], fill: float = 0) -> np.ndarray:
     """Cut a window around each centre: (..., h, w) -> (n, ..., 2 * r0 + 1, 2 * r1 + 1)."""
     margins = [(0, 0)] * (stack.ndim - 2) + [(r, r) for r in radius_px]
     windows = sliding_window_view(

@@ -77,9 +77,7 @@ class Predictor:
             if not (0.5 <= self.spacing_mm <= 5 and 0.5 <= self.thickness_mm <= 50):
                 raise ValueError(f"slabs of {self.thickness_mm} mm, pixels of {self.spacing_mm} mm")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DeepspineError(
-                f"the network's description cannot be used ({error}); check -model"
-            ) from error
+            raise DeepspineError(f"the network's description cannot be used ({error}); check -model") from error
 
     @classmethod
     def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:
@@ -204,9 +202,7 @@ class Predictor:
         seconds["refinement"] = perf_counter() - started_s
         return labeling
 
-    def _label_turned(
-        self, slabs: Volume, prediction: Prediction, axes: tuple[int, ...]
-    ) -> Labeling:
+    def _label_turned(self, slabs: Volume, prediction: Prediction, axes: tuple[int, ...]) -> Labeling:
         """Label the slab that shows most of the spine as if it were turned over along some axes."""
         best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
         maps = self.runtime.run(np.flip(slabs.data[best : best + 1], axes))
@@ -216,9 +212,7 @@ class Predictor:
         turned = Prediction(heatmaps, maps.level_mm, maps.attention, grid)
         return order(find_candidates(turned, THRESHOLD), self.prior)
 
-    def _look(
-        self, whole: Volume, seconds: dict[str, float]
-    ) -> tuple[Volume, Volume, Prediction]:
+    def _look(self, whole: Volume, seconds: dict[str, float]) -> tuple[Volume, Volume, Prediction]:
         """Run the network on every third slab, then on the missing ones where the spine is.
 
         The part of the image that is no air goes before the slabs.
@@ -245,9 +239,7 @@ class Predictor:
         return image, *self._read(slabs, seconds, known)
 
     def _stack(self, image: Volume, spacing_mm: float | None = None) -> SlabStack:
-        return SlabStack(
-            image, FINE_STEP_MM, self.thickness_mm, spacing_mm or self.spacing_mm, anchored=True
-        )
+        return SlabStack(image, FINE_STEP_MM, self.thickness_mm, spacing_mm or self.spacing_mm, anchored=True)
 
     def _read(
         self,

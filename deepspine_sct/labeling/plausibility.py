@@ -100,9 +100,7 @@ def judge(
     )
 
 
-def _best_rival(
-    labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling]
-) -> float:
+def _best_rival(labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling]) -> float:
     """Merit of the turned image that is most like a spine; refuses where that is so by far."""
     turned = {axes: look_turned(axes) for axes in TURNS}
     merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= RIVAL_FIT}

@@ -87,10 +87,7 @@ class SkeletonPrior:
 
     def to_dict(self) -> dict:
         """Return the fields as JSON-compatible values."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict) -> SkeletonPrior:

@@ -23,9 +23,7 @@ PRIOR_SPINES = 3.0
 Points = Mapping[int, np.ndarray]
 
 
-def fit_prior(
-    spines: Sequence[Points], start: SkeletonPrior | None = None
-) -> tuple[SkeletonPrior, np.ndarray]:
+def fit_prior(spines: Sequence[Points], start: SkeletonPrior | None = None) -> tuple[SkeletonPrior, np.ndarray]:
     """Learn mean and spread of the distances, and the body sizes.
 
     Parameters
@@ -90,9 +88,7 @@ def _solve(log_mm: np.ndarray, log_start: np.ndarray) -> tuple[np.ndarray, np.nd
     return effects[:n_spines], effects[n_spines:]
 
 
-def _spread(
-    residual: np.ndarray, n_measured: np.ndarray, start: SkeletonPrior
-) -> tuple[float, ...]:
+def _spread(residual: np.ndarray, n_measured: np.ndarray, start: SkeletonPrior) -> tuple[float, ...]:
     """Standard deviation of each distance, drawn to the one to start from where few were seen."""
     squares = np.nansum(residual**2, axis=0)
     # What the sizes and the spacings took up is missing in the residuals.

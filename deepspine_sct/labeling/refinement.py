@@ -46,9 +46,7 @@ def slabs_of_discs(stack: Grid, labeling: Labeling) -> range:
     return range(int(slabs.min()), int(slabs.max()) + 1)
 
 
-def refine(
-    labeling: Labeling, candidates: Candidates, grid: Grid, named: Collection[int] = ()
-) -> Labeling:
+def refine(labeling: Labeling, candidates: Candidates, grid: Grid, named: Collection[int] = ()) -> Labeling:
     """Move each disc up to half-way to the candidate of the second look that is the same disc.
 
     The mean of the two looks is nearer to the truth than either: on the slices of the training

@@ -90,11 +90,7 @@ def _best(
     named = [posterior[i, v] / posterior[i].sum() for i, v in path]
     level_confidence = float(np.median(named))
     return Labeling(
-        discs=[
-            Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v]))
-            for i, v in path
-            if v + 1 in values
-        ],
+        discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path if v + 1 in values],
         level_confidence=level_confidence,
         level_margin=_margin(bounds.max(axis=1), score, path),
         warnings=about_names([v + 1 for _, v in path], values, level_confidence),
@@ -134,9 +130,7 @@ def build_lattice(
     must = np.array(sorted(pinned or {}), dtype=int)
     skips_pin = np.searchsorted(must, head) - np.searchsorted(must, tail, side="right") > 0
     keep = (angle <= np.radians(prior.max_angle_deg)) & ~skips_pin
-    tail, head, step_mm, length_mm, angle = (
-        part[keep] for part in (tail, head, step_mm, length_mm, angle)
-    )
+    tail, head, step_mm, length_mm, angle = (part[keep] for part in (tail, head, step_mm, length_mm, angle))
     scales = np.geomspace(*prior.scale_range, prior.n_scales)
     size_z = (np.log(scales) - np.log(prior.scale_mean)) / prior.scale_sd
     tilt_cost = _toll(angle / np.radians(prior.angle_sd_deg), prior.knee)
@@ -166,9 +160,7 @@ def _log_peak(sd: np.ndarray | float, span: float) -> np.ndarray:
     return np.log(span / (sd * math.sqrt(math.tau)))
 
 
-def _candidate_score(
-    candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int]
-) -> np.ndarray:
+def _candidate_score(candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int]) -> np.ndarray:
     """(n, K) score of each candidate for each value: is there a disc, and which."""
     k = len(prior.level_mm)
     dependence = 1 + prior.correlation * max(candidates.strength.sum() - 1, 0)
@@ -197,9 +189,7 @@ def _shares(candidates: Candidates, k: int) -> np.ndarray:
     return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
 
 
-def _apart_score(
-    candidates: Candidates, tail: np.ndarray, head: np.ndarray, prior: SkeletonPrior
-) -> np.ndarray:
+def _apart_score(candidates: Candidates, tail: np.ndarray, head: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
     """(E, K, K) score of how many values and levels the network sees between a step's ends.
 
     A network that names the whole spine a level too low still counts right from disc to disc.
@@ -220,9 +210,7 @@ def _apart_score(
     return score + prior.apart_weight * np.where(np.isnan(level), 0, level)
 
 
-def _link_score(
-    length_mm: np.ndarray, known: np.ndarray, scales: np.ndarray, prior: SkeletonPrior
-) -> np.ndarray:
+def _link_score(length_mm: np.ndarray, known: np.ndarray, scales: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
     """(E, S, K, K) score of steps of some length (E,) and other scores (E, K, K) at each scale."""
     spacing_mm = np.array(prior.spacing_mm)
     position_mm = np.concatenate([[0], np.cumsum(spacing_mm)])

@@ -78,9 +78,7 @@ class OnnxRuntime:
         metadata = self._session.get_modelmeta().custom_metadata_map
         try:
             if json.loads(metadata["format"]) != FORMAT_VERSION:
-                raise DeepspineError(
-                    f"{path}: export format {metadata['format']} is not known; update deepspine_sct"
-                )
+                raise DeepspineError(f"{path}: export format {metadata['format']} is not known; update deepspine_sct")
             self.description: dict = json.loads(metadata["description"])
             self.checksum: str = metadata["checkpoint_sha256"]
             self.multiple: int = json.loads(metadata["multiple"])
@@ -106,8 +104,7 @@ class OnnxRuntime:
 
 def _foreign(path: Path) -> DeepspineError:
     return DeepspineError(
-        f"{path}: not exported from a deepspine_sct checkpoint; use"
-        " python -m deepspine_sct.model.export"
+        f"{path}: not exported from a deepspine_sct checkpoint; use python -m deepspine_sct.model.export"
     )
 
 

@@ -110,9 +110,7 @@ def read_original(path: Path) -> dict[str, Tensor]:
         ) from error
     state = content.get("model_weights", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise DeepspineError(
-            f"{path}: holds no `model_weights`; give a file of the original project"
-        )
+        raise DeepspineError(f"{path}: holds no `model_weights`; give a file of the original project")
     return {name.removeprefix("module."): tensor.float() for name, tensor in state.items()}
 
 

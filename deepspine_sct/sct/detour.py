@@ -17,9 +17,7 @@ Points = Mapping[int, np.ndarray]
 """World RAS+ mm (3,) of each disc value."""
 
 
-def find_straightened(
-    predict: Callable[[Volume, Points], Result], straight: Straight, pins: Points
-) -> Result:
+def find_straightened(predict: Callable[[Volume, Points], Result], straight: Straight, pins: Points) -> Result:
     """Find the discs of a scan in a straight image of it.
 
     Parameters

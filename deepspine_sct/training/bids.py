@@ -81,9 +81,7 @@ def find_scans(
     images = sorted({path for path in files if _contrast(path) in contrasts})
     if not images:
         wanted, subject = " or ".join(contrasts), " or ".join(subjects)
-        raise DeepspineError(
-            f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set"
-        )
+        raise DeepspineError(f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set")
     sites = _read_sites(root / "participants.tsv")
     return [_describe(image, root, sites, label_suffixes, root / label_folder) for image in images]
 
@@ -97,15 +95,11 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def _describe(
-    image: Path, root: Path, sites: dict[str, str], label_suffixes, label_root: Path
-) -> Scan:
+def _describe(image: Path, root: Path, sites: dict[str, str], label_suffixes, label_root: Path) -> Scan:
     folder = image.parent.relative_to(root)
     subject = folder.parts[0]
     candidates = [
-        label_root / folder / f"{_stem(image)}{label}{suffix}"
-        for label in label_suffixes
-        for suffix in SUFFIXES[::-1]
+        label_root / folder / f"{_stem(image)}{label}{suffix}" for label in label_suffixes for suffix in SUFFIXES[::-1]
     ]
     # A dangling link, as git-annex leaves, is a label that was never downloaded: reading it will
     # say so.
@@ -122,11 +116,7 @@ def _read_sites(table: Path) -> dict[str, str]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     column = next((name for name in _SITE_COLUMNS if rows and name in rows[0]), None)
-    return (
-        {row["participant_id"]: row[column] or "" for row in rows if row.get("participant_id")}
-        if column
-        else {}
-    )
+    return {row["participant_id"]: row[column] or "" for row in rows if row.get("participant_id")} if column else {}
 
 
 def _site_of_name(subject: str) -> str:

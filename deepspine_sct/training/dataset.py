@@ -56,8 +56,7 @@ class SampleStream(Dataset):
         self.families, self.flip_share, self.n_discs = families, flip_share, n_discs
         # Contrasts take turns, so that few T2w slices weigh as much as many T1w ones.
         self.by_contrast = [
-            [s for s in slices if s.contrast == contrast]
-            for contrast in sorted({s.contrast for s in slices})
+            [s for s in slices if s.contrast == contrast] for contrast in sorted({s.contrast for s in slices})
         ]
         if atlas is None and self.real_share < 1:
             raise ValueError("without an atlas every sample must be real")
@@ -101,9 +100,7 @@ def mirror(case: Case) -> Case:
     )
 
 
-def to_sample(
-    case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25
-) -> dict[str, np.ndarray]:
+def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25) -> dict[str, np.ndarray]:
     """Turn a case into arrays for the network, on heatmap pixels of ``stride`` image pixels.
 
     Returns

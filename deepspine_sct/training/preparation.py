@@ -82,9 +82,7 @@ def prepare(
         if not usable:  # from here on an older set in this folder is none
             (folder / INDEX).unlink(missing_ok=True)
         path = folder / SLABS / f"{scan.stem}.npz"
-        write_slabs(
-            path, extract_slabs(canonical(volume), spec.step_mm, spec.thickness_mm, spec.spacing_mm)
-        )
+        write_slabs(path, extract_slabs(canonical(volume), spec.step_mm, spec.thickness_mm, spec.spacing_mm))
         usable.append((scan, points, path))
     if not usable:
         reason = dropped[0]["reason"] if dropped else "there is none"
@@ -119,9 +117,7 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
         labels contradict the image or themselves; see `check_labels`.
     """
     if scan.label is None:
-        raise DeepspineError(
-            f"{scan.image}: has no disc labels; see -label-suffix and -label-folder"
-        )
+        raise DeepspineError(f"{scan.image}: has no disc labels; see -label-suffix and -label-folder")
     points = read_labels(scan.label)
     _check_marks(scan.label, points)
     volume = read_volume(scan.image)
@@ -149,23 +145,15 @@ def check_labels(path: Path, points: Points, volume: Volume) -> None:
     """
     values = sorted(points)
     if len(values) < FEWEST_DISCS:
-        raise DeepspineError(
-            f"{path}: holds {len(values)} disc; {FEWEST_DISCS} are needed at least"
-        )
+        raise DeepspineError(f"{path}: holds {len(values)} disc; {FEWEST_DISCS} are needed at least")
     for value in values:
         if not volume.grid.contains(volume.grid.to_index(points[value])):
-            raise DeepspineError(
-                f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it"
-            )
+            raise DeepspineError(f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it")
     for upper, lower in zip(values, values[1:], strict=False):
         if points[lower][2] >= points[upper][2]:
-            raise DeepspineError(
-                f"{path}: disc {lower} lies above disc {upper}; two labels are swapped"
-            )
+            raise DeepspineError(f"{path}: disc {lower} lies above disc {upper}; two labels are swapped")
         if lower != upper + 1:
-            raise DeepspineError(
-                f"{path}: disc {upper + 1} is missing between {upper} and {lower}; mark it"
-            )
+            raise DeepspineError(f"{path}: disc {upper + 1} is missing between {upper} and {lower}; mark it")
 
 
 def _check_marks(path: Path, points: Points) -> None:
@@ -174,8 +162,5 @@ def _check_marks(path: Path, points: Points) -> None:
     ijk = np.argwhere(np.abs(marks.data) > 0.5)
     values = np.rint(marks.data[tuple(ijk.T)]).astype(int)
     for value, voxel in zip(values.tolist(), ijk, strict=True):
-        if (
-            value not in SPECIAL_VALUES
-            and np.linalg.norm(marks.grid.to_world(voxel) - points[value]) > _BLOB_MM
-        ):
+        if value not in SPECIAL_VALUES and np.linalg.norm(marks.grid.to_world(voxel) - points[value]) > _BLOB_MM:
             raise DeepspineError(f"{path}: disc {value} is marked in two places; keep one")

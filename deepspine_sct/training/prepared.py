@@ -79,9 +79,7 @@ class PreparedCase:
                 data = arrays["data"]
                 return Volume(data, Grid(data.shape, arrays["affine"]))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DeepspineError(
-                f"{self.slabs_path}: not a slab file ({error}); prepare the set again"
-            ) from error
+            raise DeepspineError(f"{self.slabs_path}: not a slab file ({error}); prepare the set again") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +100,7 @@ class PreparedSet:
         """Left-right width that a slab is the average of."""
         return float(self.description["thickness_mm"])
 
-    def select(
-        self, part: str | None = None, contrasts: tuple[str, ...] | None = None
-    ) -> list[PreparedCase]:
+    def select(self, part: str | None = None, contrasts: tuple[str, ...] | None = None) -> list[PreparedCase]:
         """Return the cases of a part and of some contrasts (None: of all)."""
         return [
             case
@@ -116,14 +112,10 @@ class PreparedSet:
 def write_slabs(path: Path, slabs: Volume) -> None:
     """Write a slab file, whole or not at all; the same slabs give the same bytes."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file, data=slabs.data.astype(np.float32, copy=False), affine=slabs.grid.affine
-        )
+        np.savez_compressed(file, data=slabs.data.astype(np.float32, copy=False), affine=slabs.grid.affine)
 
 
-def write_index(
-    folder: Path, description: Mapping, cases: list[PreparedCase], dropped: list[dict]
-) -> None:
+def write_index(folder: Path, description: Mapping, cases: list[PreparedCase], dropped: list[dict]) -> None:
     """Write ``set.json``: the last step, which makes the set readable."""
     index = {
         "format": FORMAT,
@@ -149,24 +141,18 @@ def read_set(folder: Path) -> PreparedSet:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DeepspineError(
-            f"{path}: no such file; make the set with sct_deepspine_prepare"
-        ) from error
+        raise DeepspineError(f"{path}: no such file; make the set with sct_deepspine_prepare") from error
     except (OSError, ValueError) as error:
         raise DeepspineError(f"{path}: cannot be read ({error}); prepare the set again") from error
     if not isinstance(index, dict) or (index.get("format"), index.get("version")) != (
         FORMAT,
         FORMAT_VERSION,
     ):
-        raise DeepspineError(
-            f"{path}: not a prepared set of format {FORMAT_VERSION}; prepare it again"
-        )
+        raise DeepspineError(f"{path}: not a prepared set of format {FORMAT_VERSION}; prepare it again")
     try:
         cases = [_case(entry, folder) for entry in index.pop("cases")]
     except (KeyError, TypeError, ValueError) as error:
-        raise DeepspineError(
-            f"{path}: a case is incomplete ({error}); prepare the set again"
-        ) from error
+        raise DeepspineError(f"{path}: a case is incomplete ({error}); prepare the set again") from error
     return PreparedSet(folder, index, cases)
 
 
@@ -180,17 +166,12 @@ def _entry(case: PreparedCase, folder: Path) -> dict:
         "part": case.part,
         "image": case.image,
         "slabs": case.slabs_path.relative_to(folder).as_posix(),
-        "discs_xyz_mm": {
-            str(value): np.round(xyz_mm, 3).tolist()
-            for value, xyz_mm in sorted(case.points.items())
-        },
+        "discs_xyz_mm": {str(value): np.round(xyz_mm, 3).tolist() for value, xyz_mm in sorted(case.points.items())},
     }
 
 
 def _case(entry: dict, folder: Path) -> PreparedCase:
-    points = {
-        int(value): np.array(xyz_mm, float) for value, xyz_mm in entry["discs_xyz_mm"].items()
-    }
+    points = {int(value): np.array(xyz_mm, float) for value, xyz_mm in entry["discs_xyz_mm"].items()}
     check_values(points)
     fields = ("name", "subject", "session", "site", "contrast", "part", "image")
     return PreparedCase(*(entry[name] for name in fields), folder / entry["slabs"], points)

@@ -73,9 +73,7 @@ def use_threads(n: int) -> None:
     torch.set_num_threads(n)
 
 
-def read_sources(
-    data: Path | None, prepared: PreparedSet | None, config: TrainingConfig
-) -> Sources:
+def read_sources(data: Path | None, prepared: PreparedSet | None, config: TrainingConfig) -> Sources:
     """Read what ``config`` asks for.
 
     Parameters
@@ -165,9 +163,7 @@ def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | S
     images = [s for s in sources.slices if contrasts is None or s.contrast in contrasts]
     if sources.prepared and config.real_share > 0:
         for case in sources.prepared.select("train", contrasts):
-            images.append(
-                stack_slabs(case.name, case.site, case.contrast, case.load(), case.points)
-            )
+            images.append(stack_slabs(case.name, case.site, case.contrast, case.load(), case.points))
     if sources.atlas is None and not images:
         folder = sources.prepared.folder
         raise DeepspineError(f"{folder}: no image to train on; prepare it with other -split or -c")

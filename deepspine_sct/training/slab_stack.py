@@ -38,15 +38,11 @@ class SlabStack:
 
     def draw(self, rng: np.random.Generator) -> tuple[RealSlice, np.ndarray]:
         """Choose a slab, most often the middle one; return it and its presence (25,)."""
-        chosen = (
-            self.middle if rng.random() < _MIDDLE_SHARE else int(rng.integers(len(self.slices)))
-        )
+        chosen = self.middle if rng.random() < _MIDDLE_SHARE else int(rng.integers(len(self.slices)))
         return self.slices[chosen], self.presence[chosen]
 
 
-def stack_slabs(
-    name: str, site: str, contrast: str, slabs: Volume, points: dict[int, np.ndarray]
-) -> SlabStack:
+def stack_slabs(name: str, site: str, contrast: str, slabs: Volume, points: dict[int, np.ndarray]) -> SlabStack:
     """Make a stack from an image's slabs, (N, H, W) in (L, I, P), and its discs in world mm."""
     step_mm, spacing_mm, _ = slabs.grid.zooms_mm
     tips_ijk = np.full((25, 3), np.nan)

@@ -36,9 +36,7 @@ def split_subjects(
         Where the shares are no shares, or there is but one site to split by.
     """
     if len(shares) != len(PARTS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        raise DeepspineError(
-            f"the shares {list(shares)} must be three numbers of at least 0 that sum to 1"
-        )
+        raise DeepspineError(f"the shares {list(shares)} must be three numbers of at least 0 that sum to 1")
     unit_of = {subject: site_of[subject] if by_site else subject for subject in sorted(site_of)}
     units = np.array(sorted(set(unit_of.values())))
     if by_site and len(units) < 2:
@@ -57,9 +55,7 @@ def _parts(n: int, shares: Sequence[float]) -> list[str]:
     counts = np.floor(wanted + 1e-9).astype(int)
     while counts.sum() < n:
         counts[np.argmax(wanted - counts)] += 1
-    for part in range(
-        1, len(PARTS)
-    ):  # a share that rounds to nothing takes one unit, where training can spare it
+    for part in range(1, len(PARTS)):  # a share that rounds to nothing takes one unit, where training can spare it
         if shares[part] > 0 and counts[part] == 0 and counts[0] > 1:
             counts[[0, part]] += (-1, 1)
     return np.repeat(PARTS, counts).tolist()

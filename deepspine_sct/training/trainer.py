@@ -122,9 +122,7 @@ class Trainer:
         """Train to the last step, or until the score has not improved for ``patience`` epochs."""
         if self._is_stale():
             return
-        bar = tqdm(
-            self._batches(), initial=self.step, total=self.config.steps, disable=None, unit="step"
-        )
+        bar = tqdm(self._batches(), initial=self.step, total=self.config.steps, disable=None, unit="step")
         sums: Row = {}
         since = self.step
         for batch in bar:
@@ -142,9 +140,7 @@ class Trainer:
     def _batches(self) -> DataLoader:
         remaining = Subset(self.stream, range(self.step, self.config.steps))
         workers = self.config.workers
-        return DataLoader(
-            remaining, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
-        )
+        return DataLoader(remaining, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
 
     def training_step(self, batch: dict[str, torch.Tensor]) -> Row:
         """One optimiser step, in bfloat16 where the device has it.
@@ -220,8 +216,7 @@ class Trainer:
             self.averaged.load_state_dict(state["averaged"])
         except RuntimeError as error:
             raise DeepspineError(
-                f"{self._state_path}: belongs to another network; give the same arguments, or"
-                " another -ofolder"
+                f"{self._state_path}: belongs to another network; give the same arguments, or another -ofolder"
             ) from error
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
