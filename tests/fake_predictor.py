@@ -8,7 +8,7 @@ import numpy as np
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.labeling.discs import Disc, Labeling
-from deepspine_sct.labeling.inference import Result
+from deepspine_sct.labeling.predictor import Result
 from deepspine_sct.model.output import Prediction
 
 SHAPE = (30, 44, 9)

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.outputs import Outputs
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.scan.output_paths import Outputs
 
 if TYPE_CHECKING:
     from deepspine_sct.image.grid import Grid
     from deepspine_sct.image.straight import Straight
     from deepspine_sct.image.volume import Volume
-    from deepspine_sct.labeling.inference import Result
-    from deepspine_sct.sct.levels import CordLabels
+    from deepspine_sct.labeling.cord_levels import CordLabels
+    from deepspine_sct.labeling.predictor import Result
 
 THROUGH_SCT, BY_OWN_DISCS = 1, 2
 """Values of -straighten besides 0."""
@@ -44,7 +44,7 @@ def label_segmentation(args: Namespace, cord: Volume, image: Grid, voxels: Mappi
     DeepspineError
         When the segmentation lies beside the discs.
     """
-    from deepspine_sct.sct.levels import label_cord
+    from deepspine_sct.labeling.cord_levels import label_cord
 
     try:
         return label_cord(cord, {v: image.to_world(ijk) for v, ijk in voxels.items()})

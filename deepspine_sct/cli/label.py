@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.cord import BY_OWN_DISCS, label_segmentation, make_straight, write_cord
 from deepspine_sct.cli.label_arguments import get_parser
-from deepspine_sct.cli.outputs import Outputs, picture_of, plan_outputs
 from deepspine_sct.cli.parser import run, say
 from deepspine_sct.cli.threads import give_numpy_one_thread
 from deepspine_sct.errors import DeepspineError, NoDiscFound
+from deepspine_sct.scan.output_paths import Outputs, picture_of, plan_outputs
 
 # Everything heavy is imported where it is used, so that -h and a usage error answer at once.
 if TYPE_CHECKING:
     from deepspine_sct.image.straight import Straight
     from deepspine_sct.image.volume import Volume
-    from deepspine_sct.labeling.inference import Predictor, Result
-    from deepspine_sct.sct.detour import Points
+    from deepspine_sct.labeling.predictor import Predictor, Result
+    from deepspine_sct.scan.detour import Points
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,11 +56,11 @@ def label(args: Namespace) -> None:
     """
     give_numpy_one_thread()
     from deepspine_sct.image.nifti import place_discs, read_volume, write_discs
-    from deepspine_sct.sct.levels import read_cord
+    from deepspine_sct.labeling.cord_levels import read_cord
 
     outputs = plan_outputs(args)
     if outputs.wants_picture:
-        from deepspine_sct.evaluation.overlay import require_matplotlib
+        from deepspine_sct.pictures.figure import require_matplotlib
 
         require_matplotlib()  # said now, not after the network has run
 
@@ -87,22 +87,24 @@ def label(args: Namespace) -> None:
 
     report = describe(args, outputs, predictor.checksum, result, voxels, seconds)
     if outputs.attention:
-        from deepspine_sct.evaluation.explain import NO_ATTENTION, has_attention
+        from deepspine_sct.pictures.network_maps import NO_ATTENTION, has_attention
 
         report["warnings"] += [] if has_attention(result.prediction) else [NO_ATTENTION]
     if labels is not None:
         report["warnings"] += write_cord(args, outputs, labels)
     write_extras(args, outputs, volume, straight, result, report)
     if outputs.qc:
-        from deepspine_sct.cli.quality import add_to_report
+        from deepspine_sct.quality_control.scan_entry import add_to_report
+        from deepspine_sct.scan.report import written_discs
 
-        add_to_report(args, outputs.qc, volume, straight, result, report)
+        discs = written_discs(result.labeling, report)
+        add_to_report(args, outputs.qc, volume, straight, result, discs, report)
     announce(args, outputs, report)
 
 
 def load_predictor(args: Namespace) -> "Predictor":
     """Load the checkpoint that -model names, or the installed one."""
-    from deepspine_sct.labeling.inference import Predictor
+    from deepspine_sct.labeling.predictor import Predictor
 
     return Predictor.load(Path(args.model) if args.model else None, device=args.device)
 
@@ -126,7 +128,7 @@ def find_discs(
     NoDiscFound
         When the image holds no disc.
     """
-    from deepspine_sct.cli import start
+    from deepspine_sct.scan import starting_point as start
 
     pins = start.pins_from_file(args.initlabel, volume.grid) if args.initlabel else {}
     height = start.height_of_slice(*args.initz, volume.grid) if args.initz else None
@@ -135,7 +137,7 @@ def find_discs(
     if not args.straighten:
         known = {"pins": pins or None, "height": height, "values": args.discs}
         return _predict(predictor, volume, args, **known), None
-    from deepspine_sct.sct.detour import find_straightened
+    from deepspine_sct.scan.detour import find_straightened
 
     first = None
     if height or args.straighten == BY_OWN_DISCS:
@@ -178,8 +180,8 @@ def describe(
     seconds: Mapping[str, float],
 ) -> dict:
     """Gather the report of the run from its pieces."""
-    from deepspine_sct.evaluation.report import build_report, gather_warnings, installed_versions
-    from deepspine_sct.image.geometry import geometry_warnings
+    from deepspine_sct.image.sform_qform import geometry_warnings
+    from deepspine_sct.scan.report import build_report, gather_warnings, installed_versions
 
     return build_report(
         inputs={
@@ -211,22 +213,22 @@ def write_extras(
     report: dict,
 ) -> None:
     """Write what the user asked for beside the label file."""
-    from deepspine_sct.image.atomic import atomic_path
+    from deepspine_sct.files.atomic import atomic_path
 
     if outputs.json:
         with atomic_path(outputs.json) as path:
             path.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
     if not outputs.wants_picture:
         return
-    from deepspine_sct.evaluation.explain import write_explanation
+    from deepspine_sct.pictures.network_maps import write_explanation
 
     points_xyz = [disc.xyz_mm for disc in result.labeling.discs]
     for kind, path in outputs.explanations.items():
         shown = (volume, result.prediction, kind, points_xyz, straight)
         write_explanation(path, picture_of(path), *shown)
     if outputs.overlay:
-        from deepspine_sct.evaluation.overlay import draw_overlay
-        from deepspine_sct.evaluation.report import written_discs
+        from deepspine_sct.pictures.overlay import draw_overlay
+        from deepspine_sct.scan.report import written_discs
 
         discs = written_discs(result.labeling, report)
         draw_overlay(outputs.overlay, volume, discs, title=Path(args.i).name)
@@ -234,7 +236,7 @@ def write_extras(
 
 def announce(args: Namespace, outputs: Outputs, report: Mapping) -> None:
     """Print the result on stdout and the warnings on stderr."""
-    from deepspine_sct.cli import table
+    from deepspine_sct.cli import result_table as table
 
     for warning in report["warnings"]:
         print(f"Warning: {warning}", file=sys.stderr)
