@@ -17,7 +17,7 @@ from deepspine_sct.image.nifti import write_volume
 from deepspine_sct.image.reformation import reform
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
-from deepspine_sct.scan.detour import find_straightened
+from deepspine_sct.scan.straightened import find_straightened
 from deepspine_sct.sct.straightening import straighten
 from deepspine_sct.training.atlas import build_atlas
 from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_cord, simulate_volume

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files import atomic
 from deepspine_sct.files.atomic import FOREIGN_AGE_S, PREFIX, atomic_path
-from deepspine_sct.image import atomic
 
 
 def test_complete_file_gets_its_name(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = "deepspine_sct"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
-_GROUND = {"errors", "anatomy", "files"}
+_GROUND = {"errors", "anatomy", "files", "caution", "stopwatch"}
 _IMAGES = _GROUND | {"image"}
 _CORE = _IMAGES | {"model", "labeling"}
 _SCAN = _CORE | {"pictures", "sct", "quality_control"}
@@ -16,6 +16,8 @@ _SCAN = _CORE | {"pictures", "sct", "quality_control"}
 ALLOWED_ROOMS = {
     "errors": set(),
     "anatomy": {"errors"},
+    "caution": set(),
+    "stopwatch": set(),
     "files": {"errors"},
     "image": _GROUND,
     "data": _IMAGES,
@@ -30,6 +32,8 @@ ALLOWED_ROOMS = {
     "training": _CORE | {"data"},
     "evaluation": _CORE | {"pictures", "data"},
     "cli": _SCAN | {"scan", "data", "cohort", "training", "evaluation"},
+    "api": _SCAN | {"scan"},
+    "__main__": {"cli"},
 }
 """What each room or module may import from the package besides itself and the version. A module's own
 row goes before its room's. A name with a dot allows that module alone.

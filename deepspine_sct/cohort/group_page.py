@@ -15,7 +15,7 @@ from deepspine_sct.cohort.group_tables import NOT_DONE, Row
 from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED
 from deepspine_sct.cohort.spacing import OUTLIER, Spacing, outliers, spacings
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.labeling.cautions import SURE
+from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.pictures.figure import new_figure, to_png
 
 PAGE_NAME = "report.html"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..caution import Caution
 from ..errors import DeepspineError
 from .grid import Grid
 from .nifti import disagreement, read_header, refusing
@@ -13,7 +14,7 @@ _TEMPLATE_CODE = 3  # from here on an sform leads into a template, where a qform
 _TOLERANCE = 1.0  # voxels: a quaternion cannot shear, so that a tilted gantry leaves some
 
 
-def geometry_warnings(path: str | os.PathLike) -> list[str]:
+def geometry_warnings(path: str | os.PathLike) -> list[Caution]:
     """Say so where the sform and the qform of a header contradict each other.
 
     The sform is what counts. Other programs may look at the qform, and one of the two is wrong.
@@ -25,7 +26,7 @@ def geometry_warnings(path: str | os.PathLike) -> list[str]:
 
     Returns
     -------
-    list of str
+    list of Caution
         One sentence, or none.
     """
     path = Path(path)
@@ -43,7 +44,8 @@ def geometry_warnings(path: str | os.PathLike) -> list[str]:
         return []
     said, other = ("".join(grid.axcodes) for grid in (sform, qform))
     how = f"sform {said}, qform {other}" if said != other else f"up to {apart:.0f} voxels apart"
-    return [
+    text = (
         f"the header holds two geometries, sform and qform, that contradict each other ({how}); the"
         " sform was used: check the discs by eye"
-    ]
+    )
+    return [Caution("two_geometries", text)]

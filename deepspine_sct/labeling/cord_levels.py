@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import disc_name
+from ..caution import Caution
 from ..errors import DeepspineError
 from ..image.grid import Grid
 from ..image.nifti import read_any
@@ -47,13 +48,13 @@ class CordLabels:
         uint8: the vertebra of each voxel of the cord, 1 = C1; 0 outside and above C1.
     discs : Volume
         uint8: one voxel a disc, on the middle line of the cord.
-    warnings : list of str
+    warnings : list of Caution
         Sentences for the user.
     """
 
     levels: Volume
     discs: Volume
-    warnings: list[str]
+    warnings: list[Caution]
 
 
 def read_cord(path: str | os.PathLike, image: Grid) -> Volume:
@@ -203,8 +204,9 @@ def _slice_axis(grid: Grid) -> int:
     return grid.moves_to(_UPWARDS)[0][2]
 
 
-def _warnings(lost: Sequence[int]) -> list[str]:
+def _warnings(lost: Sequence[int]) -> list[Caution]:
     if not lost:
         return []
     named = ", ".join(f"{value} ({disc_name(value)})" for value in lost)
-    return [f"beyond the ends of the segmented cord and left out of its labels: {named}"]
+    text = f"beyond the ends of the segmented cord and left out of its labels: {named}"
+    return [Caution("beyond_cord", text)]

@@ -19,6 +19,7 @@ from ..image.volume import Volume, crop
 from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime, load_runtime
 from . import refinement
+from .confidence import within_image
 from .discs import Labeling
 from .heatmap import find_candidates
 from .pins import FAINT, Height, locate
@@ -134,7 +135,7 @@ class Predictor:
         labeling = self._refine(image, labeling, seconds, named)
         started_s = perf_counter()
         turned = partial(self._label_turned, slabs, prediction)
-        labeling = labeling.within(whole.grid, self.prior.tip_sd_mm, named)
+        labeling = within_image(labeling, whole.grid, self.prior.tip_sd_mm, named)
         labeling = judge_sampling(judge(labeling, turned, named), max(whole.grid.zooms_mm[1:]))
         seconds["plausibility"] = perf_counter() - started_s
         return Result(labeling, slabs, prediction, seconds)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepspine_sct.caution import Caution
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.nifti import write_volume
@@ -15,7 +16,7 @@ from deepspine_sct.pictures.figure import new_figure, to_png
 from deepspine_sct.pictures.overlay import sagittal_image
 
 KINDS = ("attention", "heatmaps")
-NO_ATTENTION = "this network has no attention: its map is 1 everywhere"
+NO_ATTENTION = Caution("no_attention", "this network has no attention: its map is 1 everywhere")
 
 
 def explanation(prediction: Prediction, kind: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.grid import round_index
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Disc
 from deepspine_sct.pictures.figure import require_matplotlib
 
@@ -21,9 +22,6 @@ DOTS_PER_IN = 100
 
 CONFIDENCE_COLOURS = "autumn"
 """Red (0) to yellow (1): bright on grey, and told apart by lightness as well as by hue."""
-
-SHOWN_CONFIDENCE = 0.9
-"""A disc below this has its confidence written beside its name."""
 
 
 def sagittal_image(
@@ -181,7 +179,7 @@ def _draw_discs(axes, discs: Sequence[Disc], points_rc: np.ndarray) -> None:
         s=22, edgecolors="black", linewidths=0.6, zorder=3,
     )  # fmt: skip
     for disc, (row, column) in zip(discs, points_rc, strict=True):
-        doubt = f"  {disc.confidence:.2f}" if disc.confidence < SHOWN_CONFIDENCE else ""
+        doubt = f"  {disc.confidence:.2f}" if disc.confidence < SURE else ""
         axes.annotate(
             f"{disc.value}  {disc.name}{doubt}", (column, row), xytext=(9, 0),
             textcoords="offset points", va="center", fontsize=8, color="white",

@@ -155,7 +155,7 @@ def _entry(path: Path) -> dict:
             "span": f"{min(values)} to {max(values)}" if values else "none",
             "weakest": min((disc["confidence"] for disc in discs), default=0.0),
             "level_confidence": float(report["level_confidence"]),
-            "warnings": [str(warning) for warning in report["warnings"]],
+            "warnings": [_sentence(warning) for warning in report["warnings"]],
             "pictures": {
                 name: f"{ENTRIES_NAME}/{path.stem}/{name}.png"
                 for name in map(str, entry["pictures"])
@@ -165,6 +165,11 @@ def _entry(path: Path) -> dict:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return _damaged(path)
+
+
+def _sentence(warning: object) -> str:
+    """Text of a warning; reports of older versions hold the text alone."""
+    return str(warning["text"] if isinstance(warning, dict) else warning)
 
 
 def _damaged(path: Path) -> dict:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,53 +18,70 @@ from deepspine_sct.quality_control import page, sct_report
 if TYPE_CHECKING:
     from deepspine_sct.image.straight import Straight
     from deepspine_sct.labeling.discs import Disc
-    from deepspine_sct.labeling.predictor import Result
+    from deepspine_sct.model.output import Prediction
 
 
-def add_to_report(
-    args: Namespace,
+def add_scan(
     folder: Path,
-    volume: Volume,
-    straight: Straight | None,
-    result: Result,
-    discs: list[Disc],
+    identity: Mapping[str, str],
+    image: str,
+    command: str,
     report: Mapping,
+    pictures: Mapping[str, bytes],
 ) -> None:
-    """Add the scan to ``deepspine.html`` and to SCT's report, both in one folder.
+    """Add a scan to ``deepspine.html`` and to SCT's report, both in one folder.
 
     Parameters
     ----------
-    args : Namespace
-        With `i`, `qc_dataset`, `qc_subject` and `cmdline`.
     folder : Path
         Folder of both; made when missing.
-    volume : Volume
-        The scan.
-    straight : Straight or None
-        Image that the discs were found in, where it is another one.
-    result : Result
-        What the discs were read from.
-    discs : list of Disc
-        Those that were written.
+    identity : mapping
+        `dataset`, `subject` and `contrast`.
+    image : str
+        Name of the image.
+    command : str
+        Command that labelled it.
     report : mapping
-        Report of the run.
+        What ``-json`` writes.
+    pictures : mapping of str to bytes
+        Of `render_pictures`.
 
     Raises
     ------
     DeepspineError
-        When matplotlib is missing, or the folder stays locked or cannot be written.
+        When the folder stays locked or cannot be written.
     """
-    identity = page.default_identity(args.i)
-    identity["dataset"] = args.qc_dataset or identity["dataset"]
-    identity["subject"] = args.qc_subject or identity["subject"]
-    pictures = render_pictures(volume, straight, result, discs)
     place = page.add_entry(folder, identity, report, pictures)
     layers = (place / f"{name}.png" for name in ("background", "overlay"))
-    sct_report.add_entry(folder, identity, args.i, args.cmdline, *layers)
+    sct_report.add_entry(folder, identity, image, command, *layers)
 
 
-def render_pictures(volume: Volume, straight: Straight | None, result: Result, discs: list[Disc]) -> dict[str, bytes]:
-    """Draw what a rater wants to see of a scan: PNG files by name."""
+def render_pictures(
+    volume: Volume, straight: Straight | None, prediction: Prediction, discs: Sequence[Disc]
+) -> dict[str, bytes]:
+    """Draw what a rater wants to see of a scan.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan.
+    straight : Straight or None
+        Image that the discs were found in, where it is another one.
+    prediction : Prediction
+        What the network answered there.
+    discs : sequence of Disc
+        Those that were written.
+
+    Returns
+    -------
+    dict of str to bytes
+        PNG files by name.
+
+    Raises
+    ------
+    DeepspineError
+        When matplotlib is missing.
+    """
     points_xyz = np.array([disc.xyz_mm for disc in discs])
     background, overlay = render_layers(volume, discs)
     reformed = reform(volume, points_xyz)
@@ -78,6 +94,6 @@ def render_pictures(volume: Volume, straight: Straight | None, result: Result, d
         seen, seen_xyz = straight.image, straight.from_scan(points_xyz)
         seen_xyz = seen_xyz[np.isfinite(seen_xyz).all(axis=1)]
     for kind in KINDS:
-        shown = on_grid(explanation(result.prediction, kind), result.prediction.grid, seen.grid)
+        shown = on_grid(explanation(prediction, kind), prediction.grid, seen.grid)
         pictures[kind] = render_map(seen, shown, seen_xyz, kind)
     return pictures

@@ -1,7 +1,7 @@
 """Where the results go, settled before any work starts and refused where they would do harm."""
 
 import os
-from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,12 +15,12 @@ LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Paths that one run writes; None where the user did not ask for it.
+class OutputPaths:
+    """Paths that one run writes; None where nobody asked for it.
 
     Attributes
     ----------
-    discs : Path
+    discs : Path or None
         Label file. Its folder may have to be made first.
     json : Path or None
         Report.
@@ -31,13 +31,13 @@ class Outputs:
     attention, heatmaps : Path or None
         NIfTI file of what the network looked at, and of what it saw; a picture goes beside each.
     levels, cord_discs : Path or None
-        Labeled segmentation of the cord and discs on its middle line, both with -s.
+        Labeled segmentation of the cord and discs on its middle line.
     """
 
-    discs: Path
-    json: Path | None
-    overlay: Path | None
-    qc: Path | None
+    discs: Path | None = None
+    json: Path | None = None
+    overlay: Path | None = None
+    qc: Path | None = None
     attention: Path | None = None
     heatmaps: Path | None = None
     levels: Path | None = None
@@ -64,18 +64,39 @@ class Outputs:
         return {name: path for name, path in paths.items() if path is not None}
 
 
-def plan_outputs(args: Namespace) -> Outputs:
-    """Work out every output path from the arguments of `sct_deepspine_label`.
+def plan_outputs(
+    image: str,
+    cord: str | None = None,
+    *,
+    file: str | None = None,
+    folder: str = ".",
+    json: str | None = None,
+    overlay: str | None = None,
+    qc: str | None = None,
+    attention: str | None = None,
+    heatmaps: str | None = None,
+    inputs: Sequence[str] = (),
+) -> OutputPaths:
+    """Work out every output path from what the user asks for.
 
     Parameters
     ----------
-    args : Namespace
-        With `i`, `s`, `o`, `ofolder`, `json`, `overlay`, `qc`, `attention`, `heatmaps`,
-        `initlabel` and `model`: str or None.
+    image : str
+        Image to be labelled.
+    cord : str, optional
+        Segmentation of its cord, whose levels are then written beside the label file.
+    file : str, optional
+        Label file; by default `default_name` in `folder`, which is made when it is missing.
+    folder : str
+        Folder of the label file.
+    json, overlay, qc, attention, heatmaps : str, optional
+        See `OutputPaths`.
+    inputs : sequence of str
+        Further files that are read, and must not be overwritten.
 
     Returns
     -------
-    Outputs
+    OutputPaths
 
     Raises
     ------
@@ -83,29 +104,28 @@ def plan_outputs(args: Namespace) -> Outputs:
         When a path has the wrong extension, lies in a folder that does not exist, is a folder, or
         would overwrite an input or another output.
     """
-    discs = Path(args.o) if args.o else Path(args.ofolder) / default_name(args.i)
-    outputs = Outputs(
+    discs = Path(file) if file else Path(folder) / default_name(image)
+    outputs = OutputPaths(
         discs=discs,
-        json=_optional_path(args.json),
-        overlay=_optional_path(args.overlay),
-        qc=_optional_path(args.qc),
-        attention=_optional_path(args.attention),
-        heatmaps=_optional_path(args.heatmaps),
-        levels=discs.parent / cord_name(args.s, "_labeled") if args.s else None,
-        cord_discs=discs.parent / cord_name(args.s, "_labeled_discs") if args.s else None,
+        json=_optional_path(json),
+        overlay=_optional_path(overlay),
+        qc=_optional_path(qc),
+        attention=_optional_path(attention),
+        heatmaps=_optional_path(heatmaps),
+        levels=discs.parent / cord_name(cord, "_labeled") if cord else None,
+        cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
     )
-    for path in (outputs.discs, *outputs.explanations.values()):
+    for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
     if outputs.overlay and outputs.overlay.suffix.lower() != ".png":
         raise DeepspineError(f"{outputs.overlay}: a picture is written as .png; name it so")
-    for folder in (Path(args.ofolder), outputs.qc):  # these are made when missing
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise DeepspineError(f"{folder}: is a file, not a folder; give a folder")
+    for place in (Path(folder), outputs.qc):  # these are made when missing
+        if place is not None and place.exists() and not place.is_dir():
+            raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
     files = [path for name, path in outputs.named().items() if name != "qc"]
     for path in files:
-        _check_place(path, folder_is_made=path.parent == discs.parent and not args.o)
-    inputs = [Path(name) for name in (args.i, args.s, args.initlabel, args.model) if name]
-    _refuse_overwriting(files, inputs)
+        _check_place(path, folder_is_made=path.parent == discs.parent and not file)
+    _refuse_overwriting(files, [Path(name) for name in (image, cord, *inputs) if name])
     return outputs
 
 

@@ -14,7 +14,7 @@ PROBE = """
 import json, os, sys
 before = dict(os.environ)
 {first}
-from deepspine_sct.cli.threads import give_numpy_one_thread
+from deepspine_sct.cli.numpy_threads import give_numpy_one_thread
 give_numpy_one_thread()
 loaded = "numpy" in sys.modules
 import numpy as np
