@@ -12,7 +12,7 @@ from deepspine_sct.training.simulator import Case
 
 # As the simulator has it: a disc speaks fully up to here off a slab, and not at all beyond.
 FULL_MM, SILENT_MM = 4.0, 9.0
-REACH_MM = 16.0  # slabs farther off the spine never train
+FARTHEST_MM = 16.0  # slabs farther off the spine never train
 _MIDDLE_SHARE = 0.6  # of the samples that show the middle of the spine, as in the simulator
 
 
@@ -50,7 +50,7 @@ def stack_slabs(name: str, site: str, contrast: str, slabs: Volume, points: dict
         tips_ijk[value - 1] = slabs.grid.to_index(xyz_mm)
     off_mm = np.abs(np.arange(len(slabs.data))[:, None] - tips_ijk[:, 0]) * step_mm  # (N, 25)
     nearest_mm = np.nanmin(off_mm, axis=1)
-    used = np.flatnonzero(nearest_mm <= max(REACH_MM, nearest_mm.min()))
+    used = np.flatnonzero(nearest_mm <= max(FARTHEST_MM, nearest_mm.min()))
     presence = np.nan_to_num(np.clip((SILENT_MM - off_mm[used]) / (SILENT_MM - FULL_MM), 0, 1))
     slices = tuple(
         # A copy: a view would keep the slabs that are not used in memory.
