@@ -48,7 +48,7 @@ tutorial: $(INSTALLED)
 	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out $(UPDATE)
 
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test
+	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py
