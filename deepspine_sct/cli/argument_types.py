@@ -23,8 +23,8 @@ def disc_values(text: str) -> tuple[int, ...]:
     values: set[int] = set()
     for part in text.split(","):
         first, colon, last = part.partition(":")
-        low = _disc_value(first, text)
-        high = _disc_value(last, text) if colon else low
+        low = disc_value(first, text)
+        high = disc_value(last, text) if colon else low
         if low > high:
             raise ArgumentTypeError(f"'{text}': the range {part} runs backwards")
         values.update(range(low, high + 1))
@@ -36,16 +36,27 @@ def slice_and_disc(text: str) -> tuple[int, int]:
     slice_text, comma, value_text = text.partition(",")
     if not comma or not slice_text.strip().isdecimal():
         raise ArgumentTypeError(f"'{text}' is not SLICE,DISC, as in 68,4")
-    return int(slice_text), _disc_value(value_text, text)
+    return int(slice_text), disc_value(value_text, text)
 
 
-def _disc_value(text: str, whole: str) -> int:
-    """Read one disc value; `whole` is what the user typed, for the message."""
+def disc_value(text: str, whole: str | None = None) -> int:
+    """Read one disc value; `whole` is what the user typed, for the message, where that is more."""
     from deepspine_sct.anatomy import DISC_VALUES  # brings numpy, which -h does without
 
     if not text.strip().isdecimal() or int(text) not in DISC_VALUES:
-        raise ArgumentTypeError(f"'{whole}': '{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}")
+        where = f"'{whole}': " if whole else ""
+        raise ArgumentTypeError(f"{where}'{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}")
     return int(text)
+
+
+def disc_count(text: str) -> int:
+    """Read how many discs, from the first one down: from 1 to all that there are."""
+    from deepspine_sct.anatomy import N_DISCS  # brings numpy, which -h does without
+
+    n = _whole(text, 1)
+    if n > N_DISCS:
+        raise ArgumentTypeError(f"'{text}' is more than the {N_DISCS} discs that there are")
+    return n
 
 
 def shares(text: str) -> tuple[float, ...]:

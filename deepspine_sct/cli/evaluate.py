@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
-    TrueCase,
     ask,
     read_cases,
     read_prediction,
     run_model,
 )
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.scan.output_paths import picture_of
 
 if TYPE_CHECKING:
-    from deepspine_sct.evaluation.metrics import Points
+    from deepspine_sct.data.labelled_image import LabelledImage, Points
     from deepspine_sct.evaluation.study import Study
 
 PROG = "sct_deepspine_evaluate"
@@ -120,7 +120,7 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-label-folder",
-        default="derivatives/labels",
+        default=LABEL_FOLDER,
         metavar="<folder>",
         help="With -path-data: as for sct_deepspine_prepare.",
     )
@@ -179,7 +179,7 @@ def evaluate(args: argparse.Namespace) -> None:
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
-    study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
+    study = Study(cases, predictions, args.tolerance, bool(args.span))
     rows = write_report(study, cases, args)
     if args.v:
         for row in rows:
@@ -188,7 +188,7 @@ def evaluate(args: argparse.Namespace) -> None:
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points"]:
+def _label_all(name: str, path: Path, cases: list["LabelledImage"], args: argparse.Namespace) -> list["Points"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -204,14 +204,14 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     kinds = [kind for kind in KINDS if getattr(args, kind)]
     attends = []
 
-    def answer(case: TrueCase) -> "Points":
-        volume, result = run_model(predictor, case, prepared=args.set is not None)
+    def answer(case: "LabelledImage") -> "Points":
+        volume, result = run_model(predictor, case)
         points = result.labeling.points
         attends.append(has_attention(result.prediction))
         for kind in kinds:
-            file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
+            file = args.ofolder / kind / name / f"{case.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
-            shown = list((points or case.study.points).values())
+            shown = list((points or case.points).values())
             write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
         return points
 
@@ -221,7 +221,7 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     return answers
 
 
-def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace) -> list[dict[str, object]]:
+def write_report(study: "Study", cases: list["LabelledImage"], args: argparse.Namespace) -> list[dict[str, object]]:
     """Write tables, figures and the page; return the rows of the summary."""
     from deepspine_sct.evaluation.study import disc_rows, summary_rows
     from deepspine_sct.evaluation.study_figures import render_boxes, render_confusion
@@ -247,7 +247,7 @@ def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace
     return rows
 
 
-def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
+def _worst_pictures(study: "Study", cases: list["LabelledImage"], n: int):
     """Yield a name and a picture of the n worst images of each tool."""
     from deepspine_sct.labeling.discs import Disc
     from deepspine_sct.pictures.overlay import render_overlay
@@ -256,13 +256,13 @@ def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
         for rank, i in enumerate(study.worst(tool, n), start=1):
             case = cases[i]
             discs = [Disc(value, xyz_mm, 1.0) for value, xyz_mm in predictions[i].items()]
-            title = f"{tool}: {case.study.name}"
+            title = f"{tool}: {case.name}"
             try:
-                picture = render_overlay(case.load(), discs, case.study.points, title)
+                picture = render_overlay(case.load(), discs, case.points, title)
             except DeepspineError as error:  # disc files can be scored without their images
-                print(f"Warning: no picture of {case.study.name}: {error}", file=sys.stderr)
+                print(f"Warning: no picture of {case.name}: {error}", file=sys.stderr)
                 continue
-            yield f"worst_{tool}_{rank}_{case.study.name}", picture
+            yield f"worst_{tool}_{rank}_{case.name}", picture
 
 
 def _notes(study: "Study", args: argparse.Namespace) -> list[str]:

@@ -3,36 +3,20 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.data.bids import LABEL_SUFFIXES
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
-    from deepspine_sct.evaluation.metrics import Points
-    from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.data.labelled_image import LabelledImage, Points
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.predictor import Predictor, Result
 
 
-@dataclass(frozen=True)
-class TrueCase:
-    """An image with its truth, and how to get at it.
-
-    Attributes
-    ----------
-    study : name, origin and true discs
-    fields : what a pattern of -pred may name
-    load : reads the image, or the slabs of a prepared one
-    """
-
-    study: "StudyCase"
-    fields: dict[str, str]
-    load: Callable[[], "Volume"]
-
-
-def read_cases(args: argparse.Namespace) -> list[TrueCase]:
+def read_cases(args: argparse.Namespace) -> list["LabelledImage"]:
     """Read the truth from the prepared set or the data set that the arguments name.
 
     Raises
@@ -54,19 +38,15 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
     return cases
 
 
-def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
+def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
     from deepspine_sct.data.prepared_set import read_set
-    from deepspine_sct.evaluation.study import StudyCase
 
-    for case in read_set(folder).select(None if part == "all" else part, contrasts):
-        study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
-        image_folder = case.image.rpartition("/")[0]
-        yield TrueCase(study, _fields(study, case.session, image_folder), case.load)
+    yield from read_set(folder).select(None if part == "all" else part, contrasts)
 
 
-def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
-    from deepspine_sct.data.bids import LABEL_SUFFIXES, find_scans
-    from deepspine_sct.evaluation.study import StudyCase
+def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
+    from deepspine_sct.data.bids import find_scans
+    from deepspine_sct.data.labelled_image import LabelledImage
     from deepspine_sct.image.nifti import read_labels, read_volume
 
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
@@ -78,25 +58,13 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         except DeepspineError as error:
             print(f"Warning: left out: {error}", file=sys.stderr)
             continue
-        study = StudyCase(scan.stem, scan.subject, scan.site, scan.contrast, points)
-
-        def load(path: Path = scan.image) -> "Volume":
-            return read_volume(path)
-
-        yield TrueCase(study, _fields(study, scan.session, scan.folder), load)
+        yield LabelledImage(
+            scan.stem, points, partial(read_volume, scan.image), scan.subject, scan.session, scan.site, scan.contrast,
+            path=f"{scan.folder}/{scan.image.name}",
+        )  # fmt: skip
 
 
-def _fields(study: "StudyCase", session: str, folder: str) -> dict[str, str]:
-    return {
-        "stem": study.name,
-        "subject": study.subject,
-        "session": session,
-        "contrast": study.contrast,
-        "folder": folder,
-    }
-
-
-def ask(tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Points"]) -> list["Points"]:
+def ask(tool: str, cases: Iterable["LabelledImage"], answer: Callable[["LabelledImage"], "Points"]) -> list["Points"]:
     """Get a tool's answer to every case; a file that cannot be read counts as no disc found.
 
     Raises
@@ -119,7 +87,7 @@ def ask(tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Poin
     return answers
 
 
-def read_prediction(pattern: str, case: TrueCase) -> "Points":
+def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
     """Read a disc file, whose name is a pattern with fields of the case.
 
     Raises
@@ -129,16 +97,17 @@ def read_prediction(pattern: str, case: TrueCase) -> "Points":
     """
     from deepspine_sct.image.nifti import read_labels
 
+    fields = {"stem": case.name} | {name: getattr(case, name) for name in ("subject", "session", "contrast", "folder")}
     try:
-        path = pattern.format(**case.fields)
+        path = pattern.format(**fields)
     except (KeyError, IndexError, ValueError) as error:
-        known = ", ".join(f"{{{name}}}" for name in case.fields)
+        known = ", ".join(f"{{{name}}}" for name in fields)
         raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
     return read_labels(path)
 
 
-def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":
+def run_model(predictor: "Predictor", case: "LabelledImage") -> "tuple[Volume, Result]":
     """Label an image with a network; return the image and the answer."""
     volume = case.load()
-    answer = predictor.predict_slabs(volume) if prepared else predictor.predict(volume)
+    answer = predictor.predict_slabs(volume) if case.has_slabs else predictor.predict(volume)
     return volume, answer

@@ -7,12 +7,12 @@ nearest disc whatever its name, in millimetres instead of pixels.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-Points = dict[int, np.ndarray]  # disc value -> (3,) world RAS+ position [mm]
+from deepspine_sct.data.labelled_image import Points
 
 COUNTED = ("found", "missed", "false", "off_level", "off_by_one", "ghost", "unseen")
 """What `summarise` counts the discs of."""
@@ -160,27 +160,6 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
         "images_off_by_one": _share(sum(abs(case.shift) == 1 for case in cases), n_images),
         "images_shifted": _share(sum(case.shift != 0 for case in cases), n_images),
     }
-
-
-def summarise_by(cases: Sequence[CaseScore], groups: Sequence[Hashable]) -> dict[Hashable, dict[str, float]]:
-    """Summarise each group of images by itself.
-
-    Parameters
-    ----------
-    cases : sequence of CaseScore
-        One an image.
-    groups : sequence of hashable
-        Group of each image, for example its contrast.
-
-    Returns
-    -------
-    dict of group to summary
-        In order of first appearance.
-    """
-    members: dict[Hashable, list[CaseScore]] = {}
-    for case, group in zip(cases, groups, strict=True):
-        members.setdefault(group, []).append(case)
-    return {group: summarise(chosen) for group, chosen in members.items()}
 
 
 def confidence_interval(
