@@ -4,8 +4,10 @@ import base64
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -16,6 +18,9 @@ PNG = (
     b"\r\n-\xb4\0\0\0\0IEND\xaeB`\x82"
 )
 """A picture of one pixel."""
+
+TIMEOUT_S = 60.0
+"""Longest wait for an answer of the browser; on a busy machine most of them take less than one second."""
 
 KEYS = {"ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13}
 
@@ -52,10 +57,7 @@ class Browser:
         self.ask("Log.enable")
         self.ask("Page.enable")
         self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
-        self.loaded = False
-        self.ask("Page.navigate", url=page.resolve().as_uri())
-        while not self.loaded:
-            self._read()
+        self._open("Page.navigate", url=page.resolve().as_uri())
 
     def __enter__(self) -> "Browser":
         return self
@@ -66,20 +68,42 @@ class Browser:
         os.close(self.commands)
         os.close(self.answers)
 
-    def ask(self, method: str, **params) -> dict:
-        """Send a command of the DevTools protocol and wait for its answer."""
+    def _open(self, method: str, **params) -> None:
+        """Give a command that loads a page, and wait until it is loaded."""
+        self.loaded = False
+        self.ask(method, **params)
+        until_s = time.monotonic() + TIMEOUT_S
+        while not self.loaded:
+            self._read(until_s)
+
+    def reload(self) -> None:
+        """Load the page once more."""
+        self._open("Page.reload")
+
+    def ask(self, method: str, timeout_s: float = TIMEOUT_S, **params) -> dict:
+        """Send a command of the DevTools protocol and wait for its answer.
+
+        Raises
+        ------
+        TimeoutError
+            When there is none in time.
+        """
+        until_s = time.monotonic() + timeout_s
         self.count += 1
         message = {"id": self.count, "method": method, "params": params}
         if self.session:
             message["sessionId"] = self.session
         os.write(self.commands, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != self.count:
+        while (answer := self._read(until_s)).get("id") != self.count:
             pass
         assert "error" not in answer, answer
         return answer["result"]
 
-    def _read(self) -> dict:
+    def _read(self, until_s: float) -> dict:
         while b"\0" not in self.unread:
+            ready, _, _ = select.select([self.answers], [], [], max(0.0, until_s - time.monotonic()))
+            if not ready:
+                raise TimeoutError("the browser does not answer")
             piece = os.read(self.answers, 2**16)
             assert piece, "the browser has ended"
             self.unread += piece
@@ -91,11 +115,39 @@ class Browser:
             self.loaded = True
         return message
 
-    def value(self, expression: str):
-        """Evaluate JavaScript in the page."""
-        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+    def value(self, expression: str, timeout_s: float = TIMEOUT_S):
+        """Evaluate JavaScript in the page; wait for a promise, but no longer than asked.
+
+        Raises
+        ------
+        TimeoutError
+            When the promise is not kept in time.
+        """
+        answer = self.ask("Runtime.evaluate", timeout_s, expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def wait_for(self, text: str, n_loads: int = 5, timeout_s: float = 10.0) -> str:
+        """Wait until the page shows a text, and return all that it shows.
+
+        The page is loaded again where the text does not come: SCT's page sometimes opens with an empty
+        table, with or without entries of ours.
+
+        Raises
+        ------
+        TimeoutError
+            When the text does not come at all.
+        """
+        look = (
+            f"new Promise((done) => {{ const look = () => document.body.innerText.includes({json.dumps(text)})"
+            " ? done(document.body.innerText) : setTimeout(look, 100); look(); })"
+        )
+        for _ in range(n_loads):
+            try:
+                return self.value(look, timeout_s)
+            except TimeoutError:
+                self.reload()
+        raise TimeoutError(f"the page never shows {text!r}, {n_loads} times loaded")
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other, where the focus is."""

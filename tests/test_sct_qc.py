@@ -148,10 +148,7 @@ def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
     if CHROMIUM is None:
         pytest.skip("SCT's list is right, but there is no Chromium to open its page in")
     with Browser(report / "index.html", tmp_path) as page:
-        shown = page.value(
-            "new Promise((done) => { const look = () => document.body.innerText.includes('ours-2')"
-            " ? done(document.body.innerText) : setTimeout(look, 100); look(); })"
-        )
+        shown = page.wait_for("ours-2")
         assert all(subject in shown for subject in ("ours-1", "theirs", "ours-2"))
         assert shown.count("sct_deepspine_label") == 2
         assert page.errors == []
