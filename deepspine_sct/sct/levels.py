@@ -93,7 +93,8 @@ def read_cord(path: str | os.PathLike, image: Grid) -> Volume:
     if values[-1] > MAX_SOFT_VALUE and 1 < len(values) <= MAX_TISSUES:
         raise DeepspineError(
             f"{path}: holds {len(values)} values from {values[0]:g} to {values[-1]:g}, so it marks more than the spinal"
-            f" cord; give the cord alone (of SCT's _totalspineseg_all, `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
+            " cord; give the cord alone (SCT's _totalspineseg_all gives it up to"
+            f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
         )
     voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
     n_slices = np.unique(ijk[:, _slice_axis(cord.grid)]).size
