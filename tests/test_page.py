@@ -188,6 +188,17 @@ def test_a_relative_image_is_named_after_its_real_folders(tmp_path, monkeypatch)
     assert default_identity("t2.nii.gz") == IDENTITY
 
 
+def test_a_link_has_the_identity_of_what_it_leads_to(tmp_path):
+    """As in SCT's report, so that a scan behind a link of git-annex is one scan in both pages."""
+    scan = tmp_path / "store" / "A1" / "KEY" / "KEY.nii.gz"
+    scan.parent.mkdir(parents=True)
+    scan.touch()
+    link = tmp_path / "data" / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../../store/A1/KEY/KEY.nii.gz")
+    assert tuple(default_identity(link).values()) == ("store", "A1", "KEY")
+
+
 def test_an_empty_folder_makes_an_empty_page(tmp_path):
     """No entry is no error."""
     assert Reader(render_page(tmp_path)).entries == []
