@@ -19,9 +19,9 @@ from doubtful_cases import DATA, TURNS, Doubtful, badly_sliced, mirrored, no_spi
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling import inference, plausibility
+from deepspine_sct.labeling import plausibility
 from deepspine_sct.labeling.discs import Labeling
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.training.atlas import build_atlas
 
 SURE = 0.9
@@ -54,13 +54,13 @@ class Judge:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.first: Labeling | None = None  # before it was judged
-        judge = inference.judge
+        judge = predictor.judge
 
         def listen(labeling, *rest):
             self.first = labeling
             return judge(labeling, *rest)
 
-        inference.judge = listen
+        predictor.judge = listen
 
     def ask(self, volume: Volume) -> Answer:
         """Show one image."""

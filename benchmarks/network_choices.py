@@ -17,13 +17,13 @@ from time import process_time
 import numpy as np
 import torch
 from accuracy_cases import real_scans, simulated_scans
+from baselines import argmax_per_channel
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.labeling.baselines import argmax_per_channel
 from deepspine_sct.labeling.heatmap import find_candidates
-from deepspine_sct.labeling.inference import THRESHOLD, Predictor
+from deepspine_sct.labeling.predictor import THRESHOLD, Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.export import export, multiply_adds
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass

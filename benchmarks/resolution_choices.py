@@ -18,7 +18,7 @@ from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling import refinement
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.training.atlas import Atlas, build_atlas
 from deepspine_sct.training.simulator import simulate
 

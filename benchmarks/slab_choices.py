@@ -11,11 +11,12 @@ import numpy as np
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.labeling import inference, survey
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling import predictor as steps
+from deepspine_sct.labeling import survey
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.runtime import load_runtime
 from deepspine_sct.training.atlas import build_atlas
-from deepspine_sct.training.volume import VolumeSpec, simulate_volume
+from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
 
 SEED = 30_000  # training and `make accuracy` draw from other seeds
 SHAPE, ZOOMS_MM = (26, 144, 112), (2.6, 1.8, 1.8)
@@ -62,7 +63,7 @@ def volumes(data: Path, n: int):
 def line(runtime, cases: list, choice: tuple) -> str:
     """Label every volume with one choice; return its line of the table."""
     survey.COARSE_STRIDE, survey.MARGIN, survey.TRACE = choice[1:]
-    inference.FINE_STEP_MM = choice[0]
+    steps.FINE_STEP_MM = choice[0]
     counter = Counter(runtime)
     predictor = Predictor(counter)
     scores, aside_mm = [], []

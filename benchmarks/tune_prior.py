@@ -17,7 +17,7 @@ from tqdm import tqdm
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.heatmap import Candidates, find_candidates
-from deepspine_sct.labeling.inference import THRESHOLD, Predictor
+from deepspine_sct.labeling.predictor import THRESHOLD, Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.skeleton import order
 from deepspine_sct.training.atlas import build_atlas

@@ -12,8 +12,8 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_labels, read_volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.inference import Predictor
 from deepspine_sct.labeling.pins import REACH_MM, Height, locate
+from deepspine_sct.labeling.predictor import Predictor
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
