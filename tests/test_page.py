@@ -282,10 +282,7 @@ def test_marks_are_kept_and_exported_for_scts_correction(tmp_path):
     add_entry(tmp_path, IDENTITY, make_report('/d/"quoted": ž #1.nii'), {})
     with Browser(tmp_path / "deepspine.html", tmp_path) as page:
         page.press("x", "ArrowDown", "x")
-        page.loaded = False
-        page.ask("Page.reload")
-        while not page.loaded:
-            page._read()
+        page.reload()
         assert page.value("document.getElementById('count').textContent").endswith("2 fail, 0 artifact")
         page.value("document.getElementById('save-fail').click()")
         deadline_s = time.monotonic() + 20
