@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -19,10 +20,13 @@ PNG = (
 )
 """A picture of one pixel."""
 
-TIMEOUT_S = 60.0
-"""Longest wait for an answer of the browser; on a busy machine most of them take less than one second."""
+KEYS = {
+    "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Escape": 27, "Delete": 46,
+    "Tab": 9,
+}  # fmt: skip
 
-KEYS = {"ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13}
+ANSWER_S = 60.0
+"""A browser that says nothing for so long will never answer."""
 
 
 def _move_up(descriptor: int) -> int:
@@ -35,7 +39,7 @@ def _move_up(descriptor: int) -> int:
 class Browser:
     """One page in one browser; close it with `with`."""
 
-    def __init__(self, page: Path, downloads: Path) -> None:
+    def __init__(self, page: Path, downloads: Path, size: tuple[int, int] = (1600, 1000)) -> None:
         to_read, self.commands = map(_move_up, os.pipe())
         self.answers, to_write = map(_move_up, os.pipe())
         self.process = subprocess.Popen(
@@ -43,7 +47,7 @@ class Browser:
             ["bash", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "bash", CHROMIUM, "--headless",
              "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--remote-debugging-pipe", f"--user-data-dir={downloads / 'profile'}",
-             "--window-size=1600,1000"],
+             f"--window-size={size[0]},{size[1]}"],
             pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)
@@ -57,7 +61,9 @@ class Browser:
         self.ask("Log.enable")
         self.ask("Page.enable")
         self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
-        self._open("Page.navigate", url=page.resolve().as_uri())
+        width, height = size
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.open(page)
 
     def __enter__(self) -> "Browser":
         return self
@@ -68,19 +74,22 @@ class Browser:
         os.close(self.commands)
         os.close(self.answers)
 
-    def _open(self, method: str, **params) -> None:
-        """Give a command that loads a page, and wait until it is loaded."""
+    def open(self, page: Path) -> None:
+        """Open a page and wait until it has loaded."""
+        self._wait_for_load("Page.navigate", url=page.resolve().as_uri())
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self._wait_for_load("Page.reload")
+
+    def _wait_for_load(self, method: str, **params) -> None:
         self.loaded = False
         self.ask(method, **params)
-        until_s = time.monotonic() + TIMEOUT_S
+        until_s = time.monotonic() + ANSWER_S
         while not self.loaded:
             self._read(until_s)
 
-    def reload(self) -> None:
-        """Load the page once more."""
-        self._open("Page.reload")
-
-    def ask(self, method: str, timeout_s: float = TIMEOUT_S, **params) -> dict:
+    def ask(self, method: str, timeout_s: float = ANSWER_S, **params) -> dict:
         """Send a command of the DevTools protocol and wait for its answer.
 
         Raises
@@ -115,7 +124,7 @@ class Browser:
             self.loaded = True
         return message
 
-    def value(self, expression: str, timeout_s: float = TIMEOUT_S):
+    def value(self, expression: str, timeout_s: float = ANSWER_S):
         """Evaluate JavaScript in the page; wait for a promise, but no longer than asked.
 
         Raises
@@ -149,16 +158,50 @@ class Browser:
                 self.reload()
         raise TimeoutError(f"the page never shows {text!r}, {n_loads} times loaded")
 
-    def press(self, *keys: str) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Wait until something holds; fail where it never does."""
+        until_s = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < until_s, "it did not come about"
+            time.sleep(0.02)
+
+    def press(self, *keys: str, shift: bool = False) -> None:
         """Press keys, one after the other, where the focus is."""
         for key in keys:
-            typed = {"text": key} if len(key) == 1 else {}
+            typed = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
             code = KEYS.get(key, ord(key[0].upper()))
             for kind in ("keyDown", "keyUp"):
                 self.ask(
-                    "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code,
+                    "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, modifiers=8 * shift,
                     **(typed if kind == "keyDown" else {}),
                 )  # fmt: skip
+
+    def mouse(self, kind: str, x: float, y: float, clicks: int = 1) -> None:
+        """Press, move or release the left button at a place of the window [px]."""
+        names = {"press": "mousePressed", "move": "mouseMoved", "release": "mouseReleased"}
+        self.ask(
+            "Input.dispatchMouseEvent", type=names[kind], x=x, y=y, button="left", buttons=int(kind != "release"),
+            clickCount=clicks,
+        )  # fmt: skip
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag with the left button from one place to another, in a few steps as a hand does."""
+        self.mouse("press", *start)
+        for share in (0.2, 0.6, 1.0):
+            self.mouse("move", *(a + share * (b - a) for a, b in zip(start, end, strict=True)))
+        self.mouse("release", *end)
+
+    def double_click(self, x: float, y: float) -> None:
+        """Click twice at one place."""
+        for clicks in (1, 2):
+            self.mouse("press", x, y, clicks)
+            self.mouse("release", x, y, clicks)
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file in an input of the page."""
+        node = self.ask("DOM.getDocument")["root"]["nodeId"]
+        found = self.ask("DOM.querySelector", nodeId=node, selector=selector)["nodeId"]
+        self.ask("DOM.setFileInputFiles", nodeId=found, files=[str(path)])
 
     def screenshot(self, path: Path) -> None:
         """Write what is seen to a PNG file."""
