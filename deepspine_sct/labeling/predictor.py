@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,17 +18,34 @@ from ..image.slab import SlabStack, pad_to_multiple
 from ..image.volume import Volume, crop
 from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime, load_runtime
-from . import refinement
+from ..stopwatch import Stopwatch
 from .confidence import within_image
 from .discs import Labeling
 from .heatmap import find_candidates
-from .pins import FAINT, Height, locate
+from .pins import Height, locate
 from .plausibility import judge, judge_sampling
+from .refinement import refine, slabs_of_discs, surroundings
+from .settings import DEFAULTS, PredictorSettings
 from .skeleton import SkeletonPrior, order
-from .survey import FINE_STEP_MM, body, coarse_slabs, slabs_around_spine, without_air
+from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
 
-THRESHOLD = 0.15
-"""Least probability of a disc at a candidate."""
+MapsOfSlab = tuple[np.ndarray, ...]
+"""The three `Maps` of one slab."""
+
+
+class Seen(NamedTuple):
+    """What the network was shown, and what it answered.
+
+    Attributes
+    ----------
+    slabs : Volume
+        (N, H, W) normalised and padded slabs.
+    prediction : Prediction
+        Heatmaps, level and attention on them.
+    """
+
+    slabs: Volume
+    prediction: Prediction
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,8 @@ class Predictor:
     ----------
     runtime : Runtime
         The network, ready to run.
+    settings : PredictorSettings
+        What the steps go by.
 
     Raises
     ------
@@ -67,8 +86,9 @@ class Predictor:
         When the network does not say, or not sensibly, how it wants its images.
     """
 
-    def __init__(self, runtime: Runtime):
+    def __init__(self, runtime: Runtime, settings: PredictorSettings = DEFAULTS):
         self.runtime = runtime
+        self.settings = settings
         self.config: dict = runtime.description
         self.checksum: str = runtime.checksum
         try:
@@ -126,19 +146,21 @@ class Predictor:
             When the volume is too small or too coarse to show discs, its header contradicts the
             anatomy, or the discs that are known cannot be where they are said to be.
         """
-        seconds: dict[str, float] = {}
+        watch = Stopwatch()
+        named = [height.value] if height else pins or ()
+
         whole = without_margins(canonical(volume))
         check_extent(whole.grid)
-        image, slabs, prediction = self._look(whole, seconds)
-        labeling = self._order(prediction, seconds, threshold, values, pins, height)
-        named = [height.value] if height else pins or ()
-        labeling = self._refine(image, labeling, seconds, named)
-        started_s = perf_counter()
-        turned = partial(self._label_turned, slabs, prediction)
-        labeling = within_image(labeling, whole.grid, self.prior.tip_sd_mm, named)
-        labeling = judge_sampling(judge(labeling, turned, named), max(whole.grid.zooms_mm[1:]))
-        seconds["plausibility"] = perf_counter() - started_s
-        return Result(labeling, slabs, prediction, seconds)
+        body, seen = self._survey(whole, watch)
+        with watch.stage("ordering"):
+            labeling = self._name(seen.prediction, threshold, values, pins, height)
+        with watch.stage("refinement"):
+            labeling = self._look_again(body, labeling, named)
+        with watch.stage("plausibility"):
+            labeling = within_image(labeling, whole.grid, self.prior.tip_sd_mm, named)
+            labeling = self._judge(labeling, seen, named)
+            labeling = judge_sampling(labeling, max(whole.grid.zooms_mm[1:]))
+        return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
     def predict_slabs(self, slabs: Volume) -> Result:
         """Find and name the discs in slabs that were cut beforehand, as a prepared set holds them.
@@ -164,111 +186,105 @@ class Predictor:
                 f"the slabs have pixels of {pixel_mm[0]:.2f} mm, the network works on"
                 f" {self.spacing_mm:.2f} mm; prepare the set with -spacing {self.spacing_mm:g}"
             )
-        seconds: dict[str, float] = {}
-        slabs, prediction = self._read(slabs, seconds)
-        return Result(self._order(prediction, seconds), slabs, prediction, seconds)
+        watch = Stopwatch()
+        seen = self._run_network(slabs, watch)
+        with watch.stage("ordering"):
+            labeling = self._name(seen.prediction)
+        return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
-    def _order(
+    def _survey(self, whole: Volume, watch: Stopwatch) -> tuple[Volume, Seen]:
+        """Run the network on every third slab, then on the missing ones where the spine is.
+
+        Returns
+        -------
+        Volume
+            The part of the image that is no air: it alone is looked at, and looked at again.
+        Seen
+            Slabs around the spine.
+        """
+        with watch.stage("slabs"):
+            stack = self._stack(whole)
+            n_slabs = stack.grid.shape[0]
+            coarse = coarse_slabs(n_slabs, self.settings)
+            slabs = stack.extract(coarse)
+            coarse = coarse[slabs_with_contrast(slabs.data, self.settings)]
+            body = without_air(whole, slabs, self.settings)
+            stack = self._stack(body)
+            low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
+            slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
+        seen = self._run_network(slabs, watch)
+        fine = slabs_around_spine(coarse, seen.prediction.heatmaps, n_slabs, self.settings)
+        if fine == coarse:
+            return body, seen
+        prediction = seen.prediction
+        maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
+        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
+        with watch.stage("slabs"):
+            slabs = stack.extract(fine)
+        return body, self._run_network(slabs, watch, known)
+
+    def _name(
         self,
         prediction: Prediction,
-        seconds: dict[str, float],
         threshold: float | None = None,
         values: tuple[int, ...] | None = None,
         pins: dict[int, np.ndarray] | None = None,
         height: Height | None = None,
     ) -> Labeling:
-        started_s = perf_counter()
-        candidates = find_candidates(prediction, THRESHOLD if threshold is None else threshold)
+        """Find the candidates and put them in order; see `predict` for what may be known."""
+        candidates = find_candidates(prediction, self.settings.threshold if threshold is None else threshold)
         if height is not None:
-            faint = find_candidates(prediction, FAINT)
+            faint = find_candidates(prediction, self.settings.faint)
             spine = order(candidates, self.prior)
             if not spine.discs:
                 spine = order(faint, self.prior)
             pins = {height.value: locate(height, spine, faint)}
-        labeling = order(candidates, self.prior, values, pins)
-        seconds["ordering"] = perf_counter() - started_s
-        return labeling
+        return order(candidates, self.prior, values, pins)
 
-    def _refine(self, image: Volume, labeling: Labeling, seconds: dict[str, float], named) -> Labeling:
-        """Look at the discs again, on finer pixels."""
-        if not labeling.discs:
+    def _look_again(self, image: Volume, labeling: Labeling, named: Collection[int]) -> Labeling:
+        """Move the discs by a second look at them, on finer pixels."""
+        if not (labeling.discs and self.settings.looks_again):
             return labeling
-        started_s = perf_counter()
-        near = refinement.surroundings(image, labeling)
-        stack = self._stack(near, refinement.PIXEL_MM)
-        slabs = stack.extract(refinement.slabs_of_discs(stack.grid, labeling))
-        _, prediction = self._read(slabs, {})
-        second = find_candidates(prediction, THRESHOLD)
-        labeling = refinement.refine(labeling, second, image.grid, named)
-        seconds["refinement"] = perf_counter() - started_s
-        return labeling
+        near = surroundings(image, labeling, self.settings)
+        stack = self._stack(near, self.settings.fine_pixel_mm)
+        seen = self._run_network(stack.extract(slabs_of_discs(stack.grid, labeling)), Stopwatch())
+        second = find_candidates(seen.prediction, self.settings.threshold)
+        return refine(labeling, second, image.grid, named, self.settings)
 
-    def _label_turned(self, slabs: Volume, prediction: Prediction, axes: tuple[int, ...]) -> Labeling:
-        """Label the slab that shows most of the spine as if it were turned over along some axes."""
+    def _judge(self, labeling: Labeling, seen: Seen, named: Collection[int]) -> Labeling:
+        """Ask whether it is a spine, and the right way up."""
+        return judge(labeling, partial(self._name_turned, seen), named)
+
+    def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
+        """Name the slab that shows most of the spine as if it were turned over along some axes."""
+        prediction = seen.prediction
         best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
-        maps = self.runtime.run(np.flip(slabs.data[best : best + 1], axes))
-        seen = prediction.heatmaps[best].any(axis=0)[None]  # (1, h, w), not the padding
-        heatmaps = maps.heatmaps * np.flip(seen, axes)[:, None]
-        grid = Grid(seen.shape, prediction.grid.affine)
-        turned = Prediction(heatmaps, maps.level_mm, maps.attention, grid)
-        return order(find_candidates(turned, THRESHOLD), self.prior)
-
-    def _look(self, whole: Volume, seconds: dict[str, float]) -> tuple[Volume, Volume, Prediction]:
-        """Run the network on every third slab, then on the missing ones where the spine is.
-
-        The part of the image that is no air goes before the slabs.
-        """
-        started_s = perf_counter()
-        stack = self._stack(whole)
-        n_slabs = stack.grid.shape[0]
-        coarse = coarse_slabs(n_slabs)
-        slabs = stack.extract(coarse)
-        coarse, image = coarse[body(slabs.data)], without_air(whole, slabs)
-        stack = self._stack(image)
-        low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
-        slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
-        seconds["slabs"] = perf_counter() - started_s
-        slabs, prediction = self._read(slabs, seconds)
-        fine = slabs_around_spine(coarse, prediction.heatmaps, n_slabs)
-        if fine == coarse:
-            return image, slabs, prediction
-        maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
-        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
-        started_s = perf_counter()
-        slabs = stack.extract(fine)
-        seconds["slabs"] += perf_counter() - started_s
-        return image, *self._read(slabs, seconds, known)
+        maps = self.runtime.run(np.flip(seen.slabs.data[best : best + 1], axes))
+        shown = prediction.heatmaps[best].any(axis=0)[None]  # (1, h, w), not the padding
+        heatmaps = maps.heatmaps * np.flip(shown, axes)[:, None]
+        grid = Grid(shown.shape, prediction.grid.affine)
+        return self._name(Prediction(heatmaps, maps.level_mm, maps.attention, grid))
 
     def _stack(self, image: Volume, spacing_mm: float | None = None) -> SlabStack:
-        return SlabStack(image, FINE_STEP_MM, self.thickness_mm, spacing_mm or self.spacing_mm, anchored=True)
+        spacing_mm = spacing_mm or self.spacing_mm
+        return SlabStack(image, self.settings.step_mm, self.thickness_mm, spacing_mm, anchored=True)
 
-    def _read(
-        self,
-        slabs: Volume,
-        seconds: dict[str, float],
-        known: Mapping[int, tuple[np.ndarray, ...]] | None = None,
-    ) -> tuple[Volume, Prediction]:
-        """Run the network on slabs, made fit for it; return them as it saw them.
+    def _run_network(self, slabs: Volume, watch: Stopwatch, known: Mapping[int, MapsOfSlab] | None = None) -> Seen:
+        """Make slabs fit for the network and run it; ``known`` holds the maps of slabs that were run before."""
+        with watch.stage("slabs"):
+            shown = slabs.grid
+            # Padded dark before it is normalised, as the training images' empty margins are.
+            slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
+            slabs = Volume(normalise(slabs.data), slabs.grid)
+        with watch.stage("network"):
+            maps = self._run(slabs.data, known or {})
+            # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
+            shape = maps.level_mm.shape
+            grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
+            _silence_outside(maps.heatmaps, grid, shown)
+        return Seen(slabs, Prediction(*maps, grid))
 
-        ``known`` holds the maps of slabs that were run before.
-        """
-        started_s = perf_counter()
-        seen = slabs.grid
-        # Padded dark before it is normalised, as the training images' empty margins are.
-        slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
-        slabs = Volume(normalise(slabs.data), slabs.grid)
-        sliced_s = perf_counter()
-        maps = self._run(slabs.data, known or {})
-        # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
-        shape = maps.level_mm.shape
-        grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
-        _silence_outside(maps.heatmaps, grid, seen)
-        prediction = Prediction(*maps, grid)
-        seconds["slabs"] = seconds.get("slabs", 0.0) + sliced_s - started_s
-        seconds["network"] = seconds.get("network", 0.0) + perf_counter() - sliced_s
-        return slabs, prediction
-
-    def _run(self, images: np.ndarray, known: Mapping[int, tuple[np.ndarray, ...]]) -> Maps:
+    def _run(self, images: np.ndarray, known: Mapping[int, MapsOfSlab]) -> Maps:
         if not known:
             return self.runtime.run(images)
         fresh = [i for i in range(len(images)) if i not in known]
