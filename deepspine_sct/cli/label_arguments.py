@@ -31,7 +31,7 @@ def get_parser() -> SctArgumentParser:
     _add_qc_arguments(parser)
     _add_start_arguments(parser)
     _add_model_arguments(parser)
-    parser.add_misc_arguments()
+    parser.add_misc_arguments(has_temporary_files=True)
     return parser
 
 
