@@ -98,7 +98,7 @@ def test_a_bad_image_gets_one_clear_line(in_folder, predictor, capsys, case):
 
 
 def test_a_scan_without_a_spine_exits_with_3(in_folder, predictor, capsys):
-    """No disc found: one line with the advice that is still open, exit status 3 and no file or folder, pinned or not."""
+    """No disc found: a line with the advice that is still open, exit status 3 and no file or folder."""
     predictor.labeling.discs.clear()
     before = files_in(in_folder)
     for start in ((), ("-initz", "3,5")):
