@@ -19,7 +19,9 @@ ENDS = {"|", "||", ">", "&>", ">>", "&&"}
 
 def calls() -> list[list[str]]:
     """Every call of one of our commands on the pages, run or only shown."""
-    blocks = [block for page in PAGES.values() for block in re.findall(r"^```sh(?:ell)?\n(.*?)^```$", page, re.M | re.S)]
+    blocks = [
+        block for page in PAGES.values() for block in re.findall(r"^```sh(?:ell)?\n(.*?)^```$", page, re.M | re.S)
+    ]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     words = [shlex.split(line) for line in lines if line.split(" ")[0] in COMMANDS]
     return [line[: next((n for n, word in enumerate(line) if word in ENDS), None)] for line in words]
