@@ -1,4 +1,4 @@
-"""The arguments of `sct_deepspine_batch`: a BIDS App, with SCT's -v, -r and -h."""
+"""The arguments of `sct_deepspine_batch`: a BIDS App, with SCT's -v and -h."""
 
 from argparse import SUPPRESS
 

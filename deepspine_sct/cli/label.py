@@ -118,8 +118,15 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     try:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
-        raise NoDiscFound(f"{error}, or lower -thr{' or widen -discs' if request.values else ''}") from error
+        raise NoDiscFound(f"{error}, {_advice(request)}") from error
     announce(request, write_outputs(labelled, watch), verbosity)
+
+
+def _advice(request: "ScanRequest") -> str:
+    """Name the options that may help where no disc was found, the most helpful one first."""
+    knows_a_disc = request.initz or request.initlabel
+    first = "" if knows_a_disc else "give one disc that you know with -initz <slice>,<disc>, "
+    return f"{first}{'widen -discs, ' if request.values else ''}or lower -thr"
 
 
 def load_predictor(request: "ScanRequest") -> "Predictor":

@@ -31,7 +31,7 @@ def get_parser() -> SctArgumentParser:
     _add_qc_arguments(parser)
     _add_start_arguments(parser)
     _add_model_arguments(parser)
-    parser.add_misc_arguments()
+    parser.add_misc_arguments(has_temporary_files=True)
     return parser
 
 
@@ -114,12 +114,13 @@ def _add_qc_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-qc-dataset",
         metavar="<name>",
-        help="Data set named on the page. Default: the name of the third folder above the image.",
+        help="Data set named on the page. Default: the name of the third folder above the image, or "
+        "above the file that it is a link to, as in SCT.",
     )
     parser.optional.add_argument(
         "-qc-subject",
         metavar="<name>",
-        help="Subject named on the page. Default: the name of the second folder above the image.",
+        help="Subject named on the page. Default: the name of the second folder above it.",
     )
 
 

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.job import Job, now
+from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
 from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files import provenance
 from deepspine_sct.files.tables import write_json
 
-NAME = "deepspine_sct"
 DESCRIPTION_NAME = "dataset_description.json"
 LOG_FOLDER = "logs"
 
@@ -122,24 +122,10 @@ def command_of(job: Job, scan: Scan) -> str:
     return shlex.join(words + (["-model", job.model.name] if job.model else []))
 
 
-def generated_by(job: Job) -> dict[str, str]:
-    """Say what made a file, as BIDS wants it."""
-    return {
-        "Name": NAME,
-        "Version": __version__,
-        "Description": "Intervertebral discs found by a network; see ModelChecksum",
-        "ModelChecksum": job.checksum,
-        "Date": job.date,
-    }
-
-
 def sidecar(job: Job, scan: Scan, *more_sources: str) -> dict:
     """Describe a file that was made from a scan, and perhaps from more, given as BIDS URIs."""
-    return {
-        "SpatialReference": "orig",
-        "Sources": [f"bids:raw:{relative(scan)}", *more_sources],
-        "GeneratedBy": [generated_by(job) | {"Command": command_of(job, scan)}],
-    }
+    maker = provenance.generated_by(job.checksum, job.date, command_of(job, scan))
+    return provenance.sidecar([maker], Sources=[f"bids:raw:{relative(scan)}", *more_sources])
 
 
 def open_target(target: Path, source: Path, checksum: str) -> str:
@@ -162,18 +148,18 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     known = _own_description(target / DESCRIPTION_NAME)
     if (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known:
         return known["Date"]
-    job = Job(source, target, checksum, now())
+    date = provenance.now()
     uri = source.resolve().as_uri()
     description = {
         "Name": "Labels of intervertebral discs",
         "BIDSVersion": "1.9.0",
         "DatasetType": "derivative",
-        "GeneratedBy": [generated_by(job)],
+        "GeneratedBy": [provenance.generated_by(checksum, date)],
         "SourceDatasets": [{"URL": uri}],
         "DatasetLinks": {"raw": uri},
     }
     write_json(target / DESCRIPTION_NAME, description)
-    return job.date
+    return date
 
 
 def _own_description(path: Path) -> dict[str, str]:
@@ -182,7 +168,7 @@ def _own_description(path: Path) -> dict[str, str]:
         return {}
     try:
         (maker, *_) = json.loads(path.read_text())["GeneratedBy"]
-        if maker["Name"] == NAME:
+        if maker["Name"] == provenance.NAME:
             return maker
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -31,6 +31,8 @@ class OutputPaths:
         NIfTI file of what the network looked at, and of what it saw; a picture goes beside each.
     levels, cord_discs : Path or None
         Labeled segmentation of the cord and discs on its middle line.
+    has_sidecars : bool
+        Whether a JSON file beside each label file says what made it.
     """
 
     discs: Path | None = None
@@ -41,6 +43,19 @@ class OutputPaths:
     heatmaps: Path | None = None
     levels: Path | None = None
     cord_discs: Path | None = None
+    has_sidecars: bool = False
+
+    @property
+    def sidecars(self) -> dict[str, Path]:
+        """JSON file beside each label file, by the name that `named` has for it."""
+        labels = {"discs": self.discs, "levels": self.levels, "cord_discs": self.cord_discs}
+        paths = {f"{name}_sidecar": sidecar_of(path) for name, path in labels.items() if path is not None}
+        return paths if self.has_sidecars else {}
+
+    @property
+    def report_is_sidecar(self) -> bool:
+        """Whether the report goes to where a sidecar would go, and then says itself what made the labels."""
+        return self.json is not None and any(_same_file(self.json, path) for path in self.sidecars.values())
 
     @property
     def wants_picture(self) -> bool:
@@ -63,6 +78,7 @@ class OutputPaths:
         for kind, path in self.explanations.items():
             paths |= {kind: path, f"{kind}_picture": picture_of(path)}
         paths |= {"levels": self.levels, "cord_discs": self.cord_discs}
+        paths |= {name: path for name, path in self.sidecars.items() if not (self.json and _same_file(path, self.json))}
         return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -116,6 +132,7 @@ def plan_outputs(
         heatmaps=_optional_path(heatmaps),
         levels=discs.parent / cord_name(cord, "_labeled") if cord else None,
         cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
+        has_sidecars=True,
     )
     for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
@@ -127,7 +144,10 @@ def plan_outputs(
     files = [path for name, path in outputs.named().items() if name != "qc"]
     for path in files:
         _check_place(path, folder_is_made=path.parent == discs.parent and not file)
-    _refuse_overwriting(files, [Path(name) for name in (image, cord, *inputs) if name])
+    read = [Path(name) for name in (image, cord, *inputs) if name]
+    _refuse_overwriting(files, read)
+    if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
+        _refuse_overwriting(list(outputs.sidecars.values()), [sidecar_of(path) for path in read])
     return outputs
 
 
@@ -145,6 +165,11 @@ def cord_name(cord: str, ending: str) -> str:
 def picture_of(path: Path) -> Path:
     """Name the picture beside a NIfTI file."""
     return path.with_name(f"{_split(path)[0]}.png")
+
+
+def sidecar_of(path: Path) -> Path:
+    """Name the JSON file beside a NIfTI file that says what made it."""
+    return path.with_name(f"{_split(path)[0]}.json")
 
 
 def _split(path: str | Path) -> tuple[str, str]:

@@ -111,9 +111,9 @@ class Report:
             "seconds": {stage: round(duration, 3) for stage, duration in self.seconds.items()},
         }
 
-    def to_json(self) -> str:
-        """Return the report as a JSON text that ends in a line break."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+    def to_json(self, origin: Mapping[str, object] | None = None) -> str:
+        """Return the report, after what made the labels where that is given, as JSON that ends in a line break."""
+        return json.dumps({**(origin or {}), **self.to_dict()}, indent=2, allow_nan=False) + "\n"
 
 
 def build_report(
@@ -148,7 +148,8 @@ def build_report(
     margin = float(labeling.level_margin)
     paths = request.outputs.named()
     if not has_levels:
-        paths = {name: path for name, path in paths.items() if name not in ("levels", "cord_discs")}
+        of_cord = ("levels", "cord_discs", "levels_sidecar", "cord_discs_sidecar")
+        paths = {name: path for name, path in paths.items() if name not in of_cord}
     model = str(request.model) if request.model else "installed"
     if request.repeatable:
         model = request.model.name if request.model else model

@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..files.atomic import atomic_path
+from ..files.provenance import generated_by, now, sidecar, without_folders
+from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
 from ..stopwatch import Stopwatch
 from .label_scan import Labelled
 from .report import Report
+from .request import ScanRequest
 
 
 def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
@@ -39,14 +42,24 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     report = labelled.report
     if not request.repeatable:
         report = replace(report, seconds=dict(watch.seconds))
-    if outputs.json:
-        with atomic_path(outputs.json) as path:
-            path.write_text(report.to_json())
+    _write_reports(request, report)
     if outputs.wants_picture:
         _write_pictures(labelled)
     if outputs.qc:
         _add_to_pages(labelled, report)
     return report
+
+
+def _write_reports(request: ScanRequest, report: Report) -> None:
+    """Write the report, and what made the labels: beside each of them, or in a report of the same name."""
+    outputs = request.outputs
+    origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
+    for name in outputs.sidecars:
+        if name in report.outputs:
+            write_json(outputs.sidecars[name], origin)
+    if outputs.json:
+        with atomic_path(outputs.json) as path:
+            path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
 
 
 def _write_labels(labelled: Labelled) -> None:
