@@ -8,9 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from .joint import Joint, View, coincidences
+from .joint import Joint, View
 from .lattice import Lattice, along
+from .movement import MOVED_SD_MM, NEAR_NATS, kinship
 from .prior import SkeletonPrior
+from .skeleton import log_peak
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,25 @@ def agree(
     at_scale = sum(scores) - (len(scores) - 1) * lattice.scale + _between(joint, path, lattice)
     places = [i for i, _ in path]
     shared = int(((joint.member[places] >= 0).sum(axis=1) > 1).sum())
-    worth = float(at_scale.max()) + float(coincidences(joint, views, prior)[places].sum())
+    worth = float(at_scale.max()) + _one_person(joint, places, views, prior)
     return Agreement(worth, shared, bool(np.isfinite(worth)))
+
+
+def _one_person(joint: Joint, places: Sequence[int], views: Sequence[View], prior: SkeletonPrior) -> float:
+    """Score of the shared discs against those of another person, moved so that they nearly coincide.
+
+    Each scan's own distances count in what it says by itself. The first disc that two scans share says only
+    that the movement between them is small: in the next person's spine some disc would be as near.
+    """
+    seen = (joint.member[places] >= 0).sum(axis=1)
+    ties = len(joint.views) - len(set(joint.block[joint.views]))
+    score = NEAR_NATS * (float(np.maximum(seen - 1, 0).sum()) - ties)
+    score += ties * float(log_peak(MOVED_SD_MM, np.mean(prior.spacing_mm)))
+    for j in joint.views:
+        at = np.array(places)[(joint.member[places, j] >= 0) & (seen > 1)]
+        seen_mm = views[j].candidates.xyz_mm[joint.member[at, j]] + joint.shift_mm[j]
+        score += float(kinship((seen_mm - joint.xyz_mm[at])[:, 1:], prior.knee).sum())
+    return score
 
 
 def _between(joint: Joint, path: Sequence[tuple[int, int]], lattice: Lattice) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,11 @@ along this axis is known least, and says least about movement."""
 PLACE_MM = 6.0
 """Candidates of two scans that are nearer than this in the sagittal plane, after the movement, may be
 one disc. Two discs are 14 mm apart or more."""
-PLACE_SD_MM = 2.0
-"""Standard deviation of a tip's place along one axis of the sagittal plane, between scans: that within
-one scan, and some for a neck that has bent."""
+PLACE_SD_MM = 1.5
+"""Standard deviation of a tip's place along one axis of the sagittal plane, as a scan shows it."""
+STRANGE_SD_MM = 3.0
+"""The same where the other scan is of another person, and moved so that some discs coincide: distances
+between discs differ by about a tenth from person to person."""
 MOST_SHIFTS = 3
 """So many movements are tried, beside none."""
 
@@ -93,6 +96,16 @@ def coincidence(residual_mm: np.ndarray, reach_mm: float, knee: float) -> np.nda
     """(n,) score of two candidates (n, 2) apart in the sagittal plane being one disc, against a ghost and a disc."""
     sd_mm = np.sqrt(2) * PLACE_SD_MM
     return log_peak(sd_mm, reach_mm) - toll(residual_mm / sd_mm, knee).sum(axis=-1)
+
+
+def kinship(residual_mm: np.ndarray, knee: float) -> np.ndarray:
+    """(n,) score of discs that lie (n, 2) from where another scan has them being the same person's discs."""
+    same, strange = (toll(residual_mm / sd_mm, knee).sum(axis=-1) for sd_mm in (PLACE_SD_MM, STRANGE_SD_MM))
+    return strange - same
+
+
+NEAR_NATS = 2 * math.log(STRANGE_SD_MM / PLACE_SD_MM)
+"""What one more disc that is exactly where another scan has it says for one person."""
 
 
 def _may_be_one(away_mm: np.ndarray, most_mm: float) -> np.ndarray:
