@@ -26,16 +26,13 @@ class Agreement:
         each of them says of its own part, of the discs that they share and of the steps between them.
     shared_discs : int
         Discs that more than one scan shows.
-    kept : bool
+    fits : bool
         Whether every scan can go along with it at all.
-    reason : str
-        Why the scans are not joined, where they are not.
     """
 
     worth: float
     shared_discs: int
-    kept: bool
-    reason: str = ""
+    fits: bool
 
 
 def agree(

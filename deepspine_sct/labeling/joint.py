@@ -127,12 +127,15 @@ def joint_lattice(joint: Joint, views: Sequence[View], prior: SkeletonPrior) -> 
         return _apart(joint, views, prior, tail, head)
 
     lattice = connect(joint.xyz_mm, _unary(joint, views, prior), apart, prior)
-    scales = scales_of(prior)
-    for step in np.flatnonzero(~joint.shown_by_one(lattice.tail, lattice.head)):
-        ends = joint.xyz_mm[[lattice.tail[step], lattice.head[step]]]
-        length_mm, angle = measure(ends[1:] - ends[:1])
-        known = -tilt_cost(angle, prior)[:, None, None]
-        lattice.link[step] = link_score(length_mm, known, scales, _loosened(joint, views, prior, lattice, step))[0]
+    loose = np.flatnonzero(~joint.shown_by_one(lattice.tail, lattice.head))
+    tail, head = lattice.tail[loose], lattice.head[loose]
+    length_mm, angle = measure(joint.xyz_mm[head] - joint.xyz_mm[tail])
+    known, scales = -tilt_cost(angle, prior)[:, None, None], scales_of(prior)
+    kinds = np.column_stack([_untied(joint, tail, head), _seen_share(joint, views, tail, head)])
+    for untied, seen in np.unique(kinds, axis=0):
+        of_kind = (kinds == (untied, seen)).all(axis=1)
+        expected = _loosened(prior, bool(untied), float(seen))
+        lattice.link[loose[of_kind]] = link_score(length_mm[of_kind], known[of_kind], scales, expected)
     return lattice
 
 
@@ -171,12 +174,9 @@ def _apart(joint: Joint, views: Sequence[View], prior: SkeletonPrior, tail, head
     return score / np.maximum(count, 1)[:, None, None]
 
 
-def _loosened(joint: Joint, views: Sequence[View], prior: SkeletonPrior, lattice: Lattice, step: int) -> SkeletonPrior:
-    """Return what is expected of a step that no single view shows."""
-    tail, head = lattice.tail[step], lattice.head[step]
-    apart = not set(joint.block[joint.member[tail] >= 0]) & set(joint.block[joint.member[head] >= 0])
-    seen = _seen_share(joint, views, *joint.xyz_mm[[tail, head], 2])
-    variance_mm2 = prior.tip_sd_mm**2 + apart * MOVED_SD_MM**2 / 2  # of each of two ends
+def _loosened(prior: SkeletonPrior, untied: bool, seen: float) -> SkeletonPrior:
+    """Return what is expected of a step that no single view shows, and of which a share is seen at all."""
+    variance_mm2 = prior.tip_sd_mm**2 + untied * MOVED_SD_MM**2 / 2  # of each of two ends
     return replace(
         prior,
         tip_sd_mm=float(np.sqrt(variance_mm2)),
@@ -185,11 +185,18 @@ def _loosened(joint: Joint, views: Sequence[View], prior: SkeletonPrior, lattice
     )
 
 
-def _seen_share(joint: Joint, views: Sequence[View], high_mm: float, low_mm: float) -> float:
-    """Share of what lies between two heights that some view shows well enough to miss a disc there."""
-    at_mm = np.linspace(low_mm, high_mm, 41)
-    seen = np.zeros(len(at_mm), dtype=bool)
+def _untied(joint: Joint, tail: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """(E,) bool: whether no shared disc says how the views of a step's two ends lie to each other."""
+    blocks = np.unique(joint.block[joint.views])
+    at = np.stack([(joint.member[:, joint.block == block] >= 0).any(axis=1) for block in blocks], axis=1)
+    return ~(at[tail] & at[head]).any(axis=1)
+
+
+def _seen_share(joint: Joint, views: Sequence[View], tail: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """(E,) share, in tenths, of each step that some view shows well enough to miss a disc there."""
+    at_mm = np.linspace(joint.xyz_mm[tail, 2], joint.xyz_mm[head, 2], 41)
+    seen = np.zeros(at_mm.shape, dtype=bool)
     for j in joint.views:
-        low, high = np.array(views[j].span_mm) + joint.shift_mm[j, 2]
-        seen |= (at_mm > low + HALF_DISC_MM) & (at_mm < high - HALF_DISC_MM)
-    return float(seen.mean())
+        low_mm, high_mm = np.array(views[j].span_mm) + joint.shift_mm[j, 2]
+        seen |= (at_mm > low_mm + HALF_DISC_MM) & (at_mm < high_mm - HALF_DISC_MM)
+    return np.round(seen.mean(axis=0), 1)

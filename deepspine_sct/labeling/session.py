@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from .cautions import about_names
 from .discs import Disc, Labeling
 from .joint import Joint, View, alone, combine, joint_lattice
 from .lattice import Lattice, along, best, best_path, through
-from .movement import MOVED_MM, possible_shifts
+from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
 from .skeleton import build_lattice, margin, name_posterior, order, strongest
 
@@ -34,6 +34,8 @@ KEPT_SHARE = 0.5
 """A scan that would have to give up more of its discs than this stands alone."""
 OVERLAP_MM = 25.0
 """Two scans that share less than this of the spine need not share a disc."""
+NEGLIGIBLE = 1e-4
+"""What is less probable than this is not looked into."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +69,12 @@ class Named:
 
 
 @dataclass(frozen=True, eq=False)
-class _Group:
-    """Scans that are one spine, and how it is named."""
+class _Reading:
+    """One naming of some scans as one spine."""
 
     joint: Joint
     path: list[tuple[int, int]]  # of places and 0-based values
     worth: float  # log likelihood ratio of this spine [nats]
-    posterior: dict[int, np.ndarray]  # (n, K) of each view
-    margins: dict[int, float]
 
     def names(self, j: int) -> list[tuple[int, int]]:
         """Candidates of a view on the path, with their values."""
@@ -82,12 +82,37 @@ class _Group:
 
 
 @dataclass(frozen=True, eq=False)
-class _Meeting:
-    """Two groups tried as one."""
+class _Group:
+    """Scans that are one spine, and how sure their names are."""
 
-    group: _Group
-    gain: float  # [nats]
+    reading: _Reading
+    posterior: dict[int, np.ndarray]  # (n, K) of each view
+    margins: dict[int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Try:
+    """Two groups as one spine, after one movement."""
+
+    reading: _Reading
+    lattice: Lattice
+    bounds: np.ndarray  # (n, K) max-marginals
+    gain: float  # over two spines [nats]
     agreement: Agreement
+
+
+@dataclass(frozen=True, eq=False)
+class _Meeting:
+    """All tries to make one of two groups."""
+
+    one: _Group
+    other: _Group
+    tries: list[_Try]
+
+    @property
+    def chosen(self) -> _Try:
+        """The one that gains most."""
+        return max(self.tries, key=lambda a_try: a_try.gain)
 
 
 def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> list[Named]:
@@ -147,117 +172,107 @@ class _Session:
     def named(self) -> list[Named]:
         """Join what belongs together, and say what became of each scan."""
         groups = list(self.singles)
-        met: dict[tuple[int, int], _Meeting] = {}
+        met: dict[tuple[tuple[int, ...], ...], _Meeting] = {}
         while True:
-            pairs = list(combinations(groups, 2))
-            for one, other in pairs:
-                if (id(one), id(other)) not in met:
-                    met[id(one), id(other)] = self._meet(one, other)
-            meetings = [met[id(one), id(other)] for one, other in pairs]
-            gains = [meeting.gain for meeting in meetings]
-            if not gains or max(gains) <= 0:
+            meetings = []
+            for pair in combinations(groups, 2):
+                key = tuple(tuple(group.posterior) for group in pair)
+                if key not in met:
+                    met[key] = self._meet(*pair)
+                meetings.append(met[key])
+            meeting = max(meetings, key=lambda meeting: meeting.chosen.gain, default=None)
+            if meeting is None or meeting.chosen.gain <= 0:
                 break
-            chosen = gains.index(max(gains))
-            groups = [group for group in groups if not any(group is part for part in pairs[chosen])]
-            groups = sorted([*groups, meetings[chosen].group], key=lambda group: group.joint.views)
-        refused = {
-            (j, k): met[id(one), id(other)].agreement.reason
-            for one, other in combinations(groups, 2)
-            for j in one.joint.views
-            for k in other.joint.views
-        }
-        refused |= {(k, j): why for (j, k), why in refused.items()}
-        return [self._answer(j, group, refused) for j in range(len(self.views)) for group in groups
-                if j in group.joint.views]  # fmt: skip
+            rest = [group for group in groups if group is not meeting.one and group is not meeting.other]
+            groups = sorted([*rest, self._joined(meeting)], key=lambda group: group.reading.joint.views)
+        refused: dict[int, dict[int, str]] = {j: {} for j in range(len(self.views))}
+        for meeting in meetings:
+            why = self._reason(meeting)
+            for j, k in product(meeting.one.posterior, meeting.other.posterior):
+                refused[j][k] = refused[k][j] = why
+        group_of = {j: group for group in groups for j in group.posterior}
+        return [self._answer(j, group_of[j], refused[j]) for j in range(len(self.views))]
 
     def _single(self, j: int) -> _Group:
         joint, lattice = alone(self.views, j), self.lattices[j]
+        margins = {j: self.alone[j].level_margin}
         if len(joint.xyz_mm) == 0:
-            empty = np.zeros((0, len(self.prior.level_mm)))
-            return _Group(joint, [], 0.0, {j: empty}, {j: 0.0})
-        path, score, _ = _read(lattice)
+            return _Group(_Reading(joint, [], 0.0), {j: np.zeros((0, len(self.prior.level_mm)))}, margins)
+        path, bounds = _read(lattice)
         posterior = name_posterior(lattice.tempered(self.prior.temperature), may_be_empty=True)
-        return _Group(joint, path, score, {j: posterior}, {j: self.alone[j].level_margin})
+        return _Group(_Reading(joint, path, max(float(bounds.max()), 0.0)), {j: posterior}, margins)
 
     def _meet(self, one: _Group, other: _Group) -> _Meeting:
-        """Try two groups as one, moved in every way that their discs propose; the best one counts."""
-        points = [(g.joint.xyz_mm, g.joint.strength(self.views)) for g in (one, other)]
-        shifts = possible_shifts(*points[0], *points[1], self.prior.reach_mm, self.prior.knee)
-        tries = [self._try(one, other, combine(one.joint, other.joint, shift, self.views), shift) for shift in shifts]
-        chosen = max(tries, key=lambda meeting: meeting.gain)
-        if chosen.gain <= 0:
-            return chosen
-        # The odds of each try against two spines, whose own log odds are 0.
-        weights = np.exp(np.array([meeting.gain for meeting in tries] + [0.0]) / self.prior.temperature)
-        weights /= weights.sum()
-        posterior = {}
-        for j in chosen.group.joint.views:
-            apart = (one if j in one.posterior else other).posterior[j]
-            parts = [meeting.group.posterior[j] for meeting in tries] + [apart]
-            posterior[j] = sum(weight * part for weight, part in zip(weights, parts, strict=True))
-        group = replace(chosen.group, posterior=posterior, margins=self._margins(one, other, tries, chosen))
-        return replace(chosen, group=group)
+        """Try two groups as one, moved in every way that their discs propose."""
+        joints = one.reading.joint, other.reading.joint
+        points = [part for joint in joints for part in (joint.xyz_mm, joint.strength(self.views))]
+        shifts = possible_shifts(*points, self.prior.reach_mm, self.prior.knee)
+        return _Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
 
-    def _try(self, one: _Group, other: _Group, joint: Joint, shift) -> _Meeting:
+    def _try(self, one: _Group, other: _Group, shift: Shift) -> _Try:
         """Name two groups as one spine."""
+        joint = combine(one.reading.joint, other.reading.joint, shift, self.views)
         lattice = joint_lattice(joint, self.views, self.prior)
-        path, score, bounds = _read(lattice)
+        path, bounds = _read(lattice)
         agreement = agree(joint, path, lattice, self.views, self.lattices, self.prior)
-        at_places = name_posterior(lattice.tempered(self.prior.temperature), may_be_empty=True)
-        posterior, margins = {}, {}
+        worth = agreement.worth - shift.cost(self.prior.knee)
+        reading = _Reading(joint, path, worth)
+        gain = worth - one.reading.worth - other.reading.worth + TOGETHER_NATS
+        if any(len(reading.names(j)) < KEPT_SHARE * len(self.singles[j].reading.path) for j in joint.views):
+            gain = -np.inf
+        return _Try(reading, lattice, bounds, gain, agreement)
+
+    def _joined(self, meeting: _Meeting) -> _Group:
+        """Make one group of two, as sure as all tries together are."""
+        chosen, sides = meeting.chosen, (meeting.one, meeting.other)
+        # The odds of each try against two spines, whose own log odds are 0.
+        odds = np.exp(np.array([a_try.gain for a_try in meeting.tries]) / self.prior.temperature)
+        apart = 1 / (1 + odds.sum())
+        posterior = {j: apart * of_view for side in sides for j, of_view in side.posterior.items()}
+        for a_try, share in zip(meeting.tries, apart * odds, strict=True):
+            if share > NEGLIGIBLE:
+                for j, of_view in self._posterior(a_try).items():
+                    posterior[j] = posterior[j] + share * of_view
+        return _Group(chosen.reading, posterior, _margins(meeting))
+
+    def _posterior(self, a_try: _Try) -> dict[int, np.ndarray]:
+        """(n, K) probability of each value of each candidate, of every view."""
+        joint = a_try.reading.joint
+        at_places = name_posterior(a_try.lattice.tempered(self.prior.temperature), may_be_empty=True)
+        posterior = {}
         for j in joint.views:
             at = joint.member[:, j] >= 0
             posterior[j] = np.zeros((len(self.views[j].candidates), at_places.shape[1]))
             posterior[j][joint.member[at, j]] = at_places[at]
-            own = [(i, v) for i, v in path if joint.member[i, j] >= 0]
-            margins[j] = margin(bounds, score, own) if own else 0.0
-        worth = agreement.worth - shift.cost(self.prior.knee)
-        group = _Group(joint, path, worth, posterior, margins)
-        gain = worth - one.worth - other.worth + TOGETHER_NATS
-        if any(len(group.names(j)) < KEPT_SHARE * len(self.singles[j].path) for j in joint.views):
-            gain = -np.inf
-        return _Meeting(group, gain, replace(agreement, reason=self._reason(one, other, group, agreement)))
+        return posterior
 
-    def _margins(self, one: _Group, other: _Group, tries: list[_Meeting], chosen: _Meeting) -> dict[int, float]:
-        """Let nothing be surer than the choice among the tries that give a scan other names."""
-        margins = dict(chosen.group.margins)
-        for j in margins:
-            names = chosen.group.names(j)
-            rivals = [(meeting.group, meeting.gain) for meeting in tries] + [(one if j in one.margins else other, 0.0)]
-            for group, gain in rivals:
-                same = len(set(names) & set(group.names(j)))
-                if 2 * same < len(names):
-                    margins[j] = min(margins[j], chosen.gain - gain)
-        return margins
-
-    def _reason(self, one: _Group, other: _Group, group: _Group, agreement: Agreement) -> str:
+    def _reason(self, meeting: _Meeting) -> str:
         """Say in one line why two groups are not one spine, in case they are not."""
-        spans = [self._span(part, group.joint.shift_mm) for part in (one, other)]
-        shared_mm = min(high for _, high in spans) - max(low for low, _ in spans)
-        if shared_mm > OVERLAP_MM and agreement.shared_discs == 0:
+        chosen = meeting.chosen
+        spans_mm = []
+        for side in (meeting.one, meeting.other):
+            of_views = np.array([self.views[j].span_mm for j in side.posterior])
+            spans_mm.append((of_views[:, 0].min(), of_views[:, 1].max()))
+        shared_mm = min(high for _, high in spans_mm) - max(low for low, _ in spans_mm)
+        if shared_mm > OVERLAP_MM and 2 * chosen.agreement.shared_discs < shared_mm / OVERLAP_MM:
             return (
                 f"both show {shared_mm:.0f} mm of one height, but their discs do not lie at one place,"
                 f" not even after a movement of up to {MOVED_MM:.0f} mm"
             )
-        if agreement.kept:
-            return "their discs could be one spine, but each scan has good reasons for other names"
+        if chosen.agreement.fits:
+            return "their discs could be one spine, but each has good reasons for other names"
         return "their discs do not lie on one spine"
 
-    def _span(self, group: _Group, shift_mm: np.ndarray) -> tuple[float, float]:
-        spans = np.array([np.array(self.views[j].span_mm) + shift_mm[j, 2] for j in group.joint.views])
-        return float(spans[:, 0].min()), float(spans[:, 1].max())
-
-    def _answer(self, j: int, group: _Group, refused: dict[tuple[int, int], str]) -> Named:
-        plain = self.alone[j]
-        why = {k: text for (i, k), text in refused.items() if i == j}
-        joined = tuple(k for k in group.joint.views if k != j)
+    def _answer(self, j: int, group: _Group, refused: dict[int, str]) -> Named:
+        plain, reading = self.alone[j], group.reading
+        joined = tuple(k for k in group.posterior if k != j)
         if not joined:
-            return Named(plain, plain, refused=why)
-        names, posterior = group.names(j), group.posterior[j]
-        says = {k: support(self.lattices[k], group.names(k)) for k in group.joint.views}
-        shift_mm = group.joint.shift_mm[j]
+            return Named(plain, plain, refused=refused)
+        names, posterior = reading.names(j), group.posterior[j]
+        says = {k: support(self.lattices[k], reading.names(k)) for k in group.posterior}
+        shift_mm = reading.joint.shift_mm[j]
         if not names:
-            return Named(Labeling(warnings=["no disc found"]), plain, joined, shift_mm, says, why)
+            return Named(Labeling(warnings=["no disc found"]), plain, joined, shift_mm, says, refused)
         level_confidence = float(np.median([posterior[i, v] / posterior[i].sum() for i, v in names]))
         score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
         labeling = Labeling(
@@ -268,11 +283,26 @@ class _Session:
             score=score,
             fit=plain.fit if plain.discs else score / len(names),
         )
-        return Named(labeling, plain, joined, shift_mm, says, why)
+        return Named(labeling, plain, joined, shift_mm, says, refused)
 
 
-def _read(lattice: Lattice) -> tuple[list[tuple[int, int]], float, np.ndarray]:
-    """Return the best path, its score and the max-marginals (n, K); no path where none is worth it."""
+def _read(lattice: Lattice) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Return the best path and the max-marginals (n, K); no path where none is worth it."""
     bounds, forward = through(lattice, best)
     score, path = best_path(lattice, forward)
-    return (path, score, bounds.max(axis=1)) if score > 0 else ([], 0.0, bounds.max(axis=1))
+    return path if score > 0 else [], bounds.max(axis=1)
+
+
+def _margins(meeting: _Meeting) -> dict[int, float]:
+    """By how much the names of each view beat others, by whatever way these come about [nats]."""
+    chosen, joint = meeting.chosen, meeting.chosen.reading.joint
+    score = max(float(chosen.bounds.max()), 0.0)
+    margins = {}
+    for j in joint.views:
+        own = [(i, v) for i, v in chosen.reading.path if joint.member[i, j] >= 0]
+        names = set(chosen.reading.names(j))
+        rivals = [(a_try.reading, a_try.gain) for a_try in meeting.tries]
+        rivals += [(side.reading, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
+        others = [chosen.gain - gain for reading, gain in rivals if 2 * len(names & set(reading.names(j))) < len(names)]
+        margins[j] = min([margin(chosen.bounds, score, own), *others]) if own else 0.0
+    return margins
