@@ -218,7 +218,7 @@ class _Session:
         worth = agreement.worth - shift.cost(self.prior.knee)
         reading = _Reading(joint, path, worth)
         gain = worth - one.reading.worth - other.reading.worth + TOGETHER_NATS
-        if any(len(reading.names(j)) < KEPT_SHARE * len(self.singles[j].reading.path) for j in joint.views):
+        if any(len(reading.names(j)) < max(KEPT_SHARE * len(self.singles[j].reading.path), 1) for j in joint.views):
             gain = -np.inf
         return _Try(reading, lattice, bounds, gain, agreement)
 
@@ -249,6 +249,8 @@ class _Session:
     def _reason(self, meeting: _Meeting) -> str:
         """Say in one line why two groups are not one spine, in case they are not."""
         chosen = meeting.chosen
+        if not all(self.singles[j].reading.path for side in (meeting.one, meeting.other) for j in side.posterior):
+            return "one of them shows no disc"
         spans_mm = []
         for side in (meeting.one, meeting.other):
             of_views = np.array([self.views[j].span_mm for j in side.posterior])
