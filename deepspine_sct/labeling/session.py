@@ -18,6 +18,7 @@ from itertools import combinations, product
 import numpy as np
 
 from .. import anatomy
+from ..caution import Caution
 from .agreement import Agreement, agree, support
 from .cautions import about_names
 from .discs import Disc, Labeling
@@ -274,7 +275,9 @@ class _Session:
         says = {k: support(self.lattices[k], reading.names(k)) for k in group.posterior}
         shift_mm = reading.joint.shift_mm[j]
         if not names:
-            return Named(Labeling(warnings=["no disc found"]), plain, joined, shift_mm, says, refused)
+            return Named(
+                Labeling(warnings=[Caution("no_disc", "no disc found")]), plain, joined, shift_mm, says, refused
+            )
         level_confidence = float(np.median([posterior[i, v] / posterior[i].sum() for i, v in names]))
         score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
         labeling = Labeling(
