@@ -30,13 +30,14 @@ class Companion:
     moved_mm : (3,) array
         What is to be added to its world RAS+ positions to reach those of the scan [mm].
     support : float
-        By how much its own image prefers the names to those a level higher or lower [nats].
+        By how much its own image prefers the names to those a level higher or lower [nats]; infinite where
+        no others are possible, or it was refused.
     """
 
     refused: str
     labeling: Labeling = field(default_factory=Labeling)
     moved_mm: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    support: float = 0.0
+    support: float = float("inf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,9 @@ class Joined:
         What the ordering says of the scan by itself.
     support : float
         By how much its own image prefers the names to those a level higher or lower [nats].
+    changes : tuple of (int or None, int or None)
+        Value by itself and value now of each disc that is named otherwise, superior to inferior; None
+        where it is, or was, no disc.
     companions : tuple of Companion
         In the order in which they were given.
     """
@@ -58,6 +62,7 @@ class Joined:
     result: Result
     alone: Labeling
     support: float
+    changes: tuple[tuple[int | None, int | None], ...]
     companions: tuple[Companion, ...]
 
 
@@ -104,7 +109,8 @@ def predict_together(
     if values is not None:
         labeling = replace(labeling, discs=[disc for disc in labeling.discs if disc.value in values])
     result = predictor.conclude(look, labeling, watch)
-    return Joined(result, named[0].alone, named[0].support.get(0, 0.0), tuple(companions))
+    changes = _changes(named[0].alone, labeling)
+    return Joined(result, named[0].alone, named[0].support.get(0, float("inf")), changes, tuple(companions))
 
 
 def span_mm(grid: Grid) -> tuple[float, float]:
@@ -125,6 +131,14 @@ def _refusal(predictor: Predictor, other: Look | DeepspineError, threshold: floa
     except DeepspineError as error:
         return str(error)
     return "" if labeling.discs else "no disc was found in it"
+
+
+def _changes(before: Labeling, after: Labeling) -> tuple[tuple[int | None, int | None], ...]:
+    """Compare the names of the same places."""
+    was, is_now = ({tuple(disc.xyz_mm): disc.value for disc in of.discs} for of in (before, after))
+    places = sorted(was | is_now, key=lambda xyz_mm: -xyz_mm[2])
+    pairs = [(was.get(place), is_now.get(place)) for place in places]
+    return tuple((old, new) for old, new in pairs if old != new)
 
 
 def _companion(named: Sequence[Named], place: int) -> Companion:
