@@ -66,15 +66,59 @@ class Joined:
     companions: tuple[Companion, ...]
 
 
-def predict_together(
+@dataclass(frozen=True, eq=False)
+class Together:
+    """All scans of a session, named together as far as they fit.
+
+    Attributes
+    ----------
+    refusals : tuple of str
+        Why each scan cannot take part; "" where it does.
+    named : tuple of Named or None
+        What became of each scan that does, its companions by their place among all.
+    """
+
+    refusals: tuple[str, ...]
+    named: tuple[Named | None, ...]
+
+
+def name_together(
+    predictor: Predictor, looks: Sequence[Look | DeepspineError], threshold: float | None = None
+) -> Together:
+    """Name the scans of a session together, as far as they fit.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The network.
+    looks : sequence of Look or DeepspineError
+        The scans, in one world; in place of one that cannot be read, the reason.
+    threshold : float, optional
+        Least probability of a disc at a candidate.
+    """
+    views = [_view(predictor, look, threshold) for look in looks]
+    readable = [i for i, view in enumerate(views) if isinstance(view, View)]
+    named: list[Named | None] = [None] * len(looks)
+    for i, of_scan in zip(readable, order_session([views[i] for i in readable], predictor.prior), strict=True):
+        named[i] = replace(
+            of_scan,
+            joined=tuple(readable[k] for k in of_scan.joined),
+            support={readable[k]: nats for k, nats in of_scan.support.items()},
+            refused={readable[k]: why for k, why in of_scan.refused.items()},
+        )
+    return Together(tuple("" if isinstance(view, View) else view for view in views), tuple(named))
+
+
+def conclude_together(
     predictor: Predictor,
     look: Look,
-    others: Sequence[Look | DeepspineError],
+    together: Together,
+    i: int,
     watch: Stopwatch,
     threshold: float | None = None,
     values: Collection[int] | None = None,
 ) -> Joined:
-    """Name the discs of a scan together with other scans of its session, as far as they fit.
+    """Look again at the discs of one scan of a session, and judge it.
 
     Parameters
     ----------
@@ -82,8 +126,10 @@ def predict_together(
         The network.
     look : Look
         The scan.
-    others : sequence of Look or DeepspineError
-        The other scans, in the same world; in place of one that cannot be read, the reason.
+    together : Together
+        Its session.
+    i : int
+        Its place in the session.
     watch : Stopwatch
         Takes the times of the stages.
     threshold : float, optional
@@ -94,23 +140,22 @@ def predict_together(
     Raises
     ------
     DeepspineError
-        When the scan itself cannot be judged; see `Predictor.conclude`.
+        When the scan cannot be judged; see `Predictor.conclude`.
     """
-    with watch.stage("ordering"):
-        refusals = [_refusal(predictor, other, threshold) for other in others]
-        readable = [i for i, refusal in enumerate(refusals) if not refusal]
-        looks = [look, *(others[i] for i in readable)]
-        views = [View(predictor.candidates(each, threshold), span_mm(each.grid)) for each in looks]
-        named = order_session(views, predictor.prior)
-    companions = [Companion(refusal) for refusal in refusals]
-    for place, i in enumerate(readable, 1):
-        companions[i] = _companion(named, place)
-    labeling = named[0].labeling
+    scan = together.named[i]
+    if scan is None:  # it stands alone, and will be refused for the same reason
+        labeling = order(predictor.candidates(look, threshold), predictor.prior)
+        scan = Named(labeling, labeling)
+    labeling = scan.labeling
     if values is not None:
         labeling = replace(labeling, discs=[disc for disc in labeling.discs if disc.value in values])
-    result = predictor.conclude(look, labeling, watch)
-    changes = _changes(named[0].alone, labeling)
-    return Joined(result, named[0].alone, named[0].support.get(0, float("inf")), changes, tuple(companions))
+    return Joined(
+        result=predictor.conclude(look, labeling, watch),
+        alone=scan.alone,
+        support=scan.support.get(i, float("inf")),
+        changes=_changes(scan.alone, labeling),
+        companions=tuple(_companion(together, i, k) for k in range(len(together.named)) if k != i),
+    )
 
 
 def span_mm(grid: Grid) -> tuple[float, float]:
@@ -121,16 +166,16 @@ def span_mm(grid: Grid) -> tuple[float, float]:
     return float(low_mm), float(high_mm)
 
 
-def _refusal(predictor: Predictor, other: Look | DeepspineError, threshold: float | None) -> str:
-    """Say why a scan cannot help, "" where it may."""
-    if isinstance(other, DeepspineError):
-        return str(other)
-    labeling = order(predictor.candidates(other, threshold), predictor.prior)
+def _view(predictor: Predictor, look: Look | DeepspineError, threshold: float | None) -> View | str:
+    """What a scan brings to a session, or why it can bring nothing."""
+    if isinstance(look, DeepspineError):
+        return str(look)
+    candidates = predictor.candidates(look, threshold)
     try:
-        labeling = predictor.judge(other, labeling)
+        labeling = predictor.judge(look, order(candidates, predictor.prior))
     except DeepspineError as error:
         return str(error)
-    return "" if labeling.discs else "no disc was found in it"
+    return View(candidates, span_mm(look.grid)) if labeling.discs else "no disc was found in it"
 
 
 def _changes(before: Labeling, after: Labeling) -> tuple[tuple[int | None, int | None], ...]:
@@ -141,8 +186,13 @@ def _changes(before: Labeling, after: Labeling) -> tuple[tuple[int | None, int |
     return tuple((old, new) for old, new in pairs if old != new)
 
 
-def _companion(named: Sequence[Named], place: int) -> Companion:
-    scan, other = named[0], named[place]
-    if place not in scan.joined:
-        return Companion(scan.refused[place], other.alone)
-    return Companion("", other.labeling, other.shift_mm - scan.shift_mm, scan.support[place])
+def _companion(together: Together, i: int, k: int) -> Companion:
+    """What scan k of a session had to say to scan i."""
+    scan, other = together.named[i], together.named[k]
+    if other is None:
+        return Companion(together.refusals[k])
+    if scan is None:
+        return Companion("the scan itself cannot be judged", other.alone)
+    if k not in scan.joined:
+        return Companion(scan.refused[k], other.alone)
+    return Companion("", other.labeling, other.shift_mm - scan.shift_mm, scan.support[k])

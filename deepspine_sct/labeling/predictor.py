@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,11 +59,14 @@ class Look(NamedTuple):
         The part of it that is no air.
     seen : Seen
         Slabs around the spine.
+    turned : callable
+        Names it as if it were turned over along some axes: looked at when first asked for.
     """
 
     grid: Grid
     body: Volume
     seen: Seen
+    turned: Callable[[tuple[int, ...]], Labeling]
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ class Predictor:
         whole = without_margins(canonical(volume))
         check_extent(whole.grid)
         body, seen = self._survey(whole, watch)
-        return Look(whole.grid, body, seen)
+        return Look(whole.grid, body, seen, cache(partial(self._name_turned, seen)))
 
     def candidates(self, look: Look, threshold: float | None = None) -> Candidates:
         """Find the places that may be discs."""
@@ -207,7 +210,7 @@ class Predictor:
         DeepspineError
             When the header contradicts the anatomy.
         """
-        grid, body, seen = look
+        grid, body, seen, _ = look
         with watch.stage("refinement"):
             labeling = self._look_again(body, labeling, named)
         with watch.stage("plausibility"):
@@ -307,7 +310,7 @@ class Predictor:
 
     def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
-        return judge(labeling, partial(self._name_turned, look.seen), named)
+        return judge(labeling, look.turned, named)
 
     def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
         """Name the slab that shows most of the spine as if it were turned over along some axes."""

@@ -170,16 +170,20 @@ def _find_together(
     request: ScanRequest, looks: Looks, inputs: ScanInputs, watch: Stopwatch
 ) -> tuple[Result, SessionReport, list[Caution]]:
     """Name the scan together with others of its session."""
-    from ..labeling.companions import predict_together  # not for the many that are alone
+    from ..labeling.companions import conclude_together  # not for the many that are alone
 
+    look = looks.at(request.image, watch, inputs.volume)
+    if isinstance(look, DeepspineError):
+        raise type(look)(f"{request.name}: {look}") from look
+    paths, together = looks.together([request.image, *request.beside], request.threshold, watch)
     try:
-        look = looks.at(request.image, watch, inputs.volume)
-        others = [looks.of_companion(path, watch) for path in request.beside]
-        joined = predict_together(looks.predictor, look, others, watch, request.threshold, request.values)
+        joined = conclude_together(
+            looks.predictor, look, together, paths.index(request.image), watch, request.threshold, request.values
+        )
     except DeepspineError as error:
         raise type(error)(f"{request.name}: {error}") from error
     _refuse_without_disc(request, joined.result)
-    report = session_report(request.name, request.described()["beside"], joined)
+    report = session_report(request, [path for path in paths if path != request.image], joined)
     return joined.result, report, session_cautions(report, joined.alone.discs)
 
 

@@ -95,5 +95,9 @@ class ScanRequest:
             "values": None if self.values is None else list(self.values),
             "initz": None if self.initz is None else list(self.initz),
             "straighten": int(self.straighten),
-            "beside": [path.name if self.repeatable else str(path) for path in self.beside],
-        } | {key: path and (path.name if self.repeatable else str(path)) for key, path in files.items()}
+            "beside": [self.named(path) for path in self.beside],
+        } | {key: path and self.named(path) for key, path in files.items()}
+
+    def named(self, path: Path) -> str:
+        """Name a file as reports do."""
+        return path.name if self.repeatable else str(path)

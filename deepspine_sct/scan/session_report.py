@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..anatomy import disc_name
@@ -13,6 +14,7 @@ from ..caution import Caution
 if TYPE_CHECKING:
     from ..labeling.companions import Companion, Joined
     from ..labeling.discs import Disc
+    from .request import ScanRequest
 
 
 @dataclass(frozen=True)
@@ -77,27 +79,28 @@ class SessionReport:
         return asdict(self)
 
 
-def session_report(name: str, files: Sequence[str], joined: Joined) -> SessionReport:
+def session_report(request: ScanRequest, paths: Sequence[Path], joined: Joined) -> SessionReport:
     """Describe what the other scans changed.
 
     Parameters
     ----------
-    name : str
-        The scan.
-    files : sequence of str
+    request : ScanRequest
+        The scan's, which says how files are named.
+    paths : sequence of Path
         The other scans.
     joined : Joined
-        What came of them.
+        What came of them, in this order.
     """
-    companions = tuple(_companion_report(file, of) for file, of in zip(files, joined.companions, strict=True))
-    support = {name: joined.support}
-    support |= {file: of.support for file, of in zip(files, joined.companions, strict=True) if not of.refused}
+    of_path = dict(zip(paths, joined.companions, strict=True))
+    companions = {request.named(path): of_path[path] for path in request.beside}
+    support = {request.name: joined.support}
+    support |= {file: companion.support for file, companion in companions.items() if not companion.refused}
     return SessionReport(
         decided_by=max(support, key=support.get) if len(support) > 1 else None,
         support_nats=_nats(joined.support),
         level_confidence_alone=round(joined.alone.level_confidence, 4),
         renamed=tuple({"before": _name(old), "after": _name(new)} for old, new in joined.changes),
-        companions=companions,
+        companions=tuple(_companion_report(file, companion) for file, companion in companions.items()),
     )
 
 
