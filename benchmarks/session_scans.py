@@ -20,7 +20,7 @@ from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
 SEED = 70_000  # neither training nor `make accuracy` draws from here
 ZOOMS_MM = (4.0, 1.2, 1.2)
 N_SLICES, N_COLS = 11, 170
-BESIDE_MM = 11.0  # of spine above and below the outermost discs of a station
+BESIDE_MM = 12.0  # of spine above and below the outermost discs of a station
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,11 @@ def real_sessions(folder: Path) -> Iterator[Session]:
 
 def _station(atlas, seed, values, family, moved_mm, rng, thick_mm) -> Station:
     """Simulate the scan of some discs of a body, in the world of the body."""
-    first, last = values
-    high_mm, low_mm = LEVEL_MM[first - 1], LEVEL_MM[last - 1]
     zooms_mm = (thick_mm or ZOOMS_MM[0], *((2.0, 2.0) if thick_mm else ZOOMS_MM[1:]))
-    n_slices = 5 if thick_mm else N_SLICES
-    scale = _extent_mm(seed, values)
-    rows = int(round((scale + 2 * BESIDE_MM) / zooms_mm[1] / 4) * 4)
+    centre_s_mm, height_mm = _middle(seed, values)
+    rows = int(np.ceil((height_mm + 2 * BESIDE_MM) / zooms_mm[1] / 4) * 4)
     cols = int(N_COLS * ZOOMS_MM[2] / zooms_mm[2])
-    spec = VolumeSpec(family, (n_slices, rows, cols), zooms_mm, float((high_mm + low_mm) / 2))
+    spec = VolumeSpec(family, (5 if thick_mm else N_SLICES, rows, cols), zooms_mm, centre_s_mm)
     volume, truth = simulate_volume(seed, atlas, spec)
     origin_mm = _origin_mm(seed, spec)
     grid = volume.grid
@@ -118,11 +115,13 @@ def _station(atlas, seed, values, family, moved_mm, rng, thick_mm) -> Station:
     return _moved(station, moved_mm, rng)
 
 
-def _extent_mm(seed, values) -> float:
-    """Height of some discs of a body [mm]."""
+def _middle(seed, values) -> tuple[float, float]:
+    """Place along the cord half-way between the outermost of some discs of a body, and the height of these [mm]."""
     body = random_shape(np.random.default_rng(seed))
-    ends = body.to_plane(LEVEL_MM[[values[0] - 1, values[1] - 1]], np.array([12.0, 12.0]))
-    return float(ends[1, 0] - ends[0, 0])
+    s_mm = np.linspace(LEVEL_MM[values[0] - 1], LEVEL_MM[values[1] - 1], 200)
+    down_mm = body.to_plane(s_mm, np.full(200, 12.0))[:, 0]
+    height_mm = down_mm[-1] - down_mm[0]
+    return float(np.interp(down_mm[0] + height_mm / 2, down_mm, s_mm)), float(height_mm)
 
 
 def _origin_mm(seed, spec: VolumeSpec) -> np.ndarray:
