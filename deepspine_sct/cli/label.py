@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join([parser.prog, *arguments])
 
     def label_as_asked(args: Namespace) -> None:
+        if args.overlay_session and not args.beside:
+            parser.error("argument -overlay-session: shows a session, whose other scans are given with -with")
         if args.beside and args.straighten:
             parser.error("argument -with: not allowed with argument -straighten, which leaves the scans' common world")
         give_numpy_one_thread()
@@ -65,6 +67,7 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         folder=args.ofolder,
         json=args.json,
         overlay=args.overlay,
+        session=args.overlay_session,
         qc=args.qc,
         attention=args.attention,
         heatmaps=args.heatmaps,

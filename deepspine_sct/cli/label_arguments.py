@@ -94,6 +94,11 @@ def _add_output_arguments(parser: SctArgumentParser) -> None:
         help="Picture to write (.png): the discs on the mid-sagittal image.",
     )
     parser.optional.add_argument(
+        "-overlay-session",
+        metavar="<file>",
+        help="Picture to write (.png): the image and the scans given with -with side by side, at one height.",
+    )
+    parser.optional.add_argument(
         "-attention",
         metavar="<file>",
         help="Image to write (.nii or .nii.gz), on the grid of the input: where the network looked, "
