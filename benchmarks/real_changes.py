@@ -24,8 +24,8 @@ _T2_LEVELS = (0.0, 0.08, 0.25, 1.0, 2.0, 4.0)
 CONTRASTS = {
     "t1": ((0.0, 0.05, 0.35, 0.62, 1.0, 1.1), (0.25, 0.26, 0.28, 0.36, 0.42, 0.5), (0.2, 0.25, 0.3, 0.4, 0.2, 0.1)),
     "stir": ((0.0, 0.03, 0.3, 0.2, 0.08, 0.3), (0.06, 0.1, 0.18, 0.55, 0.9, 1.1), (0.06, 0.1, 0.16, 0.5, 0.9, 1.3)),
-    "water": ((0.0, 0.08, 0.5, 0.3, 0.05, 0.5), (0.2, 0.25, 0.35, 0.6, 0.7, 0.8), (0.1, 0.15, 0.3, 0.5, 0.8, 1.0)),
-    "fat": ((0.0, 0.02, 0.06, 0.5, 1.0, 0.3), (0.03, 0.03, 0.04, 0.05, 0.05, 0.06), (0.03, 0.03, 0.04, 0.06, 0.2, 0.05)),
+    "water": ((0.0, 0.05, 0.3, 0.32, 0.05, 0.5), (0.2, 0.25, 0.35, 0.6, 0.7, 0.8), (0.1, 0.15, 0.3, 0.5, 0.8, 1.0)),
+    "fat": ((0.0, 0.02, 0.06, 0.5, 1.0, 0.3), (0.03, 0.03, 0.04, 0.05, 0.05, 0.05), (0.03, 0.03, 0.04, 0.06, 0.2, 0.1)),
 }  # fmt: skip
 
 
@@ -66,8 +66,8 @@ def darkened(scan: RealScan, rng: np.random.Generator) -> RealScan:
 
 
 def noisy(scan: RealScan, rng: np.random.Generator) -> RealScan:
-    """Add Rician noise of an eighth of the bright intensities."""
-    sigma = np.percentile(scan.volume.data, 99) / 8
+    """Add Rician noise, a twelfth of the bright intensities strong."""
+    sigma = np.percentile(scan.volume.data, 99) / 12
     real, imaginary = rng.normal(0, sigma, (2, *scan.volume.data.shape))
     data = np.hypot(scan.volume.data + real, imaginary).astype(np.float32)
     return replace(scan, volume=Volume(data, scan.volume.grid))

@@ -26,6 +26,14 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.inference import Predictor
 
+HEADER = f"""
+{"":20}|{"images: every name right":^38}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|
+{"group":20}|{"n":>4} {"right":>5} {"share":>6} {"95 % interval":>14} {"<5mm":>5}|{"n":>4} {"misn.":>5} {"wrong":>6}|\
+{"n":>5} {"named":>6} {"<5mm":>6} {"seen":>6} {"mean":>5} {"false":>5}|{"n":>5} {"wrong":>6}|"""
+LEGEND = """\
+right: every disc named and nothing else said; misn.: some disc has another one's name; wrong: not right throughout;
+named: nearest to its own place, within 10 mm; seen: whatever its name; mean: distance of the named ones [mm]"""
+
 AT_ONCE = 8  # cases that a process is given at a time, mostly of one scan
 
 
@@ -95,13 +103,10 @@ def print_table(outcomes: Sequence[Outcome]) -> None:
     of_group: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         of_group[outcome.key.group].append(outcome)
-    print(f"\n{'':20}|{'images: every name right':^38}|{'level > 0.90':^17}|{'discs':^36}|{'disc > 0.90':^12}|")
-    print(f"{'group':20}|{'n':>4} {'right':>5} {'share':>6} {'95 % interval':>14} {'<5mm':>5}|{'n':>4} {'misn.':>5} {'wrong':>6}|"
-          f"{'n':>5} {'named':>6} {'<5mm':>6} {'seen':>6} {'mean':>5} {'false':>5}|{'n':>5} {'wrong':>6}|")  # fmt: skip
+    print(HEADER)
     for group in (g for g in GROUPS if g in of_group):
         print(_line(group, [o.score for o in of_group[group]]))
-    print("right: every disc named and nothing else said; misn.: some disc has another one's name; wrong: not right\n"
-          "throughout; named: nearest to its own place, within 10 mm; seen: whatever its name; mean: mm, of the named")  # fmt: skip
+    print(LEGEND)
     print("\nnot right:")
     for group in (g for g in GROUPS if g in of_group):
         wrong = [f"{o.key.name.removeprefix('spider')} {o.labeling.level_confidence:.2f}" for o in of_group[group]
@@ -116,11 +121,13 @@ def _line(group: str, scores: Sequence[RealScore]) -> str:
     sure = [s for s in scores if s.sure]
     n_discs = max(sum(len(s.truth) for s in scores), 1)
     distances = [mm for s in scores for mm in s.distance_mm.values()]
+    near = sum(mm <= PLACING_MM for mm in distances)
     said = [right for s in scores for _, confidence, right in s.said if confidence > SURE]
     return (
-        f"{group:20}|{n:4d} {n_right:5d} {n_right / n:6.1%} {low:6.1%} {high:6.1%}  {sum(s.all_placed for s in scores):5d}|"
+        f"{group:20}|{n:4d} {n_right:5d} {n_right / n:6.1%} {low:6.1%} {high:6.1%}  "
+        f"{sum(s.all_placed for s in scores):5d}|"
         f"{len(sure):4d} {sum(bool(s.off_level) for s in sure):5d} {sum(not s.all_named for s in sure):6d}|"
-        f"{n_discs:5d} {len(distances) / n_discs:6.1%} {sum(mm <= PLACING_MM for mm in distances) / n_discs:6.1%} "
+        f"{n_discs:5d} {len(distances) / n_discs:6.1%} {near / n_discs:6.1%} "
         f"{sum(len(s.seen) for s in scores) / n_discs:6.1%} {np.mean(distances) if distances else np.nan:5.2f} "
         f"{sum(len(s.off_level) + len(s.ghost) for s in scores):5d}|{len(said):5d} {said.count(False):6d}|"
     )

@@ -1,7 +1,7 @@
 """What one real case is worth: names apart from places, and what was said of both.
 
-A disc that was found belongs to the true disc that it is nearest to, within `NAMING_MM`: that is how a reader would take
-it. Its name is right where that disc has the same value. How well it is placed is another question.
+A disc that was found belongs to the true disc that it is nearest to, within `NAMING_MM`: that is how a reader would
+take it. Its name is right where that disc has the same value. How well it is placed is another question.
 """
 
 from dataclasses import dataclass, field

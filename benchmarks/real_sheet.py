@@ -38,7 +38,7 @@ def write_sheets(folder: Path, data: Path, outcomes: Sequence[Outcome]) -> None:
             _draw(panel, data, outcome)
         for panel in panels:
             panel.set_axis_off()
-        figure.subplots_adjust(0, 0, 1, 0.98, 0.01, 0.08)
+        figure.subplots_adjust(0, 0, 1, 1 - 0.07 / rows, 0.01, 0.08)
         figure.savefig(folder / f"{group}.png")
 
 

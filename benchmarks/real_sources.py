@@ -1,4 +1,4 @@
-"""The labelled real scans of a folder like ../shared/real, one at a time: image, true discs and, where given, tissues."""
+"""The labelled real scans of a folder like ../shared/real, one at a time: image, true discs and, if given, tissues."""
 
 import csv
 import json
