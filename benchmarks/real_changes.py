@@ -60,8 +60,8 @@ def inverted(scan: RealScan, rng: np.random.Generator) -> RealScan:
 
 
 def darkened(scan: RealScan, rng: np.random.Generator) -> RealScan:
-    """Let the brightness fall to a twentieth from one end of the image to the other."""
-    down = np.exp(np.linspace(0, -3, scan.volume.data.shape[1]))[:: int(rng.choice([-1, 1]))]
+    """Let the brightness fall to a ninetieth from one end of the image to the other."""
+    down = np.exp(np.linspace(0, -4.5, scan.volume.data.shape[1]))[:: int(rng.choice([-1, 1]))]
     return replace(scan, volume=Volume((scan.volume.data * down[:, None]).astype(np.float32), scan.volume.grid))
 
 
@@ -95,11 +95,13 @@ def turned(degrees: float) -> Change:
         zooms = np.diag(grid.zooms_mm[1:])
         to_source = np.eye(3)
         to_source[1:, 1:] = np.linalg.inv(zooms) @ turn @ zooms
-        truth_ijk = grid.to_index(np.array(list(scan.truth.values())))
-        centre = truth_ijk.mean(axis=0)
+        centre = grid.to_index(np.mean(list(scan.truth.values()), axis=0))
         data = ndimage.affine_transform(scan.volume.data, to_source, centre - to_source @ centre, order=1)
-        moved_mm = grid.to_world((truth_ijk - centre) @ np.linalg.inv(to_source).T + centre)
-        return _in_view(replace(scan, volume=Volume(data, grid), truth=dict(zip(scan.truth, moved_mm, strict=True))))
+
+        def move(xyz_mm: np.ndarray) -> np.ndarray:
+            return grid.to_world((grid.to_index(xyz_mm) - centre) @ np.linalg.inv(to_source).T + centre)
+
+        return _in_view(_moved(replace(scan, volume=Volume(data, grid)), move))
 
     return change
 
@@ -111,8 +113,8 @@ def shrunk(share: float) -> Change:
         affine = scan.volume.grid.affine.copy()
         affine[:3, :3] *= share
         grid = Grid(scan.volume.grid.shape, affine)
-        truth = {v: grid.to_world(scan.volume.grid.to_index(xyz)) for v, xyz in scan.truth.items()}
-        return replace(scan, volume=Volume(scan.volume.data, grid), truth=truth)
+        moved = replace(scan, volume=Volume(scan.volume.data, grid))
+        return _moved(moved, lambda xyz_mm: grid.to_world(scan.volume.grid.to_index(xyz_mm)))
 
     return change
 
@@ -203,6 +205,12 @@ def _rows(scan: RealScan, top: float, bottom: float) -> RealScan:
     low, high = np.zeros(3, int), np.array(scan.volume.data.shape)
     low[1], high[1] = max(0, int(round(top))), int(min(high[1], round(bottom) if np.isfinite(bottom) else high[1]))
     return _in_view(replace(scan, volume=crop(scan.volume, low, high), tissue=None))
+
+
+def _moved(scan: RealScan, move: Callable[[np.ndarray], np.ndarray]) -> RealScan:
+    """Move all points."""
+    truth, edge = ({value: move(xyz_mm) for value, xyz_mm in points.items()} for points in (scan.truth, scan.edge))
+    return replace(scan, truth=truth, edge=edge)
 
 
 def _in_view(scan: RealScan) -> RealScan:

@@ -13,7 +13,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.training.real import ANNOTATIONS
 
-LOWEST_DENS = 3  # discs 1 and 2 lie at the dens; our annotation places the second by proportion only
+FIRST_DISC = 3  # the points 1 and 2 lie at the dens, where no disc is; our annotation places the second by proportion
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RealScan:
     volume : the image in (L, I, P)
     truth : disc value -> (3,) world position [mm]
     tissue : the same grid, 1 vertebrae, 2 discs, 3 canal, 0 the rest; None where there is no mask
-    edge : discs at the edge of the image or beyond it: right to find, no fault to miss
+    edge : the points of the dens, and discs at the edge of the image or beyond it: right to find, no fault to miss
     """
 
     name: str
@@ -53,16 +53,21 @@ def read_scan(data: Path, name: str) -> RealScan:
     """Read one scan by its name."""
     table = _annotations()
     if name.startswith("t1_sg"):
-        truth = read_labels(data / "volumes" / f"{name}_labels.nii.gz")
-        return RealScan(name, _image(data / "volumes" / f"{name}.nii.gz"), truth)
+        points = read_labels(data / "volumes" / f"{name}_labels.nii.gz")
+        return _neck(name, data / "volumes" / f"{name}.nii.gz", points)
     if name in table["volumes"]:
         return RealScan(name, _image(data / "volumes" / f"{name}.nii.gz"), _points(table["volumes"][name]))
     if name in table["slices"]:
-        truth = {v: xyz for v, xyz in _points(table["slices"][name]).items() if v >= LOWEST_DENS}
-        return RealScan(name, _image(data / "slices" / f"{name}.nii.gz"), truth)
+        return _neck(name, data / "slices" / f"{name}.nii.gz", _points(table["slices"][name]))
     folder = data / "lumbar"
     tissue = canonical(read_any(folder / f"{name}_tissue.nii.gz")).data.round().astype(np.uint8)
     return RealScan(name, _image(folder / f"{name}_T2w.nii.gz"), _lumbar_discs(folder)[name], tissue)
+
+
+def _neck(name: str, path: Path, points: dict[int, np.ndarray]) -> RealScan:
+    truth = {value: xyz_mm for value, xyz_mm in points.items() if value >= FIRST_DISC}
+    dens = {value: xyz_mm for value, xyz_mm in points.items() if value < FIRST_DISC}
+    return RealScan(name, _image(path), truth, edge=dens)
 
 
 def _image(path: Path) -> Volume:
