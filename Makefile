@@ -1,4 +1,4 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
+# One word each: make demo, test, lint, accuracy, sources, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
 # dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy sources train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -37,6 +37,11 @@ lint: $(INSTALLED)
 
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
+
+# What training reads, from the unpacked archives of its owners, say:
+# make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
+sources: $(INSTALLED)
+	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
 
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)

@@ -21,6 +21,7 @@ ALLOWED_ROOMS = {
     "labeling.inference": _LEAVES | {"model"},  # the one place where the network meets the ordering
     "training": _CORE,
     "evaluation": _CORE,
+    "sources": _CORE | {"training"},
     "sct": _CORE,
     "cohort": _CORE | _STUDIES,
     "cli": _CORE | _STUDIES | {"cohort"},
@@ -37,6 +38,7 @@ ALLOWED_LIBRARIES = {
     "matplotlib": {"evaluation"},
     "bids_validator": {"cohort.discovery"},
     "distributed": {"cohort.cluster"},
+    "SimpleITK": {"sources.spider"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""
 
