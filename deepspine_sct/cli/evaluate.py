@@ -35,7 +35,7 @@ EPILOG = """\
 writes into -ofolder:
   index.html    tables, figures and the worst images, in one file
   summary.csv   and .json: each tool over all images, each contrast, each site and each level, with
-                95 % intervals (images resampled 1000 times)
+                95 % intervals (Wilson's; images, not discs, are what counts)
   discs.csv     every disc of every image and tool
   *.png         distance per level, confusion of levels, the worst images
 
@@ -266,12 +266,16 @@ def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
 
 
 def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
+    from deepspine_sct.evaluation.metrics import NAMING_MM
+
     source = f"part {args.part} of {args.set}" if args.set else f"{args.path_data}"
     sites = {case.site for case in study.cases}
     span = " Discs above and below all true ones do not count." if study.span_only else ""
     return [
         f"Truth: {len(study.cases)} images of {len(sites)} sites, {source}, contrast {args.c}.",
-        f"A disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
+        f"Naming: a predicted disc stands for the true one that it is nearest to, within {NAMING_MM:g} mm; it is named "
+        "right where both have the same name. A true disc is detected when any prediction stands for it. Placing: a "
+        f"disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
         "FNR: true discs not found, of the true ones. FPR: predicted discs that are not at their "
         "own place, of the predicted ones. 'Any name' asks only whether there is a disc, and counts "
         "both per true disc, as Azad et al. (2021) do.",
@@ -279,11 +283,15 @@ def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
 
 
 def _result_line(row: dict) -> str:
-    rate, low, high = (row[f"identification_rate{end}"] for end in ("", "_low", "_high"))
+    def percent(name: str) -> str:
+        rate, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return f"{rate:.1f} % ({low:.1f} to {high:.1f})"
+
     return (
-        f"{row['tool']}: {100 * rate:.1f} % of {row['n_discs']} discs named right "
-        f"({100 * low:.1f} to {100 * high:.1f}), distance {row['distance_mean_mm']:.2f} mm, "
-        f"{row['off_by_one']} off by one, in {row['n_images']} images"
+        f"{row['tool']}: every name right in {percent('images_all_named')} of {row['n_images']} images; of "
+        f"{row['n_discs']} discs {percent('naming_rate')} named right, {percent('detection_rate')} detected, "
+        f"{percent('identification_rate')} named within the tolerance; {row['off_by_one']} off by one; "
+        f"distance {row['distance_mean_mm']:.2f} mm"
     )
 
 

@@ -11,11 +11,14 @@ from deepspine_sct.labeling.inference import Predictor, Result
 
 LOGGED = (
     "identification_rate",
+    "naming_rate",
+    "detection_rate",
     "fnr",
     "fpr",
     "distance_mean_mm",
     "distance_median_mm",
     "distance_si_mean_mm",
+    "images_all_named",
     "images_all_right",
     "images_off_by_one",
 )
