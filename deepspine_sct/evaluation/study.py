@@ -146,7 +146,8 @@ def disc_rows(study: Study) -> list[Row]:
     list of dict
         ``tool``, ``case``, ``subject``, ``site``, ``contrast``, ``disc``, ``name``, ``kind`` (true
         or false), ``named`` and ``found`` (0 or 1, true discs only; see `CaseScore`),
-        ``distance_mm``, ``distance_si_mm``, and ``lies_on``: the true disc under the prediction of this value, None where there is none.
+        ``distance_mm``, ``distance_si_mm``, and ``lies_on``: the true disc under the
+        prediction of this value, None where there is none.
     """
     rows = []
     for tool in study.predictions:
