@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.labeling.discs import Labeling
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 
 HEADER = f"""
 {"":20}|{"images: every name right":^38}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|

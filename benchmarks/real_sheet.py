@@ -11,7 +11,7 @@ import numpy as np
 from real_cases import make
 from tqdm import tqdm
 
-from deepspine_sct.evaluation.overlay import sagittal_image
+from deepspine_sct.pictures.overlay import sagittal_image
 
 if TYPE_CHECKING:
     from real_scans import Outcome

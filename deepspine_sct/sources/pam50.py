@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.nifti import read_volume, write_volume
 from deepspine_sct.sources.block_mean import block_mean
 

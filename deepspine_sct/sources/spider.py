@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient

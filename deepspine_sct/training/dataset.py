@@ -17,9 +17,9 @@ from deepspine_sct.training.atlas import Atlas
 from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.lower_spine import LowerSpine
 from deepspine_sct.training.lumbar import SITE as LUMBAR_SITE
+from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
 from deepspine_sct.training.simulator import Case, simulate
-from deepspine_sct.training.slab_stack import SlabStack, soften
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
 _SHAPE_SHARES = (0.6, 0.2, 0.2)
@@ -48,7 +48,7 @@ class SampleStream(Dataset):
     def __init__(
         self,
         atlas: Atlas | None,
-        slices: Sequence[RealSlice | SlabStack],
+        slices: Sequence[RealSlice | PreparedSlices],
         batch_size: int,
         n_batches: int,
         seed: int,
@@ -94,7 +94,7 @@ class SampleStream(Dataset):
         if rng.random() < self.real_share:
             sources = self.by_kind[rng.choice(len(self.by_kind), p=self.kind_shares)]
             source = sources[rng.integers(len(sources))]
-            if isinstance(source, SlabStack):
+            if isinstance(source, PreparedSlices):
                 slab, presence = source.draw(rng)
                 case = soften(augment(rng, slab, shape, self.spacing_mm), presence)
                 return replace(case, subject=source.name)
@@ -103,7 +103,7 @@ class SampleStream(Dataset):
         return simulate(rng, self.atlas, shape, self.spacing_mm, family, lower=self.lower)
 
 
-def _kind(source: RealSlice | SlabStack) -> tuple[bool, str]:
+def _kind(source: RealSlice | PreparedSlices) -> tuple[bool, str]:
     """What takes turns in the stream: lumbar images, and the others by their contrast."""
     return source.site == LUMBAR_SITE, source.contrast
 
