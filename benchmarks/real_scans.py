@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from real_cases import GROUPS, CaseKey, make, select
-from real_score import PLACING_MM, SURE, RealScore, score, wilson
+from real_score import PLACING_MM, SURE, RealScore, score
 from real_sources import RealScan
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.evaluation.intervals import wilson_interval
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Predictor
 
@@ -117,7 +118,7 @@ def print_table(outcomes: Sequence[Outcome]) -> None:
 
 def _line(group: str, scores: Sequence[RealScore]) -> str:
     n, n_right = len(scores), sum(s.all_named for s in scores)
-    low, high = wilson(n_right, n)
+    low, high = wilson_interval(n_right, n)
     sure = [s for s in scores if s.sure]
     n_discs = max(sum(len(s.truth) for s in scores), 1)
     distances = [mm for s in scores for mm in s.distance_mm.values()]
@@ -148,7 +149,7 @@ def as_record(outcome: Outcome) -> dict:
         "level_margin": labeling.level_margin if np.isfinite(labeling.level_margin) else None,
         "fit": labeling.fit,
         "score": labeling.score,
-        "warnings": labeling.warnings,
+        "warnings": [str(warning) for warning in labeling.warnings],
         "refused": outcome.refused,
         "all_named": worth.all_named,
         "off_level": worth.off_level,

@@ -5,13 +5,12 @@ take it. Its name is right where that disc has the same value. How well it is pl
 """
 
 from dataclasses import dataclass, field
-from math import sqrt
 
 import numpy as np
 
+from deepspine_sct.evaluation.metrics import NAMING_MM
 from deepspine_sct.labeling.discs import Labeling
 
-NAMING_MM = 10.0  # farther than this from every true disc, a disc lies on none
 PLACING_MM = 5.0  # the tolerance of the project's other tables
 SURE = 0.90
 
@@ -86,12 +85,3 @@ def _beyond(value: int, xyz_mm: np.ndarray, places: dict[int, np.ndarray]) -> bo
     """Whether a disc may be a true one that nobody marked: above or below all others, in name and in place."""
     top, bottom = min(places), max(places)
     return bool((value < top and xyz_mm[2] > places[top][2]) or (value > bottom and xyz_mm[2] < places[bottom][2]))
-
-
-def wilson(n_right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927): honest for few images, and at 0 and 100 %."""
-    if n == 0:
-        return float("nan"), float("nan")
-    share, z2 = n_right / n, z * z / n
-    middle, half = share + z2 / 2, sqrt(share * (1 - share) * z2 + z2 * z2 / 4)
-    return (middle - half) / (1 + z2), (middle + half) / (1 + z2)

@@ -54,7 +54,13 @@ def get_parser() -> SctArgumentParser:
         epilog=EPILOG,
     )
     truth = parser.mandatory.add_mutually_exclusive_group(required=True)
-    truth.add_argument("-set", type=Path, metavar="<folder>", help="Prepared set with the truth.")
+    truth.add_argument(
+        "-set",
+        type=Path,
+        metavar="<folder>",
+        help="Prepared set with the truth. Networks label its scans, with every step of "
+        "sct_deepspine_label; where a scan is gone, or was straightened, its slabs.",
+    )
     truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with it.")
     add = parser.mandatory.add_argument
     add("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
@@ -88,7 +94,7 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         "-attention",
         action="store_true",
         help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png, on the "
-        "grid of the scan (of the slabs, with -set).",
+        "grid of the scan (of the slabs, where -set does not find it any more).",
     )
     add(
         "-heatmaps",
@@ -176,6 +182,10 @@ def evaluate(args: argparse.Namespace) -> None:
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
     args.ofolder.mkdir(parents=True, exist_ok=True)
+    n_slabs = sum(case.slabs for case in cases)
+    if n_slabs and args.model:
+        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their slabs",
+              file=sys.stderr)  # fmt: skip
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
@@ -205,7 +215,7 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     attends = []
 
     def answer(case: TrueCase) -> "Points":
-        volume, result = run_model(predictor, case, prepared=args.set is not None)
+        volume, result = run_model(predictor, case)
         points = result.labeling.points
         attends.append(has_attention(result.prediction))
         for kind in kinds:

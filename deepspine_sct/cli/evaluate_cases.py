@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,14 @@ class TrueCase:
     ----------
     study : name, origin and true discs
     fields : what a pattern of -pred may name
-    load : reads the image, or the slabs of a prepared one
+    load : reads the image, or its slabs
+    slabs : whether it is the slabs, of a prepared image whose scan is gone or was straightened
     """
 
     study: "StudyCase"
     fields: dict[str, str]
     load: Callable[[], "Volume"]
+    slabs: bool = False
 
 
 def read_cases(args: argparse.Namespace) -> list[TrueCase]:
@@ -57,11 +60,15 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
 def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.image.nifti import read_volume
 
-    for case in read_set(folder).select(None if part == "all" else part, contrasts):
+    prepared = read_set(folder)
+    for case in prepared.select(None if part == "all" else part, contrasts):
         study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
         image_folder = case.image.rpartition("/")[0]
-        yield TrueCase(study, _fields(study, case.session, image_folder), case.load)
+        scan = prepared.original(case)
+        load = partial(read_volume, scan) if scan else case.load
+        yield TrueCase(study, _fields(study, case.session, image_folder), load, slabs=scan is None)
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
@@ -137,8 +144,8 @@ def read_prediction(pattern: str, case: TrueCase) -> "Points":
     return read_labels(path)
 
 
-def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":
+def run_model(predictor: "Predictor", case: TrueCase) -> "tuple[Volume, Result]":
     """Label an image with a network; return the image and the answer."""
     volume = case.load()
-    answer = predictor.predict_slabs(volume) if prepared else predictor.predict(volume)
+    answer = predictor.predict_slabs(volume) if case.slabs else predictor.predict(volume)
     return volume, answer

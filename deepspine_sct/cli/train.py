@@ -292,8 +292,13 @@ def _name_sources(args: argparse.Namespace) -> str:
 
 
 def _score_line(scores: dict[str, float]) -> str:
-    rate, distance_mm = scores["identification_rate"], scores["distance_mean_mm"]
-    return f"identification rate {100 * rate:.1f} %, distance {distance_mm:.1f} mm"
+    images, rate, distance_mm = (
+        scores[name] for name in ("images_all_named", "identification_rate", "distance_mean_mm")
+    )
+    return (
+        f"identification rate {100 * rate:.1f} %, every name right in {100 * images:.0f} % of the images, "
+        f"distance {distance_mm:.1f} mm"
+    )
 
 
 if __name__ == "__main__":

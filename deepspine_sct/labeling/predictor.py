@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -154,16 +154,14 @@ class Predictor:
         body, seen = self._survey(whole, watch)
         with watch.stage("ordering"):
             labeling = self._name(seen.prediction, threshold, values, pins, height)
-        with watch.stage("refinement"):
-            labeling = self._look_again(body, labeling, named)
-        with watch.stage("plausibility"):
-            labeling = within_image(labeling, whole.grid, self.prior.tip_sd_mm, named)
-            labeling = self._judge(labeling, seen, named)
-            labeling = judge_sampling(labeling, max(whole.grid.zooms_mm[1:]))
+        labeling = self._check(labeling, body, whole.grid, seen, named, watch)
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
     def predict_slabs(self, slabs: Volume) -> Result:
         """Find and name the discs in slabs that were cut beforehand, as a prepared set holds them.
+
+        The steps are those of `predict`. Only the search for the spine is left out, and the second look has no finer
+        pixels than those of the slabs.
 
         Parameters
         ----------
@@ -174,6 +172,23 @@ class Predictor:
         -------
         Result
             Discs in world mm, and what they were read from.
+
+        Raises
+        ------
+        DeepspineError
+            When the pixels have another size, or the slabs seem to be upside down.
+        """
+        seen, watch = self.look_at_slabs(slabs), Stopwatch()
+        labeling = self._check(seen.labeling, slabs, slabs.grid, seen, (), watch)
+        return replace(seen, labeling=labeling, seconds=seen.seconds | watch.seconds)
+
+    def look_at_slabs(self, slabs: Volume) -> Result:
+        """Name what one look at slabs shows, without any of the checks that follow.
+
+        Parameters
+        ----------
+        slabs : Volume
+            As for `predict_slabs`.
 
         Raises
         ------
@@ -191,6 +206,23 @@ class Predictor:
         with watch.stage("ordering"):
             labeling = self._name(seen.prediction)
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
+
+    def _check(
+        self,
+        labeling: Labeling,
+        image: Volume,
+        whole: Grid,
+        seen: Seen | Result,
+        named: Collection[int],
+        watch: Stopwatch,
+    ) -> Labeling:
+        """Look again, drop what lies outside of the ``whole`` image, and ask whether it is a spine."""
+        with watch.stage("refinement"):
+            labeling = self._look_again(image, labeling, named)
+        with watch.stage("plausibility"):
+            labeling = within_image(labeling, whole, self.prior.tip_sd_mm, named)
+            labeling = self._judge(labeling, seen, named)
+            return judge_sampling(labeling, max(whole.zooms_mm[1:]))
 
     def _survey(self, whole: Volume, watch: Stopwatch) -> tuple[Volume, Seen]:
         """Run the network on every third slab, then on the missing ones where the spine is.
@@ -251,11 +283,11 @@ class Predictor:
         second = find_candidates(seen.prediction, self.settings.threshold)
         return refine(labeling, second, image.grid, named, self.settings)
 
-    def _judge(self, labeling: Labeling, seen: Seen, named: Collection[int]) -> Labeling:
+    def _judge(self, labeling: Labeling, seen: Seen | Result, named: Collection[int]) -> Labeling:
         """Ask whether it is a spine, and the right way up."""
         return judge(labeling, partial(self._name_turned, seen), named)
 
-    def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
+    def _name_turned(self, seen: Seen | Result, axes: tuple[int, ...]) -> Labeling:
         """Name the slab that shows most of the spine as if it were turned over along some axes."""
         prediction = seen.prediction
         best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
