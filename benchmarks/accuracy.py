@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from accuracy_cases import Scan, lumbar_scans, real_scans, simulated_scans
 from baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
-from reliability import Pairs, draw_reliability, print_reliability, print_sure, reliability
+from reliability import SURE, Pairs, draw_reliability, print_reliability, print_sure, reliability
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation.intervals import confidence_interval
+from deepspine_sct.evaluation.intervals import confidence_interval, wilson_interval
 from deepspine_sct.evaluation.metrics import CaseScore, score_case, summarise
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.heatmap import find_candidates
@@ -24,6 +24,7 @@ from deepspine_sct.pictures.overlay import draw_overlay
 from deepspine_sct.training.atlas import build_atlas
 
 FAILED = 3  # missed discs from which on a simulated scan is pictured
+DOUBTED = 0.5  # below this level confidence the user is told that the names may be off by one
 METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")
 
 
@@ -87,6 +88,23 @@ def _with_interval(cases: list[CaseScore], name: str) -> str:
     return f"{summarise(cases)[name]:.1%} ({100 * low:.0f} to {100 * high:.0f})"
 
 
+def print_doubt(levels: dict[str, list[tuple[float, bool]]]) -> None:
+    """Print one line per group: how many images are right, or say that their names are not known, and how many err."""
+    columns = ("scans", "images", "right", "doubted", "right or doubted", "level above 0.90", "of these not right")
+    print(f"\n| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
+    for group, said in levels.items():
+        right, doubted = (sum(kind) for kind in zip(*((r, c < DOUBTED) for c, r in said), strict=True))
+        either = sum(r or c < DOUBTED for c, r in said)
+        low, high = wilson_interval(either, len(said))
+        sure = [r for c, r in said if c > SURE]
+        cells = (group, len(said), right, doubted, f"{either / len(said):.1%} ({100 * low:.0f} to {100 * high:.0f})",
+                 len(sure), sure.count(False))  # fmt: skip
+        print(f"| {' | '.join(map(str, cells))} |")
+    print(
+        f"\nright: every name, and nothing else; doubted: level confidence below {DOUBTED}, also where nothing is named"
+    )
+
+
 def print_methods(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
     """Print the identification rate of every way to name the same detections."""
     print(f"\n{'identification rate on the same detections':52} " + "".join(f"{m:>22}" for m in METHODS))
@@ -134,11 +152,13 @@ def main() -> int:
         scans += simulated_scans(atlas, args.n, args.first)
     scores: dict = defaultdict(lambda: defaultdict(list))
     said: dict = defaultdict(lambda: {"discs": [], "levels": []})
+    levels: dict = defaultdict(list)
     rows = []
     for scan in tqdm(scans, disable=None):
         cases, said_here = score_scan(predictor, scan, slow=not scan.complete)
         for method, case in cases.items():
             scores[scan.group][method].append(case)
+        levels[scan.group].append((said_here["labeling"].level_confidence, cases["ours"].all_named))
         for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
             said[kind]["discs"] += said_here["discs"]
             said[kind]["levels"] += [said_here["levels"]] if said_here["levels"] else []
@@ -153,6 +173,7 @@ def main() -> int:
         if args.overlays and (not scan.complete or len(cases["ours"].missed) >= FAILED):
             draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, labeling.discs, scan.truth, scan.name)
     print_table(scores)
+    print_doubt(levels)
     print_methods({g: m for g, m in scores.items() if g.startswith("real")})
     summary = {g: summarise(m["ours"]) for g, m in scores.items()}
     summary["confidence"] = check_confidence(said, args.o)

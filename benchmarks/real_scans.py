@@ -28,12 +28,12 @@ from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Predictor
 
 HEADER = f"""
-{"":20}|{"images: every name right":^38}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|
-{"group":20}|{"n":>4} {"right":>5} {"share":>6} {"95 % interval":>14} {"<5mm":>5}|{"n":>4} {"misn.":>5} {"wrong":>6}|\
-{"n":>5} {"named":>6} {"<5mm":>6} {"seen":>6} {"mean":>5} {"false":>5}|{"n":>5} {"wrong":>6}|"""
+{"":20}|{"images: every name right":^38}|{"right or":^8}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|
+{"group":20}|{"n":>4} {"right":>5} {"share":>6} {"95 % interval":>14} {"<5mm":>5}|{"doubted":>8}|\
+{"n":>4} {"misn.":>5} {"wrong":>6}|{"n":>5} {"named":>6} {"<5mm":>6} {"seen":>6} {"mean":>5} {"false":>5}|{"n":>5} {"wrong":>6}|"""
 LEGEND = """\
-right: every disc named and nothing else said; misn.: some disc has another one's name; wrong: not right throughout;
-named: nearest to its own place, within 10 mm; seen: whatever its name; mean: distance of the named ones [mm]"""
+right: every disc named and nothing else said; doubted: level below 0.5; misn.: some disc has another one's name;
+wrong: not right throughout; named: nearest to its own place, within 10 mm; seen: whatever its name; mean: distance of the named ones [mm]"""
 
 AT_ONCE = 8  # cases that a process is given at a time, mostly of one scan
 
@@ -126,7 +126,7 @@ def _line(group: str, scores: Sequence[RealScore]) -> str:
     said = [right for s in scores for _, confidence, right in s.said if confidence > SURE]
     return (
         f"{group:20}|{n:4d} {n_right:5d} {n_right / n:6.1%} {low:6.1%} {high:6.1%}  "
-        f"{sum(s.all_placed for s in scores):5d}|"
+        f"{sum(s.all_placed for s in scores):5d}|{sum(s.right_or_doubted for s in scores) / n:8.1%}|"
         f"{len(sure):4d} {sum(bool(s.off_level) for s in sure):5d} {sum(not s.all_named for s in sure):6d}|"
         f"{n_discs:5d} {len(distances) / n_discs:6.1%} {near / n_discs:6.1%} "
         f"{sum(len(s.seen) for s in scores) / n_discs:6.1%} {np.mean(distances) if distances else np.nan:5.2f} "

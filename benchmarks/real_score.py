@@ -13,6 +13,7 @@ from deepspine_sct.labeling.discs import Labeling
 
 PLACING_MM = 5.0  # the tolerance of the project's other tables
 SURE = 0.90
+DOUBTED = 0.5  # below this level confidence the program does not claim to know the names
 
 
 @dataclass
@@ -47,6 +48,11 @@ class RealScore:
     def all_placed(self) -> bool:
         """The same, with every disc within `PLACING_MM`."""
         return self.all_named and all(mm <= PLACING_MM for mm in self.distance_mm.values())
+
+    @property
+    def right_or_doubted(self) -> bool:
+        """Whether all names are right, or the program says that it does not know."""
+        return self.all_named or self.level_confidence < DOUBTED
 
     @property
     def sure(self) -> bool:
