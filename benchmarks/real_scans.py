@@ -30,10 +30,12 @@ from deepspine_sct.labeling.predictor import Predictor
 HEADER = f"""
 {"":20}|{"images: every name right":^38}|{"right or":^8}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|
 {"group":20}|{"n":>4} {"right":>5} {"share":>6} {"95 % interval":>14} {"<5mm":>5}|{"doubted":>8}|\
-{"n":>4} {"misn.":>5} {"wrong":>6}|{"n":>5} {"named":>6} {"<5mm":>6} {"seen":>6} {"mean":>5} {"false":>5}|{"n":>5} {"wrong":>6}|"""
+{"n":>4} {"misn.":>5} {"wrong":>6}|{"n":>5} {"named":>6} {"<5mm":>6} {"seen":>6} {"mean":>5} {"false":>5}|\
+{"n":>5} {"wrong":>6}|"""
 LEGEND = """\
 right: every disc named and nothing else said; doubted: level below 0.5; misn.: some disc has another one's name;
-wrong: not right throughout; named: nearest to its own place, within 10 mm; seen: whatever its name; mean: distance of the named ones [mm]"""
+wrong: not right throughout; named: nearest to its own place, within 10 mm; seen: whatever its name;
+mean: distance of the named ones [mm]"""
 
 AT_ONCE = 8  # cases that a process is given at a time, mostly of one scan
 
