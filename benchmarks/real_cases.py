@@ -25,6 +25,8 @@ from real_changes import (
 )
 from real_sources import RealScan, names_of, read_scan
 
+from deepspine_sct.training.folds import SHIPPED, deal
+
 L4_L5 = 24
 L2_L3 = 22
 
@@ -82,6 +84,15 @@ def select(data: Path, groups: Sequence[str], names: Sequence[str]) -> list[Case
             if not names or any(fnmatchcase(name, p) for p in names):
                 keys += [CaseKey(group, name) for group in chosen if GROUPS[group][0] == family]
     return keys
+
+
+def deal_out(data: Path, keys: Sequence[CaseKey]) -> dict[int, list[CaseKey]]:
+    """Sort cases by the fold whose network never saw them; all but the lumbar ones belong to the shipped fold."""
+    folds = deal(names_of(data, "lumbar"))
+    dealt: dict[int, list[CaseKey]] = {}
+    for key in keys:
+        dealt.setdefault(folds.get(key.name, SHIPPED), []).append(key)
+    return dict(sorted(dealt.items()))
 
 
 def make(data: Path, key: CaseKey) -> RealScan:

@@ -2,7 +2,8 @@
 
 ``python benchmarks/real_scans.py -cases 'lumbar*' -subjects spider005 spider007 -json out.json -sheet folder``
 
-Subjects that trained count for nothing: name those that did not with -subjects.
+Subjects that trained count for nothing. ``-unseen 0`` leaves the lumbar subjects that the installed network never saw;
+``-cross RUN`` lets every network of a training with -folds label those that it never saw, and pools the table.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from real_cases import GROUPS, CaseKey, make, select
+from real_cases import GROUPS, CaseKey, deal_out, make, select
 from real_score import PLACING_MM, SURE, RealScore, score
 from real_sources import RealScan
 from tqdm import tqdm
@@ -26,6 +27,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.intervals import wilson_interval
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.training.folds import SHIPPED
 
 HEADER = f"""
 {"":20}|{"images: every name right":^38}|{"right or":^8}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|
@@ -101,6 +103,13 @@ def _run_kept(keys: Sequence[CaseKey]) -> list[Outcome]:
     return _run_kept.job.many(keys)
 
 
+def network_of_fold(run: Path, fold: int) -> Path:
+    """Return the network of a training with ``-folds`` that never saw a fold: the best one, or else the last."""
+    folder = run if fold == SHIPPED else run / f"fold_{fold}"
+    best = folder / "best.safetensors"
+    return best if best.exists() else folder / "network.safetensors"
+
+
 def print_table(outcomes: Sequence[Outcome]) -> None:
     """Print one line a group, then the scans that are not right throughout."""
     of_group: dict[str, list[Outcome]] = defaultdict(list)
@@ -170,6 +179,10 @@ def main() -> int:
     )
     parser.add_argument("-cases", default="", help=f"patterns, separated by commas, of: {', '.join(GROUPS)}")
     parser.add_argument("-subjects", nargs="*", default=[], help="patterns of the scans' names, such as spider0*")
+    parser.add_argument("-unseen", type=int, metavar="fold", help="of the lumbar subjects only those of this fold")
+    parser.add_argument(
+        "-cross", type=Path, metavar="folder", help="output of a training with -folds, in place of -model"
+    )
     parser.add_argument("-jobs", type=int, default=2, help="processes")
     parser.add_argument("-json", type=Path, help="write every case, for each model in turn")
     parser.add_argument("-sheet", type=Path, help="folder for contact sheets of all cases")
@@ -178,9 +191,14 @@ def main() -> int:
     if not keys:
         print(f"real_scans: no case matches; see -cases, -subjects, and -data {args.data}", file=sys.stderr)
         return 1
+    dealt = deal_out(args.data, keys)
+    if args.unseen is not None:
+        seen = {key for fold, of in dealt.items() if fold != args.unseen for key in of}
+        keys = [key for key in keys if key not in seen or GROUPS[key.group][0] != "lumbar"]
     records = []
-    for model in args.model or [None]:
-        outcomes = run_all(Job(args.data, model), keys, args.jobs)
+    for model in [args.cross] if args.cross else args.model or [None]:
+        parts = {network_of_fold(model, fold): of for fold, of in dealt.items()} if args.cross else {model: keys}
+        outcomes = [o for network, of in parts.items() for o in run_all(Job(args.data, network), of, args.jobs)]
         print(f"\n{model or 'the shipped weights'}")
         print_table(outcomes)
         records += [{"model": str(model or "shipped"), **as_record(outcome)} for outcome in outcomes]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from real_cases import GROUPS
+from real_cases import GROUPS, deal_out, select
 from real_changes import (
     coarsened,
     cut_above,
@@ -21,6 +21,7 @@ from real_sources import RealScan
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
+from deepspine_sct.training.folds import SHIPPED, deal
 
 SHAPE = (8, 160, 90)
 ROWS = {value: 12 + 17 * (value - 17) for value in range(17, 26)}
@@ -128,3 +129,18 @@ def test_a_case_is_scored_by_names_places_and_what_was_said():
 def test_every_family_of_scans_is_known():
     """A typing error in the table of cases would leave scans out in silence."""
     assert {family for family, _ in GROUPS.values()} == {"lumbar", "neck", "volume"}
+
+
+def test_every_lumbar_subject_goes_to_the_network_that_never_saw_it(tmp_path):
+    """Cross-validation: each case once, none with a network that trained on its subject, the neck with the shipped one."""
+    (tmp_path / "lumbar").mkdir()
+    names = [f"spider{n:03d}" for n in range(11)]
+    for name in names:
+        (tmp_path / "lumbar" / f"{name}_T2w.nii.gz").touch()
+    keys = select(tmp_path, ["lumbar", "lumbar_t1", "volume"], [])
+    dealt = deal_out(tmp_path, keys)
+    assert sorted(key.name for of in dealt.values() for key in of) == sorted(key.name for key in keys)
+    folds = deal(names)
+    for fold, of in dealt.items():
+        assert all(folds.get(key.name, SHIPPED) == fold for key in of)
+    assert len(dealt) == 4
