@@ -198,7 +198,7 @@ def test_the_log_has_a_line_an_epoch(tmp_path):
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [2, 4, 6]
-    names = {"step", "learning_rate", "loss", "discs", "level", "identification_rate"}
+    names = {"step", "learning_rate", "loss", "discs", "level", "attention", "identification_rate"}
     assert set(rows[0]) == names and all(float(v) >= 0 for row in rows for v in row.values())
 
 
