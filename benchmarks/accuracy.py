@@ -136,6 +136,7 @@ def main() -> int:
     parser.add_argument("-o", type=Path, default=Path("accuracy_out"), help="output folder")
     parser.add_argument("-n", type=int, default=60, help="simulated spines")
     parser.add_argument("-first", type=int, default=0, help="number of the first one; others are other spines")
+    parser.add_argument("-real", type=int, default=1, choices=(0, 1), help="also score the real scans")
     parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
     args = parser.parse_args()
     if not args.data.is_dir():
@@ -146,7 +147,7 @@ def main() -> int:
         return 1
     predictor = Predictor.load(args.model)
     (args.o / "overlays").mkdir(parents=True, exist_ok=True)
-    scans = [*real_scans(args.data), *lumbar_scans(args.data)]
+    scans = [*real_scans(args.data), *lumbar_scans(args.data)] if args.real else []
     if args.n:
         atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
         scans += simulated_scans(atlas, args.n, args.first)
