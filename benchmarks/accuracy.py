@@ -138,7 +138,7 @@ def main() -> int:
     parser.add_argument("-first", type=int, default=0, help="number of the first one; others are other spines")
     parser.add_argument("-real", type=int, default=1, choices=(0, 1), help="also score the real scans")
     parser.add_argument("-real_sacra", type=int, default=1, choices=(0, 1),
-                        help="simulate with unseen real lower spines; 0: with the drawn one, which trains nothing")  # fmt: skip
+                        help="simulate with unseen real lower spines; 0: with the drawn one")  # fmt: skip
     parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
     args = parser.parse_args()
     if not args.data.is_dir():
