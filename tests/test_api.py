@@ -133,7 +133,7 @@ def test_the_image_is_not_changed(image):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: np.zeros((3, 4, 5)), "cannot label a ndarray; give a path, a nibabel image, or a Volume"),
+        (lambda: np.zeros((3, 4, 5)), "cannot label a ndarray; give a path, a nibabel or SCT image, or a Volume"),
         (lambda: nib.Nifti1Image(np.ones(SHAPE, "f4"), np.eye(4)), "every voxel of the image has the same value"),
         (lambda: nib.Nifti1Image(np.arange(24, dtype="f4").reshape(2, 3, 4, 1), np.eye(4)), "only"),
         (lambda: nib.Nifti1Image(np.zeros((4, 5, 6, 2), "f4"), np.eye(4)), "three-dimensional"),

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +41,12 @@ def read_cases(args: argparse.Namespace) -> list["LabelledImage"]:
 
 def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
     from deepspine_sct.data.prepared_set import read_set
+    from deepspine_sct.image.nifti import read_volume
 
-    yield from read_set(folder).select(None if part == "all" else part, contrasts)
+    prepared = read_set(folder)
+    for case in prepared.select(None if part == "all" else part, contrasts):
+        scan = prepared.original(case)
+        yield replace(case, load=partial(read_volume, scan), has_slabs=False) if scan else case
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
@@ -60,7 +65,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
             continue
         yield LabelledImage(
             scan.stem, points, partial(read_volume, scan.image), scan.subject, scan.session, scan.site, scan.contrast,
-            path=f"{scan.folder}/{scan.image.name}",
+            path=f"{scan.folder}/{scan.image.name}", label=scan.label,
         )  # fmt: skip
 
 
@@ -97,13 +102,32 @@ def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
     """
     from deepspine_sct.image.nifti import read_labels
 
+    return read_labels(prediction_file(pattern, case))
+
+
+def prediction_file(pattern: str, case: "LabelledImage") -> str:
+    """Name a tool's disc file of a case.
+
+    Raises
+    ------
+    DeepspineError
+        When the pattern has an unknown field.
+    """
     fields = {"stem": case.name} | {name: getattr(case, name) for name in ("subject", "session", "contrast", "folder")}
     try:
-        path = pattern.format(**fields)
+        return pattern.format(**fields)
     except (KeyError, IndexError, ValueError) as error:
         known = ", ".join(f"{{{name}}}" for name in fields)
         raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
-    return read_labels(path)
+
+
+def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: list["LabelledImage"]) -> list[str]:
+    """Name the tools, and the truth, whose files number the discs as TotalSpineSeg does."""
+    from deepspine_sct.evaluation.totalspineseg import is_totalspineseg
+
+    files = {name: [prediction_file(pattern, case) for case in cases] for name, pattern in patterns}
+    files["the truth"] = [case.label for case in cases if case.label is not None]
+    return [name for name, paths in files.items() if any(map(is_totalspineseg, paths))]
 
 
 def run_model(predictor: "Predictor", case: "LabelledImage") -> "tuple[Volume, Result]":

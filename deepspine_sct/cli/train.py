@@ -27,8 +27,9 @@ with the same arguments, and it comes to the same result as if it had never been
 EPILOG = """\
 writes into -ofolder:
   network.safetensors  the averaged weights after the last epoch
-  best.safetensors     those of the epoch with the best identification rate, ready for
-                       sct_deepspine_label -model
+  best.safetensors     those of the best epoch, ready for sct_deepspine_label -model. The best epoch
+                       has the highest identification rate in validation; among equal ones it has
+                       every name right in most images; among equal ones of these it is the last
   log.csv, curves.png  the losses and the validation scores of every epoch
   convergence.gif      the same validation images after every epoch, made of the pictures in frames/
   state.pt             what is needed to go on with a training that was stopped
@@ -321,8 +322,13 @@ def _name_sources(args: argparse.Namespace) -> str:
 
 
 def _score_line(scores: dict[str, float]) -> str:
-    rate, distance_mm = scores["identification_rate"], scores["distance_mean_mm"]
-    return f"identification rate {100 * rate:.1f} %, distance {distance_mm:.1f} mm"
+    images, rate, distance_mm = (
+        scores[name] for name in ("images_all_named", "identification_rate", "distance_mean_mm")
+    )
+    return (
+        f"identification rate {100 * rate:.1f} %, every name right in {100 * images:.0f} % of the images, "
+        f"distance {distance_mm:.1f} mm"
+    )
 
 
 if __name__ == "__main__":

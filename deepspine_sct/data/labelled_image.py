@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class LabelledImage:
         "train", "val" or "test" in a prepared set, else "".
     path : str
         Path of the image below its data set, else "".
+    label : path, optional
+        File of the true discs, where they have one of their own.
     has_slabs : bool
         Whether `load` gives sagittal slabs (N, H, W) in (L, I, P), cut for a network, instead of the scan.
     """
@@ -47,6 +49,7 @@ class LabelledImage:
     contrast: str = ""
     part: str = ""
     path: str = ""
+    label: Path | None = None
     has_slabs: bool = False
 
     @property
