@@ -57,7 +57,8 @@ def test_labelling_loads_no_room_of_research():
         "import sys; from deepspine_sct import label; label(sys.argv[1], 't2'); "
         "print([m for m in sys.modules if m.startswith(tuple(sys.argv[2:]))])"
     )
-    arguments = [str(DATA / "t2_lumbar_sim.nii.gz"), "deepspine_sct.training", "deepspine_sct.evaluation", "torch"]
+    research = [f"deepspine_sct.{room}" for room in ("simulation", "training", "evaluation")]
+    arguments = [str(DATA / "t2_lumbar_sim.nii.gz"), *research, "torch"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -78,6 +78,13 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         help="BIDS suffixes to do in place of T1w and T2w, which the network was tested on.",
     )
     parser.optional.add_argument(
+        "--joint",
+        action="store_true",
+        help="Let the scans of a session name each other's discs: both contrasts, and the parts of the spine "
+        "that were scanned one after the other. The report of each scan says what the others changed, and "
+        "why one that does not fit stands alone.",
+    )
+    parser.optional.add_argument(
         "--derivatives-seg",
         metavar="<folder>",
         help="Segmented spinal cords, in folders like those of the data set; the vertebral levels "

@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join([parser.prog, *arguments])
 
     def label_as_asked(args: Namespace) -> None:
+        if args.overlay_session and not args.beside:
+            parser.error("argument -overlay-session: shows a session, whose other scans are given with -with")
+        if args.beside and args.straighten:
+            parser.error("argument -with: not allowed with argument -straighten, which leaves the scans' common world")
         give_numpy_one_thread()
         label(make_request(args, command), verbosity=args.v)
 
@@ -63,10 +67,11 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         folder=args.ofolder,
         json=args.json,
         overlay=args.overlay,
+        session=args.overlay_session,
         qc=args.qc,
         attention=args.attention,
         heatmaps=args.heatmaps,
-        inputs=[name for name in (args.initlabel, args.model) if name],
+        inputs=[name for name in (args.initlabel, args.model, *args.beside) if name],
     )
     if outputs.wants_picture:
         from deepspine_sct.pictures.figure import require_matplotlib
@@ -82,6 +87,7 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         initz=args.initz,
         cord=_optional_path(args.s),
         straighten=Straightening(args.straighten),
+        beside=tuple(map(Path, args.beside)),
         model=_optional_path(args.model),
         device=args.device,
         keep_temporary=args.r == 0,
@@ -146,6 +152,8 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
         return
     say(result_table.disc_table(report))
     say(result_table.level_line(report))
+    if report.session:
+        say(result_table.session_lines(report.session))
     if verbosity == 2:
         say(result_table.provenance_lines(report))
     for path in report.outputs.values():

@@ -20,6 +20,7 @@ class Job:
     model : network file; None is the installed one
     pictures : whether to draw the discs
     cords : folder of cord segmentations, laid out as the data set; None where there are none
+    together : BIDS suffixes of the scans of a session that name each other's discs; none where each scan stands alone
     timeout_s : time that a scan may take [s]
     memory_gb : memory that a worker may use [GiB]
     """
@@ -31,6 +32,7 @@ class Job:
     model: Path | None = None
     pictures: bool = False
     cords: Path | None = None
+    together: tuple[str, ...] = ()
     timeout_s: float = 600.0
     memory_gb: float = 4.0
 

@@ -25,6 +25,8 @@ class OutputPaths:
         Report.
     overlay : Path or None
         Picture.
+    session : Path or None
+        Picture of the scan beside the others of its session.
     qc : Path or None
         Folder of the quality-control page.
     attention, heatmaps : Path or None
@@ -38,6 +40,7 @@ class OutputPaths:
     discs: Path | None = None
     json: Path | None = None
     overlay: Path | None = None
+    session: Path | None = None
     qc: Path | None = None
     attention: Path | None = None
     heatmaps: Path | None = None
@@ -60,7 +63,7 @@ class OutputPaths:
     @property
     def wants_picture(self) -> bool:
         """Whether a picture has to be drawn."""
-        return self.overlay is not None or self.qc is not None or bool(self.explanations)
+        return self.overlay is not None or self.session is not None or self.qc is not None or bool(self.explanations)
 
     @property
     def explanations(self) -> dict[str, Path]:
@@ -70,7 +73,7 @@ class OutputPaths:
 
     def named(self) -> dict[str, Path]:
         """Name each file that is written, the label file first."""
-        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay}
+        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "session": self.session}
         if self.qc is not None:
             from deepspine_sct.quality_control.page import PAGE_NAME  # not for the many without a page
 
@@ -90,6 +93,7 @@ def plan_outputs(
     folder: str = ".",
     json: str | None = None,
     overlay: str | None = None,
+    session: str | None = None,
     qc: str | None = None,
     attention: str | None = None,
     heatmaps: str | None = None,
@@ -107,7 +111,7 @@ def plan_outputs(
         Label file; by default `default_name` in `folder`, which is made when it is missing.
     folder : str
         Folder of the label file.
-    json, overlay, qc, attention, heatmaps : str, optional
+    json, overlay, session, qc, attention, heatmaps : str, optional
         See `OutputPaths`.
     inputs : sequence of str
         Further files that are read, and must not be overwritten.
@@ -127,6 +131,7 @@ def plan_outputs(
         discs=discs,
         json=_optional_path(json),
         overlay=_optional_path(overlay),
+        session=_optional_path(session),
         qc=_optional_path(qc),
         attention=_optional_path(attention),
         heatmaps=_optional_path(heatmaps),
@@ -136,8 +141,9 @@ def plan_outputs(
     )
     for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
-    if outputs.overlay and outputs.overlay.suffix.lower() != ".png":
-        raise DeepspineError(f"{outputs.overlay}: a picture is written as .png; name it so")
+    for picture in (outputs.overlay, outputs.session):
+        if picture and picture.suffix.lower() != ".png":
+            raise DeepspineError(f"{picture}: a picture is written as .png; name it so")
     for place in (Path(folder), outputs.qc):  # these are made when missing
         if place is not None and place.exists() and not place.is_dir():
             raise DeepspineError(f"{place}: is a file, not a folder; give a folder")

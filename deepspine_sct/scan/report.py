@@ -18,6 +18,7 @@ from ..caution import Caution
 from ..labeling.confidence import UNLIKELY
 from ..labeling.discs import Disc, Labeling
 from .request import ScanRequest
+from .session_report import SessionReport
 
 if TYPE_CHECKING:
     from ..labeling.predictor import Result
@@ -76,6 +77,8 @@ class Report:
         Versions of the program and of what it builds on.
     seconds : mapping
         Wall time of each stage [s].
+    session : SessionReport or None
+        What other scans of the session changed; None where none was given.
     """
 
     inputs: Mapping[str, object]
@@ -87,6 +90,7 @@ class Report:
     model: Mapping[str, str]
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
+    session: SessionReport | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the report in plain JSON types."""
@@ -109,6 +113,7 @@ class Report:
             "model": dict(self.model),
             "versions": dict(self.versions),
             "seconds": {stage: round(duration, 3) for stage, duration in self.seconds.items()},
+            "session": self.session and self.session.to_dict(),
         }
 
     def to_json(self, origin: Mapping[str, object] | None = None) -> str:
@@ -125,6 +130,7 @@ def build_report(
     checksum: str,
     seconds: Mapping[str, float],
     has_levels: bool,
+    session: SessionReport | None = None,
 ) -> Report:
     """Describe a labelled scan.
 
@@ -144,6 +150,8 @@ def build_report(
         Wall time of each stage [s].
     has_levels : bool
         Whether the levels of the cord are among the outputs.
+    session : SessionReport, optional
+        What other scans changed.
     """
     margin = float(labeling.level_margin)
     paths = request.outputs.named()
@@ -164,6 +172,7 @@ def build_report(
         model={"file": model, "sha256": checksum},
         versions=installed_versions(),
         seconds={} if request.repeatable else dict(seconds),
+        session=session,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..files.atomic import atomic_path
 from ..files.provenance import generated_by, now, sidecar, without_folders
 from ..files.tables import write_json
@@ -87,6 +89,24 @@ def _write_pictures(labelled: Labelled) -> None:
         write_explanation(path, picture_of(path), *shown)
     if outputs.overlay:
         draw_overlay(outputs.overlay, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
+    if outputs.session and labelled.report.session:
+        _draw_session(labelled)
+
+
+def _draw_session(labelled: Labelled) -> None:
+    """Draw the scan beside those that were named together with it."""
+    from ..image.nifti import read_volume
+    from ..pictures.session_picture import Panel, draw_session
+
+    request = labelled.request
+    panels = [Panel(labelled.volume, labelled.points, np.zeros(3), Path(request.name).name)]
+    for path, companion in zip(request.beside, labelled.report.session.companions, strict=True):
+        if companion.joined:
+            points = {disc["value"]: np.array(disc["world_mm"]) for disc in companion.discs}
+            moved_mm = np.array(companion.moved_mm)
+            title = f"{path.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
+            panels.append(Panel(read_volume(path, lazy=True), points, moved_mm, title))
+    draw_session(request.outputs.session, panels)
 
 
 def _add_to_pages(labelled: Labelled, report: Report) -> None:
