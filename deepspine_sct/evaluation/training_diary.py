@@ -23,7 +23,7 @@ _PANELS = (
 def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     """Draw the log of a training, one point an epoch, as a PNG file."""
     panels = [panel for panel in _PANELS if any(name in row for name in panel[2] for row in rows)]
-    figure = new_figure(4.2 * len(panels), 3.4)
+    figure = new_figure(4.2 * max(1, len(panels)), 3.4)  # nothing to draw, where nothing was learnt yet
     for n, (unit, title, names) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), n + 1)
         for name in names:
