@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
+    leave_out,
     read_cases,
     read_prediction,
     run_model,
@@ -179,16 +180,20 @@ def evaluate(args: argparse.Namespace) -> None:
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
+    n_asked = len(cases)
+    cases, predictions = leave_out(cases, predictions)
     study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
     rows = write_report(study, cases, args)
     if args.v:
         for row in rows:
             if row["by"] == "all":
                 say(_result_line(row))
+        if len(cases) < n_asked:
+            say(f"Left out: {n_asked - len(cases)} of {n_asked} images, whose label files cannot be read")
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points"]:
+def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points | None"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -212,7 +217,7 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
             file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
             shown = list((points or case.study.points).values())
-            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
+            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown, like=case.image)
         return points
 
     answers = ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)

@@ -223,7 +223,7 @@ def write_extras(
     points_xyz = [disc.xyz_mm for disc in result.labeling.discs]
     for kind, path in outputs.explanations.items():
         shown = (volume, result.prediction, kind, points_xyz, straight)
-        write_explanation(path, picture_of(path), *shown)
+        write_explanation(path, picture_of(path), *shown, like=Path(args.i))
     if outputs.overlay:
         from deepspine_sct.evaluation.overlay import draw_overlay
         from deepspine_sct.evaluation.report import written_discs

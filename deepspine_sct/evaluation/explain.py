@@ -113,10 +113,12 @@ def write_explanation(
     kind: str,
     points_xyz: Sequence[np.ndarray],
     straight: Straight | None = None,
+    like: Path | None = None,
 ) -> None:
     """Write a map on the grid of ``image`` as NIfTI, and as a picture with the discs.
 
-    ``straight`` is the image that the network looked at, where it is another one.
+    ``straight`` is the image that the network looked at, where it is another one; ``like`` is the file
+    of ``image``, as for `write_volume`.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def write_explanation(
     shown = on_grid(explanation(prediction, kind), prediction.grid, seen)
     if straight is not None:
         shown = bring_back(shown, straight, image.grid)
-    write_volume(path, shown)
+    write_volume(path, shown, like)
     content = render_map(image, shown, np.reshape(points_xyz, (-1, 3)), f"{kind}: {path.name}")
     with atomic_path(picture) as temporary:
         temporary.write_bytes(content)
