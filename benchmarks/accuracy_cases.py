@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.training.atlas import Atlas
 from deepspine_sct.training.real import ANNOTATIONS

@@ -174,6 +174,17 @@ def test_a_file_that_marks_no_cord_is_refused(tmp_path, edit, message):
         read_cord(tmp_path / "seg.nii.gz", cord.grid)
 
 
+def test_a_disc_label_file_is_no_cord(tmp_path):
+    """A voxel every 12 mm marks no cord, and the line says what the file is instead."""
+    cord = bent_cord(tilt_deg=0)
+    data = np.zeros_like(cord.data)
+    for value, k in enumerate(range(2, cord.grid.shape[2], 12), start=3):
+        data[20, 20, k] = value
+    write_volume(tmp_path / "discs.nii", Volume(data, cord.grid))
+    with pytest.raises(DeepspineError, match=r"discs.nii: marks \d+ of the \d+ slices .* as disc labels do"):
+        read_cord(tmp_path / "discs.nii", cord.grid)
+
+
 def test_a_foreign_segmentation_is_refused(tmp_path):
     """It lies elsewhere in the world."""
     cord = bent_cord()

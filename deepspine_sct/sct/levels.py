@@ -33,6 +33,9 @@ the cord is marked in every slice."""
 MAX_AREA_MM2 = 1000.0
 """More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
 
+_LEAST_SHARE = 1 / 3
+"""A cord is marked in at least this share of the slices from its first to its last one."""
+
 MAX_DISTANCE_MM = 40.0
 """A disc's posterior tip lies about 10 mm from the middle of the cord, never this far."""
 
@@ -82,7 +85,8 @@ def read_cord(path: str | os.PathLike, image: Grid) -> Volume:
     if not len(ijk):
         raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")
     voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
-    n_slices = np.unique(ijk[:, _slice_axis(cord.grid)]).size
+    marked = np.unique(ijk[:, _slice_axis(cord.grid)])
+    n_slices = marked.size
     area_mm2 = len(ijk) * voxel_mm2 / n_slices
     if area_mm2 > MAX_AREA_MM2:
         raise DeepspineError(
@@ -91,6 +95,11 @@ def read_cord(path: str | os.PathLike, image: Grid) -> Volume:
         )
     if n_slices < 2:
         raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
+    if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
+        raise DeepspineError(
+            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices that it reaches over, as disc labels do; give"
+            " the cord's segmentation"
+        )
     if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
         raise DeepspineError(f"{path}: lies outside of the image; segment this very scan")
     return cord
