@@ -145,16 +145,17 @@ def test_discs_outside_of_the_image_alone_exit_with_3(in_folder, monkeypatch, ca
         (("-i", "t2.nii.gz", "-c", "t2", "-v", "3"), "argument -v: invalid choice: 3"),
     ],
 )
-def test_a_usage_error_prints_the_help_and_exits_with_2(in_folder, capsys, arguments, message):
-    """As SCT does: the whole help and the message at its end, both on stderr."""
+def test_a_usage_error_prints_the_usage_and_one_line_and_exits_with_2(in_folder, capsys, arguments, message):
+    """The line that matters is not pushed off the screen by the help, which it names instead."""
     with pytest.raises(SystemExit) as ending:
         label.main(arguments)
     assert ending.value.code == 2
     streams = capsys.readouterr()
     assert streams.out == ""
-    assert "MANDATORY ARGUMENTS" in streams.err and "MISC ARGUMENTS" in streams.err
-    last = streams.err.splitlines()[-1]
+    usage, last = streams.err.splitlines()
+    assert usage.startswith("usage: sct_deepspine_label -i <file>")
     assert last.startswith("sct_deepspine_label: error: ") and message in last
+    assert last.endswith("(sct_deepspine_label -h shows all options)")
 
 
 @pytest.mark.parametrize("link", ["path", "symbolic", "hard"])
@@ -278,7 +279,7 @@ def refusal_line(message: str) -> str:
     [
         (KeyboardInterrupt(), 130, "sct_deepspine_label: interrupted"),
         (MemoryError("12 GiB"), 1, refusal_line("not enough memory 12 GiB")),
-        (OSError(28, "No space left on device", "a\nb"), 1, "No space left on device"),
+        (OSError(28, "No space left on device", "a\nb"), 1, refusal_line("a b: cannot be written, the disk is full")),
         (ModuleNotFoundError("No module", name="torch"), 1, "'torch' is missing: run `pip install"),
     ],
 )

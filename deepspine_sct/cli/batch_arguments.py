@@ -2,6 +2,7 @@
 
 from argparse import SUPPRESS
 
+from deepspine_sct.cli.argument_types import contrast
 from deepspine_sct.cli.parser import SctArgumentParser
 from deepspine_sct.cli.study_types import count, positive
 
@@ -67,6 +68,7 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
     which.add_argument(
         "--contrast",
         nargs="+",
+        type=contrast,
         choices=("t1", "t2"),
         default=["t1", "t2"],
         help="Contrasts to do. Default: both.",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import contrast
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
@@ -112,7 +113,7 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
         default="test",
         help="Part of the prepared set. Default: test.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-label-suffix",
         action="append",

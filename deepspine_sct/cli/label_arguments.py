@@ -1,6 +1,6 @@
 """The arguments of `sct_deepspine_label`; their help is also the reference in the README."""
 
-from deepspine_sct.cli.argument_types import disc_values, fraction, slice_and_disc
+from deepspine_sct.cli.argument_types import contrast, disc_values, fraction, slice_and_disc
 from deepspine_sct.cli.parser import SctArgumentParser
 
 PROG = "sct_deepspine_label"
@@ -44,10 +44,11 @@ def _add_mandatory_arguments(parser: SctArgumentParser) -> None:
     )
     parser.mandatory.add_argument(
         "-c",
+        type=contrast,
         choices=CONTRASTS,
         required=True,
-        help="Contrast of the image. The network looks at every contrast in the same way; it was "
-        "tested on t1 and t2, and any other one is reported with a warning.",
+        help="Contrast of the image; T1w and T2w will do as well. The network looks at every contrast in "
+        "the same way; it was tested on t1 and t2, and any other one is reported with a warning.",
     )
 
 
@@ -134,14 +135,14 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         "-initz",
         metavar="<slice>,<disc>",
         type=slice_and_disc,
-        help="Slice and value of one disc that you know, e.g. 68,4 for C3/C4 in slice 68. Slices "
+        help="Slice and disc, by value or by name, e.g. 68,4 or 68,C3/C4 for C3/C4 in slice 68. Slices "
         "are counted from the lowest one, 0, upwards, as SCT does.",
     )
     parser.optional.add_argument(
         "-discs",
         metavar="<values>",
         type=disc_values,
-        help="Disc values to look for, e.g. 3:11 or 3,4,5. Default: all, 1 to 25.",
+        help="Discs to look for, e.g. 3:11, 3-11, 3,4,5 or C2/C3:T2/T3. Default: all, 1 to 25.",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import contrast
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.cli.study_types import checkpoint_path, count, count_or_none, positive, share
 
@@ -71,7 +72,7 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         metavar="<share>",
         help="Share of real images where both are given. Default: 0.3.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-flip",
         type=share,

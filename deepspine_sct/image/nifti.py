@@ -18,8 +18,9 @@ import numpy as np
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
 from .atomic import atomic_path
+from .content import fault_of_content
 from .grid import Grid, round_index
-from .source import check_suffix, largest_content, open_source
+from .source import check_suffix, is_compressed, largest_content, open_source
 from .volume import Volume
 from .voxels import BLOCK_VOXELS, float_voxels, stored_voxels
 
@@ -233,9 +234,17 @@ def read_raw_header(path: Path):
         start = stream.read(max(kind.sizeof_hdr for kind in _HEADERS))
     kind = next((kind for kind in _HEADERS if kind.may_contain_header(start)), None)
     if kind is None:
-        raise DeepspineError(f"{path}: is not a NIfTI file; convert the image to NIfTI")
+        raise DeepspineError(f"{path}: {_fault_inside(path, start)}")
     with refusing(path):
         return kind(start[: kind.sizeof_hdr], check=False)
+
+
+def _fault_inside(path: Path, start: bytes) -> str:
+    """Say what a file is whose content, once decompressed, is no NIfTI."""
+    if is_compressed(path) and start.startswith(b"\x1f\x8b"):
+        return "is compressed twice; unpack it once (gunzip)"
+    fault = fault_of_content(path.with_suffix(""), start) if is_compressed(path) else ""
+    return fault or "is not a NIfTI file; convert the image to NIfTI"
 
 
 def read_header(path: Path):
