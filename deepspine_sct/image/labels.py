@@ -183,7 +183,7 @@ def _check_size(path: Path, value: int, ijk: np.ndarray, grid: Grid, n_values: i
     if reach_mm <= max(BLOB_MM, float(np.linalg.norm(grid.zooms_mm)) + 1e-6):
         return
     height_mm, width_mm = np.ptp(xyz_mm[:, 2]), np.ptp(xyz_mm[:, :2], axis=0).max()
-    guess = "is it a segmentation of whole discs or vertebrae?"
+    guess = "is it a segmentation of the cord, of whole discs or of vertebrae?"
     if n_values > 1 and height_mm >= width_mm:
         guess = "are these vertebral levels, as of a labelled cord (its discs are in *_labeled_discs.nii.gz)?"
     raise DeepspineError(
