@@ -12,7 +12,7 @@ from fake_predictor import SHAPE, FakePredictor, known_discs, oblique_affine, wr
 
 from deepspine_sct.cli import label, outputs, parser
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation import overlay
+from deepspine_sct.evaluation import drawing
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_refusal_of_the_predictor_names_the_image(in_folder, predictor, monkey
 
 def test_a_picture_without_matplotlib_is_refused_first(in_folder, predictor, monkeypatch, capsys):
     """The remedy is said before the network has run."""
-    monkeypatch.setattr(overlay, "find_spec", lambda name: None)
+    monkeypatch.setattr(drawing, "find_spec", lambda name: None)
     line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-overlay", "a.png")
     assert "pip install matplotlib" in line
     assert predictor.calls == []

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation import overlay
+from deepspine_sct.evaluation import drawing, overlay
 from deepspine_sct.evaluation.overlay import draw_overlay, render_overlay, sagittal_image
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
@@ -157,6 +157,6 @@ def test_the_file_is_the_picture(tmp_path):
 
 def test_without_matplotlib_the_remedy_is_named(monkeypatch):
     """It is an extra of the installation, so the message says how to get it."""
-    monkeypatch.setattr(overlay, "find_spec", lambda name: None)
+    monkeypatch.setattr(drawing, "find_spec", lambda name: None)
     with pytest.raises(DeepspineError, match="pip install matplotlib"):
         render_overlay(make_volume("RAS"), [])

@@ -66,7 +66,7 @@ def make_job(args: Namespace, date: str = "") -> "Job":
         When the network or a folder is missing, or pictures cannot be drawn.
     """
     from deepspine_sct.cohort.job import Job
-    from deepspine_sct.evaluation.overlay import require_matplotlib
+    from deepspine_sct.evaluation.drawing import require_matplotlib
     from deepspine_sct.model.runtime import load_runtime
 
     if args.qc:
@@ -181,7 +181,7 @@ def report_on_group(args: Namespace, findings: "Findings") -> None:
     from deepspine_sct.cohort.job import Job
     from deepspine_sct.cohort.report import write_report
     from deepspine_sct.cohort.table import read_rows
-    from deepspine_sct.evaluation.overlay import require_matplotlib
+    from deepspine_sct.evaluation.drawing import require_matplotlib
 
     require_matplotlib()
     target = Path(args.output_dir).absolute()

@@ -172,7 +172,7 @@ def evaluate(args: argparse.Namespace) -> None:
         get_parser().error("give -pred, -model or both")
     if len(set(tools)) < len(tools):
         raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
-    from deepspine_sct.evaluation.overlay import require_matplotlib
+    from deepspine_sct.evaluation.drawing import require_matplotlib
     from deepspine_sct.evaluation.study import Study
 
     require_matplotlib()  # said now, not after the networks have run

@@ -60,7 +60,7 @@ def label(args: Namespace) -> None:
 
     outputs = plan_outputs(args)
     if outputs.wants_picture:
-        from deepspine_sct.evaluation.overlay import require_matplotlib
+        from deepspine_sct.evaluation.drawing import require_matplotlib
 
         require_matplotlib()  # said now, not after the network has run
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from deepspine_sct.cli.messages import did_you_mean, one_line
+from deepspine_sct.cli.streams import forgiving_streams, showable
 from deepspine_sct.errors import DeepspineError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -104,6 +105,15 @@ def run(
         argparse does. An error that is none of the user's or the machine's doing is a bug and
         keeps its traceback.
     """
+    with forgiving_streams():
+        return _run(parser, command, argv)
+
+
+def _run(
+    parser: SctArgumentParser,
+    command: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+) -> int:
     args = parser.parse_args(argv)
     try:
         command(args)
@@ -120,5 +130,4 @@ def run(
 
 def say(text: str) -> None:
     """Print on stdout, with characters that the terminal cannot show escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    print(showable(text, sys.stdout))

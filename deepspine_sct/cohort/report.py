@@ -14,6 +14,7 @@ from deepspine_sct.anatomy import disc_name
 from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED
 from deepspine_sct.cohort.spacing import OUTLIER, Spacing, outliers, spacings
 from deepspine_sct.cohort.table import NOT_DONE, Row
+from deepspine_sct.evaluation.drawing import own_settings
 from deepspine_sct.evaluation.png import new_figure, to_png
 from deepspine_sct.image.atomic import atomic_path
 from deepspine_sct.labeling.cautions import SURE
@@ -169,6 +170,7 @@ def _link(row: Row) -> str:
     return f'<a href="{quote(row.link)}">{name}</a>' if row.link else name
 
 
+@own_settings()
 def _draw_confidence(labelled: Sequence[Row]) -> bytes:
     """Draw how confidence is distributed over scans and over discs, as a PNG file."""
     figure = new_figure(9.0, 3.2)
@@ -184,6 +186,7 @@ def _draw_confidence(labelled: Sequence[Row]) -> bytes:
     return to_png(figure)
 
 
+@own_settings()
 def _draw_spacing(found: Sequence[Spacing]) -> bytes:
     """Draw the distances at each level, a box a level and a dot an outlier, as a PNG file."""
     figure = new_figure(9.0, 3.6)

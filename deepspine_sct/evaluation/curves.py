@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepspine_sct.evaluation.overlay import require_matplotlib
+from deepspine_sct.evaluation.drawing import own_settings, require_matplotlib
 from deepspine_sct.evaluation.png import new_figure, to_png
 from deepspine_sct.evaluation.validation import HeldOut, middle_slab
 from deepspine_sct.image.atomic import atomic_path
@@ -21,6 +21,7 @@ _PANELS = (
 )
 
 
+@own_settings()
 def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     """Draw the log of a training, one point an epoch, as a PNG file."""
     panels = [panel for panel in _PANELS if any(name in row for name in panel[2] for row in rows)]
@@ -38,6 +39,7 @@ def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     return to_png(figure)
 
 
+@own_settings()
 def render_frame(cases: Sequence[HeldOut], results: Sequence[Result], title: str) -> bytes:
     """Draw what the network makes of some images, side by side, as a PNG file.
 

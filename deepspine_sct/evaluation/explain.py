@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepspine_sct.evaluation.drawing import drawable, own_settings
 from deepspine_sct.evaluation.overlay import sagittal_image
 from deepspine_sct.evaluation.png import new_figure, to_png
 from deepspine_sct.image.atomic import atomic_path
@@ -75,6 +76,7 @@ def _linear(positions: np.ndarray, n: int) -> np.ndarray:
     return (weights * inside[:, None]).astype(np.float32)
 
 
+@own_settings()
 def render_map(image: Volume, shown: Volume, points_xyz: np.ndarray, title: str = "") -> bytes:
     """Draw a map over the mid-sagittal image, as a PNG file.
 
@@ -101,7 +103,7 @@ def render_map(image: Volume, shown: Volume, points_xyz: np.ndarray, title: str 
     scale.set_alpha(0.65 * np.clip((colour - low) / (high - low), 0, 1))
     axes.set_autoscale_on(False)
     axes.plot(points_rc[:, 1], points_rc[:, 0], "o", mfc="none", mec="deepskyblue", ms=6)
-    axes.set_title(title, fontsize=9, parse_math=False)
+    axes.set_title(drawable(title), fontsize=9, parse_math=False)
     return to_png(figure)
 
 

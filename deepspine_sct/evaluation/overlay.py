@@ -2,12 +2,11 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from deepspine_sct.errors import DeepspineError
+from deepspine_sct.evaluation.drawing import drawable, own_settings
 from deepspine_sct.image.atomic import atomic_path
 from deepspine_sct.image.grid import round_index
 from deepspine_sct.image.preprocessing import canonical
@@ -25,18 +24,6 @@ CONFIDENCE_COLOURS = "autumn"
 
 SHOWN_CONFIDENCE = 0.9
 """A disc below this has its confidence written beside its name."""
-
-
-def require_matplotlib() -> None:
-    """Refuse early where no picture can be drawn.
-
-    Raises
-    ------
-    DeepspineError
-        When matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise DeepspineError("a picture needs the Python package matplotlib: run `pip install matplotlib`")
 
 
 def sagittal_image(
@@ -75,6 +62,7 @@ def sagittal_image(
     return image, points_ijk[:, 1:], tuple(upright.grid.zooms_mm[1:].tolist())
 
 
+@own_settings()
 def render_overlay(
     volume: Volume,
     discs: Sequence[Disc],
@@ -112,10 +100,11 @@ def render_overlay(
     _draw_discs(axes, discs, points_rc[: len(discs)])
     _draw_truth(axes, list(truth), points_rc[len(discs) :])
     # A dollar sign in a file name is not mathematics.
-    axes.set_title(title, fontsize=10, parse_math=False)
+    axes.set_title(drawable(title), fontsize=10, parse_math=False)
     return _to_png(figure, "white")
 
 
+@own_settings()
 def render_layers(volume: Volume, discs: Sequence[Disc]) -> tuple[bytes, bytes]:
     """Draw the mid-sagittal image and its discs as two pictures that lie on each other.
 
@@ -144,7 +133,6 @@ def render_layers(volume: Volume, discs: Sequence[Disc]) -> tuple[bytes, bytes]:
 
 def _draw_image(image: np.ndarray, zooms_mm: Sequence[float]):
     """Draw an image (H, W); return the figure, its panel and what shows the image."""
-    require_matplotlib()
     from matplotlib.figure import Figure  # not pyplot: no window, no state that others share
 
     width_in = HEIGHT_IN * image.shape[1] * zooms_mm[1] / (image.shape[0] * zooms_mm[0])
