@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from deepspine_sct.cli.messages import did_you_mean, one_line
-from deepspine_sct.cli.streams import forgiving_streams, showable
+from deepspine_sct.cli.streams import forgiving_streams, logged_warnings, showable
 from deepspine_sct.errors import DeepspineError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -105,7 +105,7 @@ def run(
         argparse does. An error that is none of the user's or the machine's doing is a bug and
         keeps its traceback.
     """
-    with forgiving_streams():
+    with forgiving_streams(), logged_warnings():
         return _run(parser, command, argv)
 
 

@@ -52,7 +52,7 @@ def add_to_report(
     Raises
     ------
     DeepspineError
-        When matplotlib is missing, or the folder stays locked or cannot be written.
+        When matplotlib is missing, or the folder cannot be written.
     """
     identity = page.default_identity(args.i)
     identity["dataset"] = args.qc_dataset or identity["dataset"]
@@ -60,7 +60,7 @@ def add_to_report(
     pictures = render_pictures(volume, straight, result, written_discs(result.labeling, report))
     place = page.add_entry(folder, identity, report, pictures)
     layers = (place / f"{name}.png" for name in ("background", "overlay"))
-    qc.add_entry(folder, identity, args.i, args.cmdline, *layers)
+    qc.add_entry(folder, identity, args.i, args.cmdline, *layers, when=page.date_of(place))
 
 
 def render_pictures(volume: Volume, straight: Straight | None, result: Result, discs: list[Disc]) -> dict[str, bytes]:

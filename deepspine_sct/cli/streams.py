@@ -1,5 +1,6 @@
 """What a command prints: nothing that happens to it, a closed terminal or a full log, may change the result."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -68,3 +69,16 @@ def forgiving_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = kept
         if nothing:
             nothing.close()
+
+
+@contextmanager
+def logged_warnings() -> Iterator[None]:
+    """Show on stderr what the package logs as a warning, in the ``with`` block."""
+    log = logging.getLogger("deepspine_sct")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("Warning: %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
