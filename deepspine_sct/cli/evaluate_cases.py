@@ -74,9 +74,10 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
     from deepspine_sct.training.bids import LABEL_SUFFIXES, find_scans
 
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
-    n_left_out = 0
+    n_left_out, bare = 0, []
     for scan in find_scans(args.path_data, contrasts, suffixes, args.label_folder):
         if scan.label is None:
+            bare.append(scan.image)
             continue
         try:
             points = read_labels(scan.label)
@@ -91,6 +92,9 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
             return read_volume(path)
 
         yield TrueCase(study, _fields(study, scan.session, scan.folder), load, scan.image)
+    if bare:
+        where = f"see -label-suffix and -label-folder, {bare[0].name} for one"
+        print(f"Warning: left out: {len(bare)} images without disc labels; {where}", file=sys.stderr)
     if n_left_out:
         print(f"Warning: left out: {n_left_out} images, whose true labels cannot be used", file=sys.stderr)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct import __version__
+from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.cohort.discovery import relative
 from deepspine_sct.cohort.job import Job, now
 from deepspine_sct.errors import DeepspineError
@@ -31,10 +32,7 @@ NAME = "deepspine_sct"
 DESCRIPTION_NAME = "dataset_description.json"
 LOG_FOLDER = "logs"
 
-CORD_SUFFIXES = ("_label-SC_seg", "_label-SC_mask", "_seg", "_seg-manual")
-"""What follows a scan's name in that of its cord segmentation; the first that exists counts."""
-
-_OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd"}
+_OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd", "STIR": "stir", "PSIR": "psir"}
 
 _VALUE = "[0-9A-Za-z+]+"
 _FOLDER = re.compile(rf"sub-{_VALUE}(/ses-{_VALUE})?/anat")
@@ -84,7 +82,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     for place in (folder, logs):
         if not place.resolve().is_relative_to(job.target.resolve()):
             raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
-    cord = _find_cord(job, scan)
+    cord = find_cord(job.cords, scan).path if job.cords else None
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
     return ScanFiles(
         labels=folder / f"{discs}_dlabel.nii.gz",
@@ -97,13 +95,6 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )
-
-
-def _find_cord(job: Job, scan: Scan) -> Path | None:
-    if job.cords is None:
-        return None
-    paths = (job.cords / scan.folder / f"{scan.stem}{suffix}.nii.gz" for suffix in CORD_SUFFIXES)
-    return next((path for path in paths if path.exists()), None)
 
 
 def contrast_of(scan: Scan) -> str:
