@@ -7,10 +7,10 @@ import pytest
 from cohort_cases import write_data_set
 
 from deepspine_sct.cohort.cords import find_cord
-from deepspine_sct.cohort.discovery import left_out_lines, relative, search
+from deepspine_sct.data.bids import Scan, find_scans
+from deepspine_sct.data.bids_files import find_files
+from deepspine_sct.data.discovery import left_out_lines, relative, search
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.training.bids import Scan, find_scans
-from deepspine_sct.training.bids_files import find_files
 
 BOTH = ("T1w", "T2w")
 GOOD = "sub-01/anat/sub-01_T2w.nii.gz"

@@ -13,10 +13,10 @@ import pytest
 from fake_predictor import SHAPE, known_discs, oblique_affine
 from fuzz_base import load_base
 
-from deepspine_sct.evaluation.drawing import own_settings
-from deepspine_sct.evaluation.overlay import render_overlay
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.pictures.matplotlib_settings import own_settings
+from deepspine_sct.pictures.overlay import render_overlay
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUMENTS = ["-c", "t2", "-json", "a.json", "-overlay", "a.png", "-qc", "qc", "-attention", "where.nii"]

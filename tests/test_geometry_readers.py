@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from fake_predictor import SHAPE, FakePredictor, known_discs, oblique_affine
 
 from deepspine_sct.cli import label
-from deepspine_sct.evaluation import explain
-from deepspine_sct.image.geometry import geometry_warnings
+from deepspine_sct.image.sform_qform import geometry_warnings
+from deepspine_sct.pictures import network_maps
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's own words on the headers below
 
@@ -129,7 +129,7 @@ PLACE = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qof
 def test_every_output_lies_on_the_image_for_nibabel_and_for_itk(tmp_path, monkeypatch, case, kind):
     """Label file, levels and discs of the cord, attention and heatmaps: within 0.01 mm, field by field."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(explain, "render_map", lambda *_: b"")  # the pictures are not looked at
+    monkeypatch.setattr(network_maps, "render_map", lambda *_: b"")  # the pictures are not looked at
     points = known_discs()
     image = write_image(tmp_path / "t2.nii.gz", CASES[case][0], kind)
     ijk = np.array([np.linalg.inv(oblique_affine()) @ [*disc.xyz_mm, 1] for disc in points])[:, :3]

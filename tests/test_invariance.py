@@ -14,7 +14,7 @@ from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume, write_discs
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 

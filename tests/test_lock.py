@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 from at_once import run_at_once
 
-from deepspine_sct.evaluation import page
-from deepspine_sct.image import lock
-from deepspine_sct.image.gathering import rebuild
-from deepspine_sct.image.lock import locked
-from deepspine_sct.sct import qc
+from deepspine_sct.files import lock
+from deepspine_sct.files.gathering import rebuild
+from deepspine_sct.files.lock import locked
+from deepspine_sct.quality_control import page, sct_report
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = 65534
@@ -29,7 +28,7 @@ def add(report: Path, subject: str) -> None:
     """Add an entry to our page and to SCT's, as -qc does."""
     place = page.add_entry(report, IDENTITY | {"subject": subject}, REPORT, {"background": b"1", "overlay": b"2"})
     layers = (place / f"{name}.png" for name in ("background", "overlay"))
-    qc.add_entry(
+    sct_report.add_entry(
         report, IDENTITY | {"subject": subject}, "t2.nii", "sct_x -i t2.nii", *layers, when=page.date_of(place)
     )
 
@@ -148,7 +147,7 @@ def test_a_lock_file_of_another_user(tmp_path, mode):
     path.touch()
     path.chmod(mode)
     source = (
-        "import fcntl, os, sys\nfrom deepspine_sct.image.lock import locked\nos.setgid(65534)\nos.setuid(65534)\n"
+        "import fcntl, os, sys\nfrom deepspine_sct.files.lock import locked\nos.setgid(65534)\nos.setuid(65534)\n"
         "with locked(sys.argv[1], timeout_s=0.1) as held:\n    print(held)\n"
     )
     command = [sys.executable, "-c", source, str(path)]

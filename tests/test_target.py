@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -132,7 +132,7 @@ def test_our_own_streams_are_refused(tmp_path, stream, kind, name):
     link, file = tmp_path / "link", tmp_path / "f"
     link.symlink_to(f"/proc/self/fd/{number}")
     source = (
-        "import sys\nfrom deepspine_sct.image.atomic import atomic_path\n"
+        "import sys\nfrom deepspine_sct.files.atomic import atomic_path\n"
         "from deepspine_sct.errors import DeepspineError\n"
         "try:\n    with atomic_path(sys.argv[1]) as path:\n        path.write_text('new')\n"
         "except DeepspineError as error:\n    sys.exit(7)\n"

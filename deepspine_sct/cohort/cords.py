@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepspine_sct.training.bids import Scan
+from deepspine_sct.data.bids import Scan
 
 CORD_NAMES = "_seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg, _label-cord_mask"
 """What may follow a scan's name, for help and messages."""
