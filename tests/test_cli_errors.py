@@ -104,8 +104,9 @@ def test_a_scan_without_a_spine_exits_with_3(in_folder, predictor, capsys):
     for start in ((), ("-initz", "3,5")):
         line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-ofolder", "new", *start, status=3)
         assert line.startswith("t2.nii.gz: no disc was found") and "-discs" not in line
+        assert ("give one disc that you know with -initz" if not start else "check the disc that you gave") in line
     line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-discs", "3:8", status=3)
-    assert line.endswith("or lower -thr or widen -discs")
+    assert "where it does, widen -discs" in line
     assert files_in(in_folder) == before
     assert not (in_folder / "new").exists()
 
@@ -192,11 +193,11 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
     ("arguments", "message"),
     [
         (("-o", "discs.mgz"), "discs.mgz: unknown file type"),
-        (("-o", "no/discs.nii.gz"), "no/discs.nii.gz: the folder no does not exist"),
-        (("-o", "kept.nii"), "kept.nii: is a folder"),
+        (("-o", "t2.nii.gz/discs.nii.gz"), "there is no such folder"),
+        (("-o", "kept.nii"), "kept.nii: cannot be written, it is a folder"),
         (("-ofolder", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
         (("-qc", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
-        (("-json", "no/r.json"), "no/r.json: the folder no does not exist"),
+        (("-json", "t2.nii.gz/no/r.json"), "t2.nii.gz is no folder"),
         (("-overlay", "o.jpg"), "o.jpg: a picture is written as .png"),
         (("-json", "t2_labeled_discs.nii.gz"), "two outputs would go to this file"),
         (("-json", "a.png", "-overlay", "./a.png"), "two outputs would go to this file"),
@@ -217,8 +218,8 @@ def test_an_output_that_is_no_file_is_refused_first(in_folder, predictor, capsys
     os.mkfifo("pipe.json")
     os.symlink("loop.nii.gz", "loop.nii.gz")
     scan = ("-i", "t2.nii.gz", "-c", "t2")
-    assert "/dev/null: is a pipe or a device" in refusal(capsys, *scan, "-json", "/dev/null")
-    assert "pipe.json: is a pipe or a device" in refusal(capsys, *scan, "-json", "pipe.json")
+    assert "/dev/null: cannot be written, it is a device" in refusal(capsys, *scan, "-json", "/dev/null")
+    assert "pipe.json: cannot be written, it is a device or a pipe" in refusal(capsys, *scan, "-json", "pipe.json")
     assert "the name is too long" in refusal(capsys, *scan, "-json", "n" * 251 + ".json")
     assert "no such file" in refusal(capsys, "-i", "loop.nii.gz", "-c", "t2")
     assert predictor.calls == []

@@ -65,4 +65,4 @@ def test_the_command_warns(tmp_path, capsys, monkeypatch):
     image.set_qform(image.affine @ np.diag([-1, 1, 1, 1]), 1)
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), None, image.header), scan)
     assert label.main(["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path / "out")]) == 0
-    assert "Warning: the header holds two geometries" in capsys.readouterr().err
+    assert f"Warning: {scan}: the header holds two geometries" in capsys.readouterr().err

@@ -102,13 +102,14 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     Raises
     ------
     DeepspineError
-        When an input or the request cannot be used, or a file cannot be written.
+        When an input or the request cannot be used, or a file cannot be written. A label file that was
+        written stays.
     NoDiscFound
         When the image holds no disc; no file is written.
     """
     from deepspine_sct.scan.inputs import read_inputs
     from deepspine_sct.scan.label_scan import label_scan
-    from deepspine_sct.scan.write_outputs import write_outputs
+    from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
 
     watch = Stopwatch()
     with watch.stage("read"):
@@ -118,8 +119,22 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     try:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
-        raise NoDiscFound(f"{error}, or lower -thr{' or widen -discs' if request.values else ''}") from error
-    announce(request, write_outputs(labelled, watch), verbosity)
+        raise NoDiscFound(f"{error}; {_way_on(request)}") from error
+    try:
+        report = write_outputs(labelled, watch)
+    except IncompleteOutputs as error:
+        announce(request, error.report, verbosity)
+        raise
+    announce(request, report, verbosity)
+
+
+def _way_on(request: "ScanRequest") -> str:
+    """Say what may help where no disc was found in an image that shows some."""
+    if request.values:
+        return "where it does, widen -discs, or give one disc that you know with -initz or -initlabel"
+    if request.initz or request.initlabel:
+        return "where it does, check the disc that you gave, or lower -thr"
+    return "where it does, give one disc that you know with -initz or -initlabel"
 
 
 def load_predictor(request: "ScanRequest") -> "Predictor":
@@ -134,7 +149,9 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
     from deepspine_sct.cli import result_table
 
     for caution in report.warnings:
-        print(f"Warning: {caution}", file=sys.stderr)
+        if caution.code == "output_failed":  # the error at the end says so
+            continue
+        print(f"Warning: {request.name}: {caution}", file=sys.stderr)
     if verbosity == 0:
         return
     say(result_table.disc_table(report))

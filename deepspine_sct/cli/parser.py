@@ -79,6 +79,12 @@ class SctArgumentParser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(rest)}; a name with spaces needs quotes around it")
         return args
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> object:
+        """Refuse a file or a folder without a name, as an unset variable of a script gives it."""
+        if any(not text.strip() for text in arg_strings) and _names_a_path(action):
+            raise argparse.ArgumentError(action, "is empty; was a variable of your script not set?")
+        return super()._get_values(action, arg_strings)
+
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Refuse what is none of an option's choices, with the one that may have been meant."""
         if action.choices is not None and value not in action.choices:
@@ -90,6 +96,11 @@ class SctArgumentParser(argparse.ArgumentParser):
         """Print the usage and the message on stderr and exit with 2."""
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} -h shows all options)\n")
+
+
+def _names_a_path(action: argparse.Action) -> bool:
+    """Tell an argument that is a file or a folder by how the help calls it."""
+    return any(word in str(action.metavar or "") for word in ("file", "folder", "_dir"))
 
 
 def _looks_like_an_option(argument: str) -> bool:
