@@ -113,6 +113,11 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     if args.v:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
     sum_up(findings)
+    n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
+    if n_bare:
+        print(
+            f"Without levels of the cord: {n_bare} scans; why stands among the warnings of scans.tsv", file=sys.stderr
+        )
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "

@@ -19,7 +19,8 @@ examples:
   sct_deepspine_label -i t2.nii.gz -c t2 -initz 68,4
 
 exit status:
-  0 discs were written, 1 error, 2 wrong usage, 3 no disc was found and no file was written."""
+  0 all was written, 1 error, 2 wrong usage, 3 no disc was found and no file was written.
+  With 1, no label file was written either, unless the message says that it is written and good."""
 
 
 def get_parser() -> SctArgumentParser:
@@ -75,7 +76,9 @@ def _add_cord_arguments(parser: SctArgumentParser) -> None:
 
 def _add_output_arguments(parser: SctArgumentParser) -> None:
     where = parser.optional.add_mutually_exclusive_group()
-    where.add_argument("-o", metavar="<file>", help="Label file to write (.nii or .nii.gz).")
+    where.add_argument(
+        "-o", metavar="<file>", help="Label file to write (.nii or .nii.gz); its folder is made when missing."
+    )
     where.add_argument(
         "-ofolder",
         metavar="<folder>",

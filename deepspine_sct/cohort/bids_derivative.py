@@ -49,6 +49,7 @@ class ScanFiles:
     picture : None where it was not asked for
     levels, levels_sidecar : of the cord; None where it is not segmented
     cord : segmentation that is read; None where there is none
+    cord_fault : why there is none where segmentations were given; "" else
     record, log : what became of the scan, and what its worker said
     """
 
@@ -59,6 +60,7 @@ class ScanFiles:
     levels: Path | None
     levels_sidecar: Path | None
     cord: Path | None
+    cord_fault: str
     record: Path
     log: Path
 
@@ -82,7 +84,8 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     for place in (folder, logs):
         if not place.resolve().is_relative_to(job.target.resolve()):
             raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
-    cord = find_cord(job.cords, scan).path if job.cords else None
+    found = find_cord(job.cords, scan) if job.cords else None
+    cord = found and found.path
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
     return ScanFiles(
         labels=folder / f"{discs}_dlabel.nii.gz",
@@ -92,6 +95,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         levels=folder / f"{levels}.nii.gz" if cord else None,
         levels_sidecar=folder / f"{levels}.json" if cord else None,
         cord=cord,
+        cord_fault=found.fault if found else "",
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deepspine_sct.cohort.bids_derivative import ScanFiles, contrast_of, files_of, sidecar
@@ -11,7 +12,7 @@ from deepspine_sct.data.discovery import relative
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.scan.inputs import read_inputs
+from deepspine_sct.scan.inputs import no_cord_levels, read_inputs
 from deepspine_sct.scan.label_scan import label_scan
 from deepspine_sct.scan.output_paths import OutputPaths
 from deepspine_sct.scan.request import ScanRequest
@@ -56,7 +57,10 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
-    labelled = label_scan(request, predictor, read_inputs(request, volume), watch)
+    inputs = read_inputs(request, volume)
+    if files.cord_fault:
+        inputs = replace(inputs, cautions=(*inputs.cautions, no_cord_levels(files.cord_fault)))
+    labelled = label_scan(request, predictor, inputs, watch)
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
     if labelled.cord_labels:
