@@ -10,6 +10,7 @@ CODES = {
     "contradicts_given": "The image by itself has other names than a disc or a range that the user gave.",
     "upside_down": "Turned over, the image looks as much like a spine.",
     "poor_fit": "What was found fits a spine badly.",
+    "second_spine": "Discs show in a second column beside the one that was named.",
     "thick_slices": "The voxels are too coarse, in the sagittal plane, to show discs well.",
     "outside_image": "A disc lies outside of the image and was not written.",
     "low_confidence": "A disc is more likely wrong than right.",
