@@ -151,7 +151,7 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
     for caution in report.warnings:
         if caution.code == "output_failed":  # the error at the end says so
             continue
-        print(f"Warning: {request.name}: {caution}", file=sys.stderr)
+        print("Warning:", *f"{request.name}: {caution}".split(), file=sys.stderr)  # one line, whatever the name holds
     if verbosity == 0:
         return
     say(result_table.disc_table(report))

@@ -34,8 +34,9 @@ _PLACE_FIELDS = (
 )
 """What a header says of where its voxels are, besides the voxel sizes."""
 
-_LOG = logging.getLogger(__name__)
-_LOG.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
+_REPAIRS = logging.getLogger(f"{__name__}.repairs")
+_REPAIRS.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
+_REPAIRS.propagate = False
 
 
 def read_volume(path: str | os.PathLike, *, lazy: bool = False) -> Volume:
@@ -166,13 +167,11 @@ def _image_like(data: np.ndarray, grid: Grid, like: Path) -> nib.Nifti1Image:
     if not same_grid:
         raise ValueError(f"{like} has another grid than what is written like it")
     nifti = nib.Nifti2Image if isinstance(theirs, nib.Nifti2Header) else nib.Nifti1Image
-    header = nifti.header_class()
-    header.set_data_dtype(data.dtype)
-    header.set_data_shape(data.shape)
-    for name in _PLACE_FIELDS:
-        header[name] = theirs[name]
-    header["pixdim"][:4] = theirs["pixdim"][:4]  # the sign of the quaternion, and the voxel sizes
-    return nifti(data, None, header)  # with an affine nibabel would write it over both transforms
+    image = nifti(data, None)  # with an affine nibabel would write it over both transforms
+    for name in _PLACE_FIELDS:  # only now, as a header that is handed over is repaired first
+        image.header[name] = theirs[name]
+    image.header["pixdim"][:4] = theirs["pixdim"][:4]  # the sign of the quaternion, and the voxel sizes
+    return image
 
 
 def place_discs(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
@@ -254,7 +253,7 @@ def read_header(path: Path):
         # Before the repair, which would turn a missing voxel size into 1 mm.
         if header["sform_code"] == 0 and not header["pixdim"][1:4].all():
             raise DeepspineError(f"{path}: has a voxel size of zero; export it again")
-        header.check_fix(logger=_LOG)
+        header.check_fix(logger=_REPAIRS)
     return header
 
 

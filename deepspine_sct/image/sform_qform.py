@@ -25,7 +25,7 @@ _SCANNER_CODE = 1
 _OURS = "SCT and this program use the sform"
 _THEIRS = "ITK-based programs (ANTs, ITK-SNAP, 3D Slicer)"
 _BOTH = "image and labels carry both and lie on each other in either; check the discs by eye"
-_UNITS = {"meter": "metres", "micron": "micrometres"}
+_UNITS = {1: "metres", 3: "micrometres"}  # NIfTI's codes of lengths, but for that of millimetres
 
 
 def geometry_warnings(path: str | os.PathLike) -> list[Caution]:
@@ -108,7 +108,7 @@ def _shear(header, used: Grid) -> Iterator[Caution]:
 
 def _units(header) -> Iterator[Caution]:
     """Say that lengths are not in millimetres, as all but ITK take them to be."""
-    named = _UNITS.get(header.get_xyzt_units()[0])
+    named = _UNITS.get(int(header["xyzt_units"]) & 7)
     if named:
         yield Caution(
             "length_units",

@@ -11,8 +11,9 @@ from .discs import Labeling
 STRONG = 0.5
 """Probability of a disc, whichever, from which a pixel counts."""
 
-BESIDE_MM = 25.0
-"""Farther from the named spine than this, across its height, no disc of it can lie."""
+BESIDE_MM = (25.0, 60.0)
+"""Farther from the named spine than this, left or right and back or front, at its own height, no disc of it can lie:
+the first is the half of a vertebra, the second the depth of one with its processes."""
 
 BIN_MM, FEWEST = 10.0, 4
 """A second spine shows at so many heights, each of this length. None of the 96 real and simulated scans of single
@@ -44,7 +45,7 @@ def about_second_spine(labeling: Labeling, prediction: Prediction) -> list[Cauti
     column_xy = np.stack([np.interp(xyz_mm[:, 2], named_xyz[:, 2], named_xyz[:, axis]) for axis in (0, 1)], -1)
     offset_xy = xyz_mm[:, :2] - column_xy
     low_mm, high_mm = named_xyz[[0, -1], 2]
-    beside = (np.hypot(*offset_xy.T) > BESIDE_MM) & (xyz_mm[:, 2] > low_mm) & (xyz_mm[:, 2] < high_mm)
+    beside = (np.abs(offset_xy) > BESIDE_MM).any(axis=1) & (xyz_mm[:, 2] > low_mm) & (xyz_mm[:, 2] < high_mm)
     if np.unique(np.floor(xyz_mm[beside, 2] / BIN_MM)).size < FEWEST:
         return []
     offset_mm = np.median(offset_xy[beside], axis=0)
