@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
-# dependencies, clean.
+# One word each: make demo, test, lint, accuracy, stress, sources, train, tutorial, sct, data, bench, cohort, fuzz, kill,
+# doubtful, invariance, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy stress sources train tutorial sct data bench cohort fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -38,6 +38,15 @@ lint: $(INSTALLED)
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
 
+# Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
+stress: $(INSTALLED)
+	$(PY) benchmarks/real_scans.py -data $(SOURCES)
+
+# What training reads, from the unpacked archives of its owners, say:
+# make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
+sources: $(INSTALLED)
+	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
+
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)
 	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; about 3 hours on two cores (see docs/model_card.md)"
@@ -47,8 +56,13 @@ train: $(INSTALLED)
 tutorial: $(INSTALLED)
 	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out $(UPDATE)
 
+# Every command of docs/sct.md with the real SCT, where it is on the PATH; UPDATE=-update as above.
+sct: $(INSTALLED)
+	SOURCES=$(abspath $(SOURCES)) SCT_PROGRESS_BAR=off \
+	    $(PY) docs/run_commands.py docs/sct.md sct_out -needs sct_version $(UPDATE)
+
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test
+	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from real_sources import names_of, read_scan
 
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.simulator import Case, simulate
+from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.real import ANNOTATIONS
-from deepspine_sct.training.simulator import Case, simulate
 
 SEED = 20_000  # training draws from other seeds
 WHOLE_SPINE = (352, 112)  # pixels of 2 mm
@@ -69,6 +71,16 @@ def real_scans(folder: Path) -> Iterator[Scan]:
             truth,
             False,
         )
+
+
+def lumbar_scans(folder: Path) -> Iterator[Scan]:
+    """Yield the real lumbar volumes, apart those that the shipped weights have never seen."""
+    names = names_of(folder, "lumbar")
+    folds = deal(names)
+    for name in names:
+        role = "never trained" if folds[name] == SHIPPED else "trained"
+        scan = read_scan(folder, name)
+        yield Scan(name, f"real lumbar T2w, {role}", scan.volume, scan.truth, False)
 
 
 def simulated_scans(atlas: Atlas, n: int, first: int = 0) -> Iterator[Scan]:

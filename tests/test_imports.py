@@ -29,9 +29,11 @@ ALLOWED_ROOMS = {
     "quality_control": _CORE | {"pictures"},
     "scan": _SCAN,
     "cohort": _SCAN | {"scan", "data"},
-    "training": _CORE | {"data"},
+    "simulation": _IMAGES | {"data"},
+    "training": _CORE | {"data", "simulation"},
+    "sources": _CORE | {"data", "training"},
     "evaluation": _CORE | {"pictures", "data"},
-    "cli": _SCAN | {"scan", "data", "cohort", "training", "evaluation"},
+    "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},
     "__main__": {"cli"},
 }
@@ -39,7 +41,7 @@ ALLOWED_ROOMS = {
 row goes before its room's. A name with a dot allows that module alone.
 
 The way of a scan: errors, anatomy < files < image < model < labeling < pictures, sct < quality_control <
-scan < cohort < cli. Research stands beside it: data < training, evaluation < cli. So a scan is labelled
+scan < cohort < cli. Research stands beside it: data < simulation < training, evaluation < cli. So a scan is labelled
 without the rooms that train and score."""
 
 ALLOWED_LIBRARIES = {
@@ -50,6 +52,7 @@ ALLOWED_LIBRARIES = {
     "matplotlib": {"pictures"},
     "bids_validator": {"data.discovery"},
     "distributed": {"cohort.cluster"},
+    "SimpleITK": {"sources.spider"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""
 

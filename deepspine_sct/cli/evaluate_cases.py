@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,17 @@ class TrueCase:
     ----------
     study : name, origin and true discs
     fields : what a pattern of -pred may name
-    load : reads the image, or the slabs of a prepared one
-    image : file of the image; None for the slabs of a prepared one
+    label : file of the truth; None in a prepared set
+    load : reads the image, or its slabs
+    slabs : whether it is the slabs, of a prepared image whose scan is gone or was straightened
+    image : file of the image; None where it is the slabs
     """
 
     study: "StudyCase"
     fields: dict[str, str]
+    label: Path | None
     load: Callable[[], "Volume"]
+    slabs: bool = False
     image: Path | None = None
 
 
@@ -60,11 +65,15 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
 def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.image.nifti import read_volume
 
-    for case in read_set(folder).select(None if part == "all" else part, contrasts):
+    prepared = read_set(folder)
+    for case in prepared.select(None if part == "all" else part, contrasts):
         study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
         image_folder = case.image.rpartition("/")[0]
-        yield TrueCase(study, _fields(study, case.session, image_folder), case.load)
+        scan = prepared.original(case)
+        load = partial(read_volume, scan) if scan else case.load
+        yield TrueCase(study, _fields(study, case.session, image_folder), None, load, slabs=scan is None, image=scan)
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
@@ -91,7 +100,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         def load(path: Path = scan.image) -> "Volume":
             return read_volume(path)
 
-        yield TrueCase(study, _fields(study, scan.session, scan.folder), load, scan.image)
+        yield TrueCase(study, _fields(study, scan.session, scan.folder), scan.label, load, image=scan.image)
     if bare:
         where = f"see -label-suffix and -label-folder, {bare[0].name} for one"
         print(f"Warning: left out: {len(bare)} images without disc labels; {where}", file=sys.stderr)
@@ -167,21 +176,41 @@ def read_prediction(pattern: str, case: TrueCase) -> "Points":
     """
     from deepspine_sct.image.labels import read_labels
 
-    try:
-        path = pattern.format(**case.fields)
-    except (KeyError, IndexError, ValueError) as error:
-        known = ", ".join(f"{{{name}}}" for name in case.fields)
-        raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
+    path = prediction_file(pattern, case)
     if not os.path.lexists(path):  # unlike a link without a target, whose content was never fetched
         raise NoLabels(f"{path}: no such file")
     return read_labels(path)
 
 
-def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":
+def prediction_file(pattern: str, case: TrueCase) -> str:
+    """Name a tool's disc file of a case.
+
+    Raises
+    ------
+    DeepspineError
+        When the pattern has an unknown field.
+    """
+    try:
+        return pattern.format(**case.fields)
+    except (KeyError, IndexError, ValueError) as error:
+        known = ", ".join(f"{{{name}}}" for name in case.fields)
+        raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
+
+
+def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: Iterable[TrueCase]) -> list[str]:
+    """Name the tools, and the truth, whose files number the discs as TotalSpineSeg does."""
+    from deepspine_sct.evaluation.totalspineseg import is_totalspineseg
+
+    files = {name: [prediction_file(pattern, case) for case in cases] for name, pattern in patterns}
+    files["the truth"] = [case.label for case in cases if case.label is not None]
+    return [name for name, paths in files.items() if any(map(is_totalspineseg, paths))]
+
+
+def run_model(predictor: "Predictor", case: TrueCase) -> "tuple[Volume, Result]":
     """Label an image with a network; return the image and the answer."""
     volume = case.load()
     try:
-        answer = predictor.predict_slabs(volume) if prepared else predictor.predict(volume)
+        answer = predictor.predict_slabs(volume) if case.slabs else predictor.predict(volume)
     except DeepspineError as error:  # its own verdict on an image that can be read
         raise NoLabels(f"{case.study.name}: {error}") from error
     return volume, answer

@@ -7,13 +7,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..caution import Caution
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
+from ..files.provenance import generated_by, now, sidecar, without_folders
+from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
 from ..stopwatch import Stopwatch
 from .label_scan import Labelled
 from .report import Report
+from .request import ScanRequest
 
 
 class IncompleteOutputs(DeepspineError):  # noqa: N818 - what came of the run
@@ -68,6 +73,9 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     if outputs.overlay:
         with _noting(missing, "overlay"):
             _draw_discs(labelled, outputs.overlay)
+    if outputs.session and labelled.report.session:
+        with _noting(missing, "session"):
+            _draw_session(labelled)
     report = labelled.report
     if not request.repeatable:
         report = replace(report, seconds=dict(watch.seconds))
@@ -75,11 +83,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
         with _noting(missing, "qc"):
             _add_to_pages(labelled, report)
     report = _without(report, missing)
-    if outputs.json:  # last, as it says what was written
-        with _noting(missing, "json"):
-            _make_folder(outputs.json)
-            with atomic_path(outputs.json) as path:
-                path.write_text(report.to_json())
+    _write_reports(request, report, missing)  # last, as they say what was written
     if missing:
         kept = outputs.discs or request.name
         faults = "; ".join(dict.fromkeys(missing.values()))
@@ -87,6 +91,21 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
             f"{kept}: is written and good, but this is missing: {faults}", _without(report, missing)
         )
     return report
+
+
+def _write_reports(request: ScanRequest, report: Report, missing: dict[str, str]) -> None:
+    """Write the report, and what made the labels: beside each of them, or in a report of the same name."""
+    outputs = request.outputs
+    origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
+    for name in outputs.sidecars:
+        if name in report.outputs:
+            with _noting(missing, f"{name}_sidecar"):
+                write_json(outputs.sidecars[name], origin)
+    if outputs.json:
+        with _noting(missing, "json"):
+            _make_folder(outputs.json)
+            with atomic_path(outputs.json) as path:
+                path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
 
 
 @contextmanager
@@ -100,10 +119,10 @@ def _noting(missing: dict[str, str], *names: str) -> Iterator[None]:
 
 def _without(report: Report, missing: Mapping[str, str]) -> Report:
     """Report of a run that could not write all of its files."""
-    lost = {name: reason for name, reason in missing.items() if name in report.outputs}
-    cautions = [Caution("output_failed", f"not written: {reason}") for reason in dict.fromkeys(lost.values())]
-    outputs = {name: path for name, path in report.outputs.items() if name not in lost}
-    return replace(report, outputs=outputs, warnings=(*report.warnings, *cautions))
+    said = set(report.warnings)
+    cautions = [Caution("output_failed", f"not written: {reason}") for reason in dict.fromkeys(missing.values())]
+    outputs = {name: path for name, path in report.outputs.items() if name not in missing}
+    return replace(report, outputs=outputs, warnings=(*report.warnings, *(c for c in cautions if c not in said)))
 
 
 def _make_folder(path: Path) -> None:
@@ -139,6 +158,23 @@ def _draw_discs(labelled: Labelled, path: Path) -> None:
 
     _make_folder(path)
     draw_overlay(path, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
+
+
+def _draw_session(labelled: Labelled) -> None:
+    """Draw the scan beside those that were named together with it."""
+    from ..image.nifti import read_volume
+    from ..pictures.session_picture import Panel, draw_session
+
+    request = labelled.request
+    panels = [Panel(labelled.volume, labelled.points, np.zeros(3), Path(request.name).name)]
+    for path, companion in zip(request.beside, labelled.report.session.companions, strict=True):
+        if companion.joined:
+            points = {disc["value"]: np.array(disc["world_mm"]) for disc in companion.discs}
+            moved_mm = np.array(companion.moved_mm)
+            title = f"{path.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
+            panels.append(Panel(read_volume(path, lazy=True), points, moved_mm, title))
+    _make_folder(request.outputs.session)
+    draw_session(request.outputs.session, panels)
 
 
 def _add_to_pages(labelled: Labelled, report: Report) -> None:
