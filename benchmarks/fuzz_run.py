@@ -129,7 +129,8 @@ def _judge_answer(case: Case, base: Base, folder: Path, added: list[str], comple
     """Read everything that was written with other programs than ours."""
     files = {name for name in added if (folder / name).is_file()}
     stray = [name for name in files if Path(name).name.startswith(".deepspine-")]
-    written = [name for name in files if name.endswith("_labeled_discs.nii.gz")]
+    named = case.arguments[case.arguments.index("-o") + 1] if "-o" in case.arguments else ""
+    written = [name for name in files if name.endswith("_labeled_discs.nii.gz") or name == named]
     if stray or len(written) != 1:
         return "partial", f"files: {sorted(files)}"
     try:
