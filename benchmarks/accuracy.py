@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from accuracy_cases import Scan, lumbar_scans, real_scans, simulated_scans
+from accuracy_cases import Scan, lumbar_scans, real_scans, simulated_scans, unseen_lower_spines
 from baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
 from reliability import SURE, Pairs, draw_reliability, print_reliability, print_sure, reliability
 from tqdm import tqdm
@@ -137,6 +137,8 @@ def main() -> int:
     parser.add_argument("-n", type=int, default=60, help="simulated spines")
     parser.add_argument("-first", type=int, default=0, help="number of the first one; others are other spines")
     parser.add_argument("-real", type=int, default=1, choices=(0, 1), help="also score the real scans")
+    parser.add_argument("-real_sacra", type=int, default=1, choices=(0, 1),
+                        help="simulate with unseen real lower spines; 0: with the drawn one")  # fmt: skip
     parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
     args = parser.parse_args()
     if not args.data.is_dir():
@@ -150,7 +152,7 @@ def main() -> int:
     scans = [*real_scans(args.data), *lumbar_scans(args.data)] if args.real else []
     if args.n:
         atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
-        scans += simulated_scans(atlas, args.n, args.first)
+        scans += simulated_scans(atlas, args.n, args.first, unseen_lower_spines(args.data) if args.real_sacra else ())
     scores: dict = defaultdict(lambda: defaultdict(list))
     said: dict = defaultdict(lambda: {"discs": [], "levels": []})
     levels: dict = defaultdict(list)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DeepspineError
+from ..image.brightness import even_brightness
 from ..image.extent import check_extent
 from ..image.grid import Grid, round_index
 from ..image.preprocessing import canonical, normalise, without_margins
@@ -185,6 +186,7 @@ class Predictor:
         """
         whole = without_margins(canonical(volume))
         check_extent(whole.grid)
+        whole = even_brightness(whole)
         body, seen = self._survey(whole, watch)
         return Look(whole.grid, body, seen, cache(partial(self._name_turned, seen)))
 
