@@ -1,6 +1,7 @@
 """The quality-control page: every scan on it, from several processes, and tried in a browser."""
 
 import json
+import os
 import time
 from datetime import datetime
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from at_once import run_at_once
 from browser import CHROMIUM, NO_CHROMIUM, PNG, Browser
 
 from deepspine_sct.files.atomic import PREFIX
-from deepspine_sct.quality_control.page import add_entry, default_identity, render_page
+from deepspine_sct.quality_control.page import ABANDONED_S, add_entry, default_identity, render_page
 
 IDENTITY = {"dataset": "lab", "subject": "sub-01", "contrast": "anat"}
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
@@ -141,16 +142,20 @@ def test_files_of_others_are_left_alone(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
-    """A folder of pictures without an entry goes; entries, and folders that are not ours, stay."""
+    """A folder of pictures without an entry goes; entries, folders that are not ours, and a young one stay."""
     kept = add_entry(tmp_path, IDENTITY, make_report(), {"overlay": b"PNG"})
     entries = kept.parent
     left = entries / "2026_01_02_030405.000006"
     left.mkdir()
     (left / f"{PREFIX}0badc0de-1-overlay.png").write_bytes(b"half")
+    young = entries / "2026_01_02_030405.000007"
+    young.mkdir()
+    long_ago_s = time.time() - ABANDONED_S - 60
+    os.utime(left, (long_ago_s, long_ago_s))
     foreign = entries / "my notes"
     foreign.mkdir()
     add_entry(tmp_path, IDENTITY, make_report(), {"overlay": b"PNG"})
-    assert not left.exists() and foreign.is_dir()
+    assert not left.exists() and foreign.is_dir() and young.is_dir()
     assert (kept / "overlay.png").read_bytes() == b"PNG"
     assert len(list(entries.glob("*.json"))) == 2
 

@@ -118,6 +118,12 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     counts = Counter(outcome.kind for outcome in outcomes)
     if args.v:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
+    sum_up(findings)
+    n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
+    if n_bare:
+        print(
+            f"Without levels of the cord: {n_bare} scans; why stands among the warnings of scans.tsv", file=sys.stderr
+        )
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
@@ -167,6 +173,14 @@ def warn(findings: "Findings") -> None:
         )
 
 
+def sum_up(findings: "Findings") -> None:
+    """Say at the end how much was passed over."""
+    from deepspine_sct.data.discovery import left_out_lines
+
+    for line in left_out_lines(findings):
+        print(line, file=sys.stderr)
+
+
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     """Print what a run would do to each scan."""
     from deepspine_sct.cohort.state import settled
@@ -180,6 +194,7 @@ def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
         counts[deed] += 1
         say(f"{deed}: {relative(scan)}")
     say(", ".join(f"{n} {deed}" for deed, n in counts.items()))
+    sum_up(findings)
 
 
 def report_on_group(args: Namespace, findings: "Findings") -> None:

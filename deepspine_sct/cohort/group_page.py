@@ -17,6 +17,7 @@ from deepspine_sct.cohort.spacing import OUTLIER, Spacing, outliers, spacings
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.pictures.figure import new_figure, to_png
+from deepspine_sct.pictures.matplotlib_settings import own_settings
 
 PAGE_NAME = "report.html"
 FIGURE_FOLDER = "figures"
@@ -169,6 +170,7 @@ def _link(row: Row) -> str:
     return f'<a href="{quote(row.link)}">{name}</a>' if row.link else name
 
 
+@own_settings()
 def _draw_confidence(labelled: Sequence[Row]) -> bytes:
     """Draw how confidence is distributed over scans and over discs, as a PNG file."""
     figure = new_figure(9.0, 3.2)
@@ -184,6 +186,7 @@ def _draw_confidence(labelled: Sequence[Row]) -> bytes:
     return to_png(figure)
 
 
+@own_settings()
 def _draw_spacing(found: Sequence[Spacing]) -> bytes:
     """Draw the distances at each level, a box a level and a dot an outlier, as a PNG file."""
     figure = new_figure(9.0, 3.6)

@@ -82,7 +82,7 @@ def read_rows(job: Job, findings: Findings) -> Iterator[Row]:
         yield _row(job, scan)
     for image, reason in findings.skipped.items():
         participant, *folders = Path(image).parts
-        session = folders[0] if folders[0].startswith("ses-") else ""
+        session = next((folder for folder in folders if folder.startswith("ses-")), "")
         yield Row(image, participant, session, Outcome(image, SKIPPED, reason))
 
 

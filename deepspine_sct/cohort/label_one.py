@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deepspine_sct.cohort.bids_derivative import ScanFiles, contrast_of, files_of, sidecar
 from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
 from deepspine_sct.data.bids import Scan
@@ -9,7 +11,7 @@ from deepspine_sct.data.discovery import relative
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.scan.inputs import read_inputs
+from deepspine_sct.scan.inputs import no_cord_levels, read_inputs
 from deepspine_sct.scan.label_scan import label_scan
 from deepspine_sct.scan.looks import Looks
 from deepspine_sct.scan.output_paths import OutputPaths
@@ -52,7 +54,10 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
-    labelled = label_scan(request, looks.predictor, read_inputs(request, volume), watch, looks)
+    inputs = read_inputs(request, volume)
+    if files.cord_fault:
+        inputs = replace(inputs, cautions=(*inputs.cautions, no_cord_levels(files.cord_fault)))
+    labelled = label_scan(request, looks.predictor, inputs, watch, looks)
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
     if labelled.cord_labels:

@@ -11,17 +11,24 @@ import hashlib
 import json
 import re
 import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.files.gathering import rebuild
 from deepspine_sct.files.lock import locked
 
 PAGE_NAME = "deepspine.html"
 ENTRIES_NAME = "deepspine"
+ABANDONED_S = 600.0
+"""Pictures without an entry are left alone for this long: where nothing can be locked, they may be another writer's."""
+
+_DATE_FORMAT = "%Y_%m_%d_%H%M%S.%f"
 _PLACE = re.compile(r"\d{4}_\d\d_\d\d_\d{6}\.\d{6}")  # as `_free_place` names it
 
 
@@ -74,7 +81,7 @@ def add_entry(
     Raises
     ------
     DeepspineError
-        When the folder cannot be written, or another process keeps the page locked.
+        When the folder cannot be written.
     """
     folder = Path(folder)
     entries = folder / ENTRIES_NAME
@@ -90,15 +97,18 @@ def add_entry(
             "report": report,
         }
         # The pictures first: an entry whose writer was killed in between is no entry yet.
-        place.mkdir(exist_ok=True)
         for name, picture_png in pictures.items():
             with atomic_path(place / f"{name}.png") as path:
                 path.write_bytes(picture_png)
         with atomic_path(place.with_name(f"{place.name}.json")) as path:
             path.write_text(json.dumps(entry, allow_nan=False))
-        with atomic_path(folder / PAGE_NAME) as path:
-            path.write_bytes(render_page(entries))
+        rebuild(entries, "*.json", lambda _: _write_page(folder / PAGE_NAME, entries))
     return place
+
+
+def _write_page(page: Path, entries: Path) -> None:
+    with atomic_path(page) as path:
+        path.write_bytes(render_page(entries))
 
 
 def render_page(entries: Path) -> bytes:
@@ -114,7 +124,7 @@ def render_page(entries: Path) -> bytes:
     bytes
         HTML in UTF-8. An entry that cannot be read is named on the page and does no harm.
     """
-    shown = [_entry(path) for path in sorted(entries.glob("*.json"), reverse=True)]
+    shown = [_entry(path) for path in sorted(entries.glob("[!.]*.json"), reverse=True)]
     template, style, script = (_asset(name) for name in ("page.html", "page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()
     page = Template(template).substitute(
@@ -185,18 +195,30 @@ def _damaged(path: Path) -> dict:
 
 
 def _remove_abandoned(entries: Path) -> None:
-    """Remove the pictures of killed writers, which have no entry. Call it under the lock."""
+    """Remove the pictures of killed writers, which have no entry; a young one may still be written."""
     for place in entries.iterdir():
         has_entry = place.with_name(f"{place.name}.json").exists()
-        if _PLACE.fullmatch(place.name) and not has_entry and not place.is_symlink():
-            shutil.rmtree(place, ignore_errors=True)
+        if not _PLACE.fullmatch(place.name) or has_entry or place.is_symlink():
+            continue
+        with suppress(OSError):  # another writer was faster
+            if time.time() - place.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _free_place(entries: Path, when: datetime) -> tuple[Path, datetime]:
-    """Folder of an entry's pictures, so named that the order of names is that of dates, as in SCT.
+    """Make the folder of an entry's pictures, so named that the order of names is that of dates, as in SCT.
 
-    The date is moved on by microseconds until no entry has it. Call it under the lock.
+    The date is moved on by microseconds until no entry has it; of two writers only one can make a folder.
     """
-    while (place := entries / f"{when:%Y_%m_%d_%H%M%S.%f}").with_name(f"{place.name}.json").exists():
+    while True:
+        place = entries / when.strftime(_DATE_FORMAT)
+        with suppress(FileExistsError):
+            if not place.with_name(f"{place.name}.json").exists():
+                place.mkdir()
+                return place, when
         when += timedelta(microseconds=1)
-    return place, when
+
+
+def date_of(place: Path) -> datetime:
+    """Date of an entry, by the name of the folder of its pictures."""
+    return datetime.strptime(place.name, _DATE_FORMAT)

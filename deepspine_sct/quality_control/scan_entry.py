@@ -49,11 +49,11 @@ def add_scan(
     Raises
     ------
     DeepspineError
-        When the folder stays locked or cannot be written.
+        When the folder cannot be written.
     """
     place = page.add_entry(folder, identity, report, pictures)
     layers = (place / f"{name}.png" for name in ("background", "overlay"))
-    sct_report.add_entry(folder, identity, image, command, *layers)
+    sct_report.add_entry(folder, identity, image, command, *layers, when=page.date_of(place))
 
 
 def render_pictures(
