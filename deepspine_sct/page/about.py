@@ -60,7 +60,6 @@ class About:
             f"Intervertebral discs were labelled with deepspine_sct version {version}{network}. A stacked hourglass "
             "network with multi-level attention (Azad et al., 2021; Newell et al., 2016) was applied to mid-sagittal "
             "slabs of each image, with one heatmap for each disc. The discs were put in order and named by dynamic "
-            "programming over the heatmaps and over the distances between neighbouring discs. Each disc is one point at "
-            "its posterior tip, valued with the number that the Spinal Cord Toolbox gives it. All scans were reviewed on "
-            "the quality-control page, and labels were corrected by hand where this was necessary."
+            "programming over the heatmaps and over the distances between neighbouring discs. Each disc is one point "
+            "at its posterior tip, valued with the number that the Spinal Cord Toolbox gives it."
         )

@@ -11,8 +11,8 @@ from importlib.resources import files
 
 from .. import __version__
 from ..anatomy import DISC_NAMES
-from ..landmarks.curvature import angles
 from ..labeling.cautions import SURE
+from ..landmarks.curvature import angles
 from .about import CITATIONS, About
 from .entry import Entry
 from .triage import WEAK_DISC, judge

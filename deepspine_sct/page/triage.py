@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..anatomy import disc_name
-from ..labeling.cautions import SURE
 from ..cohort.spacing import outliers, spacings
+from ..labeling.cautions import SURE
 from .entry import DAMAGED, FAILED, LABELLED, NOT_DONE, SKIPPED, Entry
 
 WEAK_DISC = 0.5
