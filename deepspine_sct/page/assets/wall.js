@@ -29,8 +29,7 @@ function weakest(scan) {
   return scan.discs.length ? Math.min(...scan.discs.map((disc) => disc[2])) : 2;
 }
 
-function matches(scan) {
-  const { outcome, contrast, mark } = filters();
+function matches(scan, { outcome, contrast, mark, words }) {
   const fits = {
     all: true,
     look: needsLook(scan),
@@ -43,7 +42,7 @@ function matches(scan) {
   if (scan.searched === undefined) {
     scan.searched = [title(scan), scan.image, scan.outcome, ...scan.look].join(" ").toLowerCase();
   }
-  return filters().words.every((word) => scan.searched.includes(word));
+  return words.every((word) => scan.searched.includes(word));
 }
 
 function filters() {
@@ -56,7 +55,8 @@ function filters() {
 }
 
 function refreshWall() {
-  shown = scans.filter(matches).sort(ORDERS[byId("order").value]);
+  const wanted = filters();
+  shown = scans.filter((scan) => matches(scan, wanted)).sort(ORDERS[byId("order").value]);
   if (!shown.includes(selected)) selected = shown[0] || null;
   for (const card of cards.values()) card.remove();
   cards = new Map();
