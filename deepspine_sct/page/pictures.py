@@ -23,14 +23,14 @@ THUMBNAIL_QUALITY = 80  # of JPEG: about 10 kB
 
 CAPTIONS = {
     "attention": (
-        "Attention: how much of the features the last attention gate of the network lets pass. It is scaled to "
-        "this picture; the gate itself ranges from {low:.2f} to {high:.2f}."
+        "Attention: what the last attention gate of the network lets pass, compared with the median of this picture. "
+        "Orange: more than that, blue: less. The gate itself ranges from {low:.2f} to {high:.2f} here."
     ),
-    "heatmaps": "Disc probability: the sum of the heatmaps of all discs, from {low:.2f} to {high:.2f}.",
+    "heatmaps": "Disc probability: the sum of the heatmaps of all discs, up to {high:.2f}. The stronger, the likelier.",
 }
 """What the user reads below each layer."""
 
-_COLOURS = {"attention": (255, 170, 0), "heatmaps": (0, 200, 255)}
+_MORE, _LESS, _LIKELY = (255, 170, 0), (60, 120, 255), (0, 200, 255)
 _MOST_OPACITY = 0.6
 
 
@@ -106,14 +106,28 @@ def _draw_layer(kind: str, maps: np.ndarray, prediction: Prediction, plane: Plan
     on_plane = plane.grid.to_world(np.stack([plane.slice_at(scan_rows), scan_rows, scan_rows * 0], axis=1))
     at = np.clip(prediction.grid.to_index(on_plane)[:, 0], 0, n - 1)
     values = maps[np.rint(at).astype(int), rows]
-    # Scaled to its own range, as the gate's values lie close to one another.
-    low, high = np.percentile(values, (2, 99.5))
-    shown = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
-    pixels = np.empty((*values.shape, 4), dtype=np.uint8)
-    pixels[..., :3] = _COLOURS[kind]
-    pixels[..., 3] = np.rint(255 * _MOST_OPACITY * shown)
+    pixels = _diverging(values) if kind == "attention" else _coloured(values, _LIKELY)
     caption = CAPTIONS[kind].format(low=values.min(), high=values.max())
     return Picture(f"{kind}.png", _png(Image.fromarray(pixels)), tuple(map(float, box)), caption)
+
+
+def _diverging(values: np.ndarray) -> np.ndarray:
+    """Colour a map (h, w) by how far it is from its median, either way: (h, w, 4) uint8.
+
+    The values of a gate lie close to one another, so each side is scaled to its own range.
+    """
+    middle = np.median(values)
+    above = np.clip((values - middle) / max(values.max() - middle, 1e-6), 0, 1)
+    below = np.clip((middle - values) / max(middle - values.min(), 1e-6), 0, 1)
+    return np.where((values < middle)[..., None], _coloured(below, _LESS), _coloured(above, _MORE))
+
+
+def _coloured(opacity: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Paint a map (h, w) in [0, 1] in one colour, the more opaque the higher: (h, w, 4) uint8."""
+    pixels = np.empty((*opacity.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = colour
+    pixels[..., 3] = np.rint(255 * _MOST_OPACITY * opacity)
+    return pixels
 
 
 def _reduced(image, longest_px: int, pixel_mm: np.ndarray | None = None):

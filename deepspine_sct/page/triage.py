@@ -15,6 +15,7 @@ WEAK_DISC = 0.5
 """A disc below this confidence is more likely wrong than right."""
 
 _MOST_NAMED = 10
+_MOST_URGENT = 2.9  # of a labelled scan: what failed comes first
 _RANK = {FAILED: 3.0, DAMAGED: 3.0, NOT_DONE: 0.5, SKIPPED: 0.25}
 
 
@@ -70,7 +71,7 @@ def _judge_one(entry: Entry, odd: Sequence[str]) -> Finding:
     if entry.warnings:
         reasons += entry.warnings
         urgency += 0.3
-    return Finding(tuple(reasons), urgency)
+    return Finding(tuple(reasons), min(urgency, _MOST_URGENT))
 
 
 def summary(entries: Sequence[Entry], findings: Sequence[Finding]) -> list[str]:

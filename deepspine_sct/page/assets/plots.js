@@ -21,7 +21,7 @@ function scatter(id, datasets, x, y) {
       ...LINE,
       scales: { x: { type: "linear", ...x }, y },
       plugins: {
-        legend: { display: datasets.length > 1 },
+        legend: { display: datasets.length > 1, labels: { usePointStyle: true } },
         tooltip: { callbacks: { label: (item) => item.raw.text || `${item.dataset.label} ${item.formattedValue}` } },
       },
       onClick: (event, items) => {
@@ -104,6 +104,7 @@ function plotAngles(labelled) {
     })),
   );
   byId("no-angles").hidden = names.length > 0;
+  byId("plot-angles").parentElement.hidden = !names.length;
   return scatter(
     "plot-angles",
     [dots("scan", data, "#68a8")],

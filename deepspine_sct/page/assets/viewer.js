@@ -156,7 +156,7 @@ function fillFacts(scan) {
     }),
   );
   const siblings = scans.filter(
-    (other) => other !== scan && scan.subject && other.subject === scan.subject &&
+    (other) => other !== scan && scan.subject.startsWith("sub-") && other.subject === scan.subject &&
       other.session === scan.session && other.dataset === scan.dataset,
   );
   byId("session-box").hidden = !siblings.length;
