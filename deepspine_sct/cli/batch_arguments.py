@@ -42,7 +42,7 @@ def get_parser() -> SctArgumentParser:
     _add_choice_arguments(parser)
     _add_run_arguments(parser)
     _add_machine_arguments(parser)
-    parser.add_misc_arguments()
+    parser.add_misc_arguments(is_bids_app=True)
     return parser
 
 

@@ -11,7 +11,7 @@ from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.cli.study_types import checkpoint_path, count, count_or_none, positive, share
 
 if TYPE_CHECKING:
-    from deepspine_sct.training.prepared import PreparedSet
+    from deepspine_sct.data.prepared_set import PreparedSet
     from deepspine_sct.training.trainer import TrainingConfig
 
 PROG = "sct_deepspine_train"
@@ -187,13 +187,13 @@ def train(args: argparse.Namespace) -> None:
         get_parser().error("give -data, -set or both")
     # Before torch loads: threads that spin while they wait cost tenfold on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
-    from deepspine_sct.evaluation.curves import Diary
+    from deepspine_sct.data.prepared_set import read_set
+    from deepspine_sct.evaluation.training_diary import Diary
     from deepspine_sct.evaluation.validation import HeldOut, validate
-    from deepspine_sct.labeling.inference import Predictor
+    from deepspine_sct.labeling.predictor import Predictor
     from deepspine_sct.model.hourglass import HourglassConfig
     from deepspine_sct.training import recipe
-    from deepspine_sct.training.prepared import read_set
-    from deepspine_sct.training.validation import held_out
+    from deepspine_sct.training.held_out import held_out
 
     recipe.use_threads(args.threads)
     prepared = read_set(args.set) if args.set else None
@@ -228,7 +228,7 @@ def train(args: argparse.Namespace) -> None:
 
 def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":
     """Turn the arguments into a configuration; a set sets the length of an epoch."""
-    from deepspine_sct.training.bids import CONTRASTS
+    from deepspine_sct.data.bids import CONTRASTS
     from deepspine_sct.training.recipe import pick_device
     from deepspine_sct.training.trainer import TrainingConfig
 
@@ -259,8 +259,8 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "Tr
 
 def _name_sources(args: argparse.Namespace) -> str:
     """Name what a training learns from: the set and the start by their content."""
+    from deepspine_sct.data.prepared_set import INDEX
     from deepspine_sct.model.checkpoint import checksum
-    from deepspine_sct.training.prepared import INDEX
 
     files = {
         "-set": args.set / INDEX if args.set else None,

@@ -20,9 +20,10 @@ from scipy import ndimage
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.image.slab import SlabSpec
 
 TISSUES = ("cord", "csf", "body", "posterior_bone", "annulus", "nucleus", "cortex")
-SLAB_MM = 5.0  # thickness that the planes are averaged over, as inference averages its slabs
+SLAB_MM = SlabSpec.thickness_mm  # thickness that the planes are averaged over, as inference averages its slabs
 
 _VOXEL_MM = 0.5
 _CORD_AXIS_J = 71  # PAM50 voxel index of the cord axis, towards anterior

@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 from deepspine_sct.image.preprocessing import normalise
 from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
 from deepspine_sct.training.simulator import Case, simulate
-from deepspine_sct.training.slab_stack import SlabStack, soften
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
 _SHAPE_SHARES = (0.6, 0.2, 0.2)
@@ -39,7 +39,7 @@ class SampleStream(Dataset):
     def __init__(
         self,
         atlas: Atlas | None,
-        slices: Sequence[RealSlice | SlabStack],
+        slices: Sequence[RealSlice | PreparedSlices],
         batch_size: int,
         n_batches: int,
         seed: int,
@@ -80,7 +80,7 @@ class SampleStream(Dataset):
         if rng.random() < self.real_share:
             sources = self.by_contrast[rng.integers(len(self.by_contrast))]
             source = sources[rng.integers(len(sources))]
-            if isinstance(source, SlabStack):
+            if isinstance(source, PreparedSlices):
                 slab, presence = source.draw(rng)
                 return soften(augment(rng, slab, shape, self.spacing_mm), presence)
             return augment(rng, source, shape, self.spacing_mm)

@@ -10,20 +10,21 @@ import torch
 
 from deepspine_sct import __version__
 from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.data.bids import CONTRASTS
+from deepspine_sct.data.prepared_set import PreparedSet
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.image.slab import SlabSpec
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
 from deepspine_sct.training.atlas import SLAB_MM, Atlas, build_atlas
-from deepspine_sct.training.bids import CONTRASTS
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.loss import LOSSES
-from deepspine_sct.training.prepared import PreparedSet
+from deepspine_sct.training.prepared_slices import PreparedSlices, stack_slabs
 from deepspine_sct.training.real import RealSlice, load_slices
-from deepspine_sct.training.slab_stack import SlabStack, stack_slabs
 from deepspine_sct.training.trainer import Row, Trainer, TrainingConfig
 
-SPACING_MM = 2.0  # working resolution
+SPACING_MM = SlabSpec.spacing_mm  # working resolution
 
 CHECKPOINT = "network.safetensors"  # after the last epoch
 BEST = "best.safetensors"  # after the epoch with the best score
@@ -157,7 +158,7 @@ def train(
     return best if best.exists() else checkpoint
 
 
-def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | SlabStack]:
+def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | PreparedSlices]:
     """Real images to train on: annotated slices and the training part of the prepared set."""
     contrasts = None if config.contrast == "all" else (CONTRASTS[config.contrast],)
     images = [s for s in sources.slices if contrasts is None or s.contrast in contrasts]

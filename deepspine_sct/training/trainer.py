@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 
 Row = dict[str, float]  # one line of the log
 
