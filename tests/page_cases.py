@@ -7,11 +7,11 @@ import numpy as np
 
 from deepspine_sct.anatomy import disc_name
 from deepspine_sct.image.nifti import read_volume
-from deepspine_sct.page.entry import FAILED, LABELLED, Entry, make_entry
-from deepspine_sct.page.folder import write_entry, write_page
-from deepspine_sct.page.identity import identify
-from deepspine_sct.page.pictures import Picture, draw_pictures
-from deepspine_sct.page.plane import plane_through
+from deepspine_sct.quality_control.entry import FAILED, LABELLED, Entry, make_entry
+from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.page_folder import write_entry, write_page
+from deepspine_sct.quality_control.plane import plane_through
+from deepspine_sct.quality_control.slice_pictures import Picture, draw_pictures
 
 MADE = {"date": "2026-01-02", "command": "sct_deepspine_label -i x", "model": "ab" * 32, "version": "0.1"}
 
@@ -24,7 +24,7 @@ def make_report(points: Mapping[int, np.ndarray], confidence=0.98, level_confide
             for value, xyz in points.items()
         ],
         "level_confidence": level_confidence,
-        "warnings": list(warnings),
+        "warnings": [caution.to_dict() for caution in warnings],
     }
 
 

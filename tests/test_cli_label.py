@@ -187,7 +187,7 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert "sub-7" in (in_folder / "qc" / "deepspine.html").read_text()
     (entry,) = (in_folder / "qc" / "_json").glob("*.json")
     entry = json.loads(entry.read_text())
-    assert (entry["dataset"], entry["subject"], entry["contrast"]) == ("a<b", "sub-7", in_folder.name)
+    assert (entry["dataset"], entry["subject"], entry["contrast"]) == ("a<b", "sub-7", "t2")
     assert entry["cmdline"].startswith("sct_deepspine_label -i t2.nii.gz -c t2 -overlay t2.png -qc qc")
     (pictures,) = (path for path in (in_folder / "qc" / "deepspine").iterdir() if path.is_dir())
     names = sorted(path.name for path in pictures.iterdir())

@@ -8,9 +8,10 @@ from browser import CHROMIUM, NO_CHROMIUM, Browser
 from fake_predictor import VOXELS, world, write_scan
 from page_cases import add_scan
 
-from deepspine_sct.page.about import About
-from deepspine_sct.page.entry import FAILED, LABELLED, SKIPPED, Entry
-from deepspine_sct.page.folder import write_page
+from deepspine_sct.caution import Caution
+from deepspine_sct.quality_control.about import About
+from deepspine_sct.quality_control.entry import FAILED, LABELLED, SKIPPED, Entry
+from deepspine_sct.quality_control.page_folder import write_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
@@ -211,7 +212,7 @@ def test_marked_scans_are_listed_for_scts_correction(tmp_path):
 
 def test_markup_in_names_is_shown_and_does_nothing(tmp_path):
     """The page shows the very characters, and the browser makes no element of them."""
-    entry = Entry("k", ATTACK, ATTACK, ATTACK, ATTACK, ATTACK, FAILED, ATTACK, warnings=(ATTACK,))
+    entry = Entry("k", ATTACK, ATTACK, ATTACK, ATTACK, ATTACK, FAILED, ATTACK, warnings=(Caution("poor_fit", ATTACK),))
     with Reader(write_page(tmp_path, [entry], About(ATTACK, ATTACK)), tmp_path) as page:
         assert page.value("document.getElementById('viewer').innerText").count(ATTACK) >= 4
         assert page.value("document.querySelectorAll('img').length") == 0

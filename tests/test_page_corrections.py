@@ -13,7 +13,7 @@ from templates import SOURCES
 
 from deepspine_sct.cli import correct
 from deepspine_sct.image.nifti import read_labels, read_volume
-from deepspine_sct.page.folder import write_page
+from deepspine_sct.quality_control.page_folder import write_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 

@@ -8,10 +8,11 @@ from at_once import run_at_once
 from fake_predictor import VOXELS, world, write_scan
 from page_cases import MADE, add_scan, make_report
 
-from deepspine_sct.page.entry import DAMAGED, LABELLED, make_entry, read_entry
-from deepspine_sct.page.folder import read_entries, write_entry, write_page
-from deepspine_sct.page.identity import identify
-from deepspine_sct.page.pictures import Picture
+from deepspine_sct.caution import Caution
+from deepspine_sct.quality_control.entry import DAMAGED, LABELLED, make_entry, read_entry
+from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.page_folder import read_entries, write_entry, write_page
+from deepspine_sct.quality_control.slice_pictures import Picture
 
 POINTS = {value: world(ijk) for value, ijk in VOXELS.items()}
 
@@ -72,11 +73,14 @@ def test_a_scan_that_is_labelled_again_has_one_entry(tmp_path):
 def test_an_entry_is_read_as_it_was_written_and_is_small(tmp_path):
     """Under 3 kB with twenty-five discs and two sentences."""
     points = {value: (1.25, -20.5, 33.125 - value) for value in range(1, 26)}
-    report = make_report(points, warnings=["one sentence that warns", {"code": "x", "text": "another sentence"}])
+    report = make_report(
+        points, warnings=[Caution("poor_fit", "one sentence that warns"), Caution("few_discs", "another")]
+    )
     entry = make_entry(identify(Path("/d/t2.nii")), Path("/d/t2.nii"), LABELLED, report=report, made=MADE)
     write_entry(tmp_path, entry, {})
     (read,) = read_entries(tmp_path)
-    assert (read.points, read.warnings) == (points, ("one sentence that warns", "another sentence"))
+    assert (read.points, read.warnings) == (points, ("one sentence that warns", "another"))
+    assert [caution.code for caution in read.warnings] == ["poor_fit", "few_discs"]
     assert (tmp_path / "deepspine" / f"{entry.key}.json").stat().st_size < 3000
 
 

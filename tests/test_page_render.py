@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deepspine_sct.page.about import About
-from deepspine_sct.page.entry import FAILED, LABELLED, Entry
-from deepspine_sct.page.render import SCRIPTS, render_page
+from deepspine_sct.caution import Caution
+from deepspine_sct.quality_control.about import About
+from deepspine_sct.quality_control.entry import FAILED, LABELLED, Entry
+from deepspine_sct.quality_control.render import SCRIPTS, render_page
 
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}</script>"
 ENTRY = Entry(
@@ -57,7 +58,9 @@ def test_every_scan_is_in_the_data_what_to_look_at_first():
 
 def test_names_from_outside_stay_text():
     """Markup in any name or sentence adds no element, and comes out of the data as it went in."""
-    attacked = replace(ENTRY, dataset=ATTACK, subject=ATTACK, image=ATTACK, reason=ATTACK, warnings=(ATTACK,))
+    attacked = replace(
+        ENTRY, dataset=ATTACK, subject=ATTACK, image=ATTACK, reason=ATTACK, warnings=(Caution("poor_fit", ATTACK),)
+    )
     about = About(ATTACK, ATTACK, ATTACK, ATTACK, {ATTACK: ATTACK}, {"file": ATTACK, "sha256": ATTACK})
     plain_about = About("a", "a", "a", "a", {"a": "a"}, {"file": "a", "sha256": "a"})
     page, plain = Reader(render_page([attacked], about)), Reader(render_page([ENTRY], plain_about))
@@ -120,7 +123,7 @@ def test_facts_that_are_not_known_are_left_out():
 
 def test_the_vendored_library_carries_its_licence():
     """Chart.js is MIT: its notice stays in the file, and its licence lies beside it."""
-    assets = Path(__file__).resolve().parent.parent / "deepspine_sct" / "page" / "assets"
+    assets = Path(__file__).resolve().parent.parent / "deepspine_sct" / "quality_control" / "assets"
     assert "Released under the MIT License" in (assets / SCRIPTS[0]).read_text()[:300]
     assert "MIT" in (assets / "chart.LICENSE").read_text()
 

@@ -10,8 +10,8 @@ from PIL import Image
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume, reorient
 from deepspine_sct.model.output import Prediction
-from deepspine_sct.page.pictures import LONGEST_PX, THUMBNAIL_PX, draw_pictures
-from deepspine_sct.page.plane import draw_plane, plane_through
+from deepspine_sct.quality_control.plane import draw_plane, plane_through
+from deepspine_sct.quality_control.slice_pictures import LONGEST_PX, THUMBNAIL_PX, draw_pictures
 
 
 def make_volume(shape=(21, 60, 40), zooms_mm=(2.0, 1.0, 1.5), seed=0) -> Volume:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from page_cases import make_report
 
-from deepspine_sct.page.entry import FAILED, LABELLED, SKIPPED, make_entry
-from deepspine_sct.page.identity import identify
-from deepspine_sct.page.triage import judge, summary
+from deepspine_sct.caution import Caution
+from deepspine_sct.quality_control.entry import FAILED, LABELLED, SKIPPED, make_entry
+from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.triage import judge, summary
 
 
 def scan(name: str, z_mm=(0, -18, -36, -53, -70), confidence=0.98, level=0.97, warnings=()):
@@ -30,7 +31,7 @@ def test_failures_come_first_then_doubt_and_what_is_fine_last():
     entries = [
         *fine,
         other("skipped", SKIPPED, "is an axial scan"),
-        scan("warned", warnings=["C5/C6 was not found"]),
+        scan("warned", warnings=[Caution("disc_missing", "C5/C6 was not found")]),
         scan("weak", confidence=0.3),
         scan("odd", (0, -18, -36, -68, -85)),
         scan("shifted", level=0.5),

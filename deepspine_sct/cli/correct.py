@@ -10,7 +10,7 @@ from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
-    from deepspine_sct.page.corrections import Correction
+    from deepspine_sct.quality_control.corrections import Correction
 
 PROG = "sct_deepspine_correct"
 
@@ -80,7 +80,7 @@ def correct(args: Namespace) -> None:
         When the corrections cannot be read, two scans would get one label file, or some label
         files could not be written.
     """
-    from deepspine_sct.page.corrections import read_corrections, write_corrected
+    from deepspine_sct.quality_control.corrections import read_corrections, write_corrected
 
     corrections = read_corrections(args.i)
     chosen = [c for c in corrections if c.points and (c.corrected or (args.passed and c.mark == "pass"))]
@@ -106,7 +106,7 @@ def correct(args: Namespace) -> None:
 
 
 def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path) -> None:
-    from deepspine_sct.page.corrections import label_file
+    from deepspine_sct.quality_control.corrections import label_file
 
     taken: dict[Path, Path] = {}
     for correction in corrections:

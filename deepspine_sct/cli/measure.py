@@ -70,9 +70,9 @@ def measure(args: Namespace) -> None:
         When an input cannot be used or a file cannot be written.
     """
     from deepspine_sct.image.nifti import read_labels, read_volume
+    from deepspine_sct.labeling.cord_levels import read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs
-    from deepspine_sct.page.identity import stem_of
-    from deepspine_sct.sct.levels import read_cord
+    from deepspine_sct.quality_control.identity import stem_of
 
     points = read_labels(args.i)
     grid = read_volume(args.i, lazy=True).grid
@@ -93,7 +93,7 @@ def measure(args: Namespace) -> None:
 
 def write_table(path: Path, rows: "Sequence[Measure]") -> None:
     """Write the measures as tab-separated text, which appears as a whole."""
-    from deepspine_sct.image.atomic import atomic_path
+    from deepspine_sct.files.atomic import atomic_path
     from deepspine_sct.landmarks.measures import COLUMNS
 
     lines = ["\t".join(COLUMNS), *(f"{row.measure}\t{row.level}\t{row.value:.4g}\t{row.unit}" for row in rows)]
@@ -103,7 +103,7 @@ def write_table(path: Path, rows: "Sequence[Measure]") -> None:
 
 def write_landmarks(folder: Path, stem: str, like: Path, grid, points) -> list[Path]:
     """Write the files for other viewers and name them."""
-    from deepspine_sct.image.atomic import atomic_path
+    from deepspine_sct.files.atomic import atomic_path
     from deepspine_sct.image.nifti import write_volume
     from deepspine_sct.landmarks import viewers
 

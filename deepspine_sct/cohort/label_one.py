@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cohort.bids_derivative import ScanFiles, contrast_of, files_of, sidecar
-from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
+from deepspine_sct import __version__
+from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
+from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED, Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.data.discovery import relative
+from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.quality_control.scan_entry import write_scan_entry
 from deepspine_sct.scan.inputs import read_inputs
 from deepspine_sct.scan.label_scan import label_scan
 from deepspine_sct.scan.output_paths import OutputPaths
@@ -56,13 +59,27 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
-    labelled = label_scan(request, predictor, read_inputs(request, volume), watch)
+    try:
+        labelled = label_scan(request, predictor, read_inputs(request, volume), watch)
+    except NoDiscFound as error:
+        if files.entry:  # a person who sees the picture can place the discs
+            _write_entry(job, scan, volume, outcome=FAILED, reason=str(error))
+        raise
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
+    if files.entry:
+        with watch.stage("pictures"):
+            _write_entry(job, scan, volume, report=report.to_dict(), prediction=labelled.result.prediction)
     if labelled.cord_labels:
         discs = f"bids::{scan.folder}/{files.labels.name}"
         write_json(files.levels_sidecar, sidecar(job, scan, discs))
     return Outcome(relative(scan), LABELLED, warnings=report.warnings, seconds=watch.seconds)
+
+
+def _write_entry(job: Job, scan: Scan, volume: Volume, **what: object) -> None:
+    """Write what the page shows of a scan."""
+    made = {"date": job.date, "command": command_of(job, scan), "model": job.checksum, "version": __version__}
+    write_scan_entry(job.target, identity_of(job, scan), scan.image, volume, made=made, **what)
 
 
 def is_axial(grid: Grid) -> bool:
@@ -81,5 +98,5 @@ def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
         cord_may_fail=True,
         model=job.model,
         repeatable=True,
-        outputs=OutputPaths(discs=files.labels, json=files.report, overlay=files.picture, levels=files.levels),
+        outputs=OutputPaths(discs=files.labels, json=files.report, levels=files.levels),
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..anatomy import disc_name, vertebra_name
 from ..image.volume import Volume, reorient
-from ..sct.levels import centreline, label_cord
+from ..labeling.cord_levels import centreline, label_cord
 from .curvature import Points, angles, disc_angles_deg, distances_mm
 
 COLUMNS = {

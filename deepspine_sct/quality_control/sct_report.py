@@ -21,6 +21,7 @@ from .. import __version__
 from ..files.atomic import atomic_path
 from ..files.lock import locked
 
+_LONGEST_NAME = 80
 _UUID_LINE = re.compile(r"^window\.SCT_QC_UUID = '(.+)';", re.MULTILINE)
 
 
@@ -84,6 +85,28 @@ def add_entry(
             temporary.write_text(json.dumps(entry, indent=1))
         _write_datasets(report)
     return path
+
+
+def picture_folder(report: Path, identity: Mapping[str, str], command: str, when: datetime) -> Path:
+    """Make the folder of an entry's pictures, laid out as SCT does it, whatever characters the names hold.
+
+    Parameters
+    ----------
+    report : Path
+        Folder of the report.
+    identity : mapping
+        `dataset`, `subject` and `contrast`.
+    command : str
+        Its first word names a folder.
+    when : datetime
+        Names the innermost folder; moved on until there is none of this name.
+    """
+    names = (*(identity[key] for key in ("dataset", "subject", "contrast")), command.split()[0])
+    parts = [re.sub(r"[^0-9A-Za-z_+-]", "-", name)[:_LONGEST_NAME] or "unknown" for name in names]
+    while (place := report.joinpath(*parts, f"{when:%Y_%m_%d_%H%M%S.%f}")).exists():
+        when += timedelta(microseconds=1)
+    place.mkdir(parents=True)
+    return place
 
 
 def lock_file(report: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.source import SUFFIXES, check_suffix
-from deepspine_sct.quality_control.page import PAGE_NAME
+from deepspine_sct.quality_control.page_folder import PAGE_NAME
 
 LONGEST_NAME = 255
 """Bytes of a file name that every common file system takes."""

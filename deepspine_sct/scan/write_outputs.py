@@ -78,12 +78,15 @@ def _write_pictures(labelled: Labelled) -> None:
 
 def _add_to_pages(labelled: Labelled, report: Report) -> None:
     """Add the scan to the quality-control page and to SCT's report."""
-    from ..quality_control.page import default_identity
-    from ..quality_control.scan_entry import add_scan, render_pictures
+    from ..quality_control.identity import identify
+    from ..quality_control.scan_entry import add_scan
 
     request = labelled.request
-    identity = default_identity(request.name)
-    identity["dataset"] = request.page_dataset or identity["dataset"]
-    identity["subject"] = request.page_subject or identity["subject"]
-    pictures = render_pictures(labelled.volume, labelled.straight, labelled.result.prediction, labelled.discs)
-    add_scan(request.outputs.qc, identity, request.name, request.command, report.to_dict(), pictures)
+    image = request.image or Path(request.name)
+    identity = identify(image, request.contrast, request.page_dataset or "", request.page_subject or "")
+    # The maps of a straight image do not lie on the scan.
+    prediction = None if labelled.straight else labelled.result.prediction
+    add_scan(
+        request.outputs.qc, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
+        request.command,
+    )  # fmt: skip

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..anatomy import disc_name
-from ..cohort.spacing import outliers, spacings
-from ..labeling.cautions import SURE
+from ..labeling.confidence import SURE, UNLIKELY
+from ..landmarks.spacing import outliers, spacings
 from .entry import DAMAGED, FAILED, LABELLED, NOT_DONE, SKIPPED, Entry
 
-WEAK_DISC = 0.5
-"""A disc below this confidence is more likely wrong than right."""
+_SAID_ANYWAY = ("levels_uncertain", "low_confidence")
+"""Cautions that say again what the confidences say."""
 
 _MOST_NAMED = 10
 _MOST_URGENT = 2.9  # of a labelled scan: what failed comes first
@@ -64,12 +64,13 @@ def _judge_one(entry: Entry, odd: Sequence[str]) -> Finding:
     if odd:
         reasons += odd
         urgency += 0.8
-    weak = [value for value, _, confidence in entry.discs if confidence < WEAK_DISC]
+    weak = [value for value, _, confidence in entry.discs if confidence < UNLIKELY]
     if weak:
         reasons.append(f"weak discs: {', '.join(map(disc_name, weak))}")
         urgency += 0.5 + 0.02 * len(weak)
-    if entry.warnings:
-        reasons += entry.warnings
+    others = [caution for caution in entry.warnings if caution.code not in _SAID_ANYWAY]
+    if others:
+        reasons += others
         urgency += 0.3
     return Finding(tuple(reasons), min(urgency, _MOST_URGENT))
 

@@ -21,6 +21,9 @@ LONGEST_PX = 1200
 THUMBNAIL_PX = 320
 THUMBNAIL_QUALITY = 80  # of JPEG: about 10 kB
 
+KNOWN_NAMES = frozenset({"slice.png", "thumb.jpg", "attention.png", "heatmaps.png"})
+"""Every file that is drawn of a scan."""
+
 CAPTIONS = {
     "attention": (
         "Attention: what the last attention gate of the network lets pass, compared with the median of this picture. "

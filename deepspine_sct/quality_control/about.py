@@ -29,6 +29,7 @@ class About:
     date : when the labels were made
     versions : of the program and the libraries, by name
     model : file of the network and its SHA-256
+    cost : time and memory that the labels took
     """
 
     dataset: str = ""
@@ -37,6 +38,7 @@ class About:
     date: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     model: dict[str, str] = field(default_factory=dict)
+    cost: str = ""
 
     def rows(self) -> list[tuple[str, str]]:
         """List the facts that are known, each with its name."""
@@ -49,6 +51,7 @@ class About:
             "Labels of": self.date,
             "Network": model,
             "Versions": versions or f"deepspine_sct {__version__}",
+            "Cost": self.cost,
         }
         return [(name, text) for name, text in facts.items() if text]
 

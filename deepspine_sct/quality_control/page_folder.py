@@ -13,15 +13,14 @@ change and comes back after them: an entry that is there always fits its picture
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..image.atomic import atomic_path
-from ..image.lock import locked
+from ..files.atomic import atomic_path
+from ..files.lock import locked
 from .entry import Entry, read_entry
-from .pictures import Picture
 from .render import About, render_page
+from .slice_pictures import KNOWN_NAMES, Picture
 
 PAGE_NAME = "deepspine.html"
 ENTRIES_NAME = "deepspine"
@@ -53,21 +52,17 @@ def write_entry(folder: Path, entry: Entry, pictures: Mapping[str, Picture]) -> 
     place = path.with_suffix("")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    if place.exists() and not place.is_symlink():
-        shutil.rmtree(place)
     if pictures:
-        place.mkdir()
+        place.mkdir(exist_ok=True)
     for picture in pictures.values():
         with atomic_path(place / picture.name) as temporary:
             temporary.write_bytes(picture.content)
+    names = {picture.name for picture in pictures.values()}
+    for old in KNOWN_NAMES - names:  # of an earlier run that drew more
+        (place / old).unlink(missing_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(entry.to_json(), encoding="utf-8")
     return place
-
-
-def remove_entry(folder: Path, key: str) -> None:
-    """Remove the entry of a scan that is going to be labelled again; nothing happens without one."""
-    (Path(folder) / ENTRIES_NAME / f"{key}.json").unlink(missing_ok=True)
 
 
 def read_entries(folder: Path) -> list[Entry]:

@@ -11,11 +11,11 @@ from importlib.resources import files
 
 from .. import __version__
 from ..anatomy import DISC_NAMES
-from ..labeling.cautions import SURE
+from ..labeling.confidence import SURE, UNLIKELY
 from ..landmarks.curvature import angles
 from .about import CITATIONS, About
 from .entry import Entry
-from .triage import WEAK_DISC, judge
+from .triage import judge
 
 SCRIPTS = ("chart.umd.min.js", "model.js", "corrections.js", "wall.js", "viewer.js", "edit.js", "plots.js", "main.js")
 """Scripts of the page in the order in which they run. The first one is Chart.js (MIT, see chart.LICENSE)."""
@@ -75,7 +75,7 @@ def _data(entries: Sequence[Entry], about: About) -> str:
         "program": f"deepspine_sct {__version__}",
         "dataset": about.dataset,
         "sure": SURE,
-        "weak": WEAK_DISC,
+        "weak": UNLIKELY,
         "names": DISC_NAMES,
         "scans": scans,
     }

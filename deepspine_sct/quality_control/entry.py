@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..anatomy import DISC_NAMES
+from ..caution import Caution
 from .identity import Identity
-from .pictures import Picture
 from .plane import Plane
+from .slice_pictures import Picture
 
 LABELLED, FAILED, SKIPPED, NOT_DONE, DAMAGED = "labelled", "failed", "skipped", "not done", "damaged"
 OUTCOMES = (LABELLED, FAILED, SKIPPED, NOT_DONE, DAMAGED)
@@ -32,7 +33,7 @@ class Entry:
     outcome : one of `OUTCOMES`, with its reason
     discs : for each disc its value, world RAS+ position [mm] and confidence
     level_confidence : of the names as a whole; None where the scan is not labelled
-    warnings : sentences for the user
+    warnings : what should be known before the labels are trusted
     plane : `Plane.to_json`; None where there is no picture
     pictures : file name and box of each picture, by its kind, and the caption of a layer
     made : date, command, model (SHA-256) and version of the program
@@ -48,14 +49,15 @@ class Entry:
     reason: str = ""
     discs: tuple[tuple[int, tuple[float, float, float], float], ...] = ()
     level_confidence: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Caution, ...] = ()
     plane: dict | None = None
     pictures: dict[str, dict] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Write the entry in one line."""
-        return json.dumps(asdict(self), allow_nan=False, separators=(",", ":"))
+        content = asdict(self) | {"warnings": [caution.to_dict() for caution in self.warnings]}
+        return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
     @property
     def points(self) -> dict[int, tuple[float, float, float]]:
@@ -102,7 +104,7 @@ def make_entry(
         reason=reason,
         discs=tuple(_disc(disc) for disc in report.get("discs", ())),
         level_confidence=report.get("level_confidence"),
-        warnings=tuple(map(_text, report.get("warnings", ()))),
+        warnings=tuple(map(_caution, report.get("warnings", ()))),
         plane=plane.to_json() if plane else None,
         pictures={kind: _picture(picture) for kind, picture in (pictures or {}).items()},
         made=dict(made or {}),
@@ -137,7 +139,7 @@ def _checked(key: str, content: Mapping) -> Entry:
             _disc({"value": value, "world_mm": xyz_mm, "confidence": sure}) for value, xyz_mm, sure in content["discs"]
         ),
         level_confidence=None if level_confidence is None else _number(level_confidence),
-        warnings=tuple(map(_text, content["warnings"])),
+        warnings=tuple(map(_caution, content["warnings"])),
         plane=_checked_plane(content["plane"]),
         pictures={
             str(kind): {
@@ -177,9 +179,8 @@ def _picture(picture: Picture) -> dict:
     }
 
 
-def _text(warning: object) -> str:
-    """Return the sentence of a warning, which may carry a code beside it."""
-    return str(warning["text"]) if isinstance(warning, Mapping) else str(warning)
+def _caution(warning: Mapping) -> Caution:
+    return Caution(str(warning["code"]), str(warning["text"]))
 
 
 def _numbers(values: Sequence, n: int) -> list[float]:

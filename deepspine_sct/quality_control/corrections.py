@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
-from ..image.atomic import atomic_path
+from ..files.atomic import atomic_path
 from ..image.grid import CANONICAL, Grid
 from ..image.nifti import place_discs, read_volume, write_discs
 from .identity import identify, stem_of
