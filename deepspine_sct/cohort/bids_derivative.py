@@ -42,6 +42,8 @@ _BIDSIGNORE = """\
 *_label-discs_dlabel.nii.gz
 *_label-discs_dlabel.json
 *_label-discs_report.json
+*_label-vertebrae_dseg.nii.gz
+*_label-vertebrae_dseg.json
 deepspine_*.tsv
 deepspine_*.json
 deepspine.html
