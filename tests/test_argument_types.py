@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deepspine_sct.cli.study_types import (
+from deepspine_sct.cli.argument_types import (
     checkpoint_path,
     count,
     count_or_none,

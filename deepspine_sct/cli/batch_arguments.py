@@ -2,8 +2,8 @@
 
 from argparse import SUPPRESS
 
+from deepspine_sct.cli.argument_types import count, positive
 from deepspine_sct.cli.parser import SctArgumentParser
-from deepspine_sct.cli.study_types import count, positive
 
 PROG = "sct_deepspine_batch"
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
@@ -15,7 +16,6 @@ from deepspine_sct.cli.evaluate_cases import (
     run_model,
 )
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.scan.output_paths import picture_of
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepspine_sct.cli.argument_types import checkpoint_path
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import checkpoint_path
 
 PROG = "sct_deepspine_prior"
 

@@ -22,8 +22,9 @@ with the columns measure, level, value and unit, and files with which other view
 EPILOG = """\
 definitions:
   A vertebra points from the posterior tip of the disc above it to that of the disc below it, nearly
-  along the posterior wall of its body (posterior tangent method, Harrison et al., Spine 2000;25:2072
-  and 2001;26:E227, E235). Angles lie in the sagittal plane and are positive for lordosis.
+  along the posterior wall of its body (posterior tangent method, Harrison et al., Spine
+  2000;25:2072 and 2001;26:E227, E235). An angle lies in the sagittal plane, between the first and
+  the last vertebra of a curve, and is positive for lordosis.
 
 examples:
   sct_deepspine_measure -i t2_labeled_discs.nii.gz

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import count_or_none, positive, shares
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import count_or_none, positive, shares
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ import numpy as np
 
 from ..caution import Caution
 from ..errors import DeepspineError
+from ..image.grid import Grid
 from ..image.nifti import read_volume
 from ..image.volume import Volume
-from ..labeling.cord_levels import read_cord
 from ..labeling.pins import Height
 from .request import ScanRequest
-from .starting_point import check_pins, height_of_slice, pins_from_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +64,28 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInput
         volume = read_volume(request.image, lazy=True)
     cord, cautions = None, ()
     if request.cord:
+        from ..labeling.cord_levels import read_cord
+
         try:
             cord = read_cord(request.cord, volume.grid)
         except DeepspineError as error:
             if not request.cord_may_fail:
                 raise
             cautions = (no_cord_levels(error),)
-    pins = pins_from_file(request.initlabel, volume.grid) if request.initlabel else {}
-    height = height_of_slice(*request.initz, volume.grid) if request.initz else None
-    check_pins([height.value] if height else pins, request.values)
+    pins, height = _read_start(request, volume.grid)
     return ScanInputs(volume, cord, pins, height, cautions)
+
+
+def _read_start(request: ScanRequest, grid: Grid) -> tuple[dict[int, np.ndarray], Height | None]:
+    """Read the discs that are known, by their place or by the slice of one of them."""
+    if not (request.initlabel or request.initz):
+        return {}, None
+    from .starting_point import check_pins, height_of_slice, pins_from_file
+
+    pins = pins_from_file(request.initlabel, grid) if request.initlabel else {}
+    height = height_of_slice(*request.initz, grid) if request.initz else None
+    check_pins([height.value] if height else pins, request.values)
+    return pins, height
 
 
 def no_cord_levels(error: DeepspineError) -> Caution:

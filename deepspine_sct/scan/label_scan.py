@@ -12,17 +12,16 @@ from ..caution import Caution
 from ..errors import DeepspineError, NoDiscFound
 from ..image.nifti import place_discs
 from ..image.sform_qform import geometry_warnings
-from ..image.straight import Points, Straight
 from ..image.volume import Volume
-from ..labeling.cord_levels import CordLabels, label_cord
 from ..labeling.discs import Disc
 from ..stopwatch import Stopwatch
 from .inputs import ScanInputs, no_cord_levels, read_inputs
 from .report import Report, build_report, result_cautions
 from .request import ScanRequest, Straightening
-from .straightened import find_straightened, make_straight
 
 if TYPE_CHECKING:
+    from ..image.straight import Points, Straight
+    from ..labeling.cord_levels import CordLabels
     from ..labeling.predictor import Predictor, Result
 
 
@@ -140,6 +139,8 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     volume, pins, height = inputs.volume, inputs.pins, inputs.height
     if request.straighten == Straightening.NONE:
         return _look(request, predictor, volume, pins, height, request.values), None
+    from .straightened import find_straightened, make_straight  # not for the many that ask for none
+
     first = None
     if height or request.straighten == Straightening.BY_DISCS:
         first = _look(request, predictor, volume, pins, height)
@@ -182,6 +183,8 @@ def _label_cord(request: ScanRequest, inputs: ScanInputs, centres: Points) -> tu
     """Label the segmented cord, if there is one, from the centres of the discs' voxels, as SCT does."""
     if inputs.cord is None:
         return None, []
+    from ..labeling.cord_levels import label_cord
+
     try:
         labels = label_cord(inputs.cord, centres)
     except DeepspineError as error:

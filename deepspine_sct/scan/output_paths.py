@@ -8,7 +8,6 @@ from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.source import SUFFIXES, check_suffix
-from deepspine_sct.quality_control.page_folder import PAGE_NAME
 
 LONGEST_NAME = 255
 """Bytes of a file name that every common file system takes."""
@@ -56,8 +55,11 @@ class OutputPaths:
 
     def named(self) -> dict[str, Path]:
         """Name each file that is written, the label file first."""
-        page = self.qc and self.qc / PAGE_NAME
-        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "qc": page}
+        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay}
+        if self.qc is not None:
+            from deepspine_sct.quality_control.page_folder import PAGE_NAME  # not for the many without a page
+
+            paths["qc"] = self.qc / PAGE_NAME
         for kind, path in self.explanations.items():
             paths |= {kind: path, f"{kind}_picture": picture_of(path)}
         paths |= {"levels": self.levels, "cord_discs": self.cord_discs}

@@ -17,7 +17,6 @@ from .. import __version__
 from ..caution import Caution
 from ..labeling.confidence import UNLIKELY
 from ..labeling.discs import Disc, Labeling
-from ..pictures.network_maps import NO_ATTENTION, has_attention
 from .request import ScanRequest
 
 if TYPE_CHECKING:
@@ -204,8 +203,10 @@ def result_cautions(result: Result, voxels: Mapping[int, Sequence[int]], request
             f"{request.contrast}; check every disc by eye"
         )
         cautions.append(Caution("untested_contrast", text))
-    if request.outputs.attention and not has_attention(result.prediction):
-        cautions.append(NO_ATTENTION)
+    if request.outputs.attention:
+        from ..pictures.network_maps import NO_ATTENTION, has_attention
+
+        cautions += [] if has_attention(result.prediction) else [NO_ATTENTION]
     return cautions
 
 

@@ -7,8 +7,9 @@ coordinates continue PAM50's. Cord coordinates are
 * ``u`` [mm]: anterior of the cord axis,
 * ``x`` [mm]: right of the mid-sagittal plane (the atlas is close to symmetric, the sign matters little).
 
-PAM50 ends at L2. Below it, L2 to L5 repeat the L1 unit, stretched to published heights, and the sacrum is drawn. The
-cord is continued down to there; where it ends differs from body to body (see `variants`).
+PAM50 ends at L2. Below it, L2 to L5 repeat the L1 unit, stretched to published heights, and the sacrum is drawn: a
+stand-in for the real lower spines (see `lower_spine`) that take its place wherever there are any. The cord is continued
+down to there; where it ends differs from body to body (see `variants`).
 """
 
 from dataclasses import dataclass

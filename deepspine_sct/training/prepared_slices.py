@@ -3,16 +3,22 @@ discs.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.training.atlas import SLAB_MM
+from deepspine_sct.training.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
+from deepspine_sct.training.lumbar import SITE as LUMBAR_SITE
 from deepspine_sct.training.real import RealSlice
 from deepspine_sct.training.simulator import Case
 
 # As the simulator has it: a disc speaks fully up to here off a slab, and not at all beyond.
 FULL_MM, SILENT_MM = 4.0, 9.0
 FARTHEST_MM = 16.0  # slabs farther off the spine never train
+_STEP_MM, _PIXEL_MM = 2.0, 1.5  # of a lumbar subject's slabs
 _MIDDLE_SHARE = 0.6  # of the samples that show the middle of the spine, as in the simulator
 
 
@@ -42,8 +48,27 @@ class PreparedSlices:
         return self.slices[chosen], self.presence[chosen]
 
 
-def stack_slabs(name: str, site: str, contrast: str, slabs: Volume, points: dict[int, np.ndarray]) -> PreparedSlices:
-    """Make a stack from an image's slabs, (N, H, W) in (L, I, P), and its discs in world mm."""
+def stack_subject(subject: LumbarSubject) -> PreparedSlices:
+    """Cut a lumbar subject and its tissues into slabs, as inference does, on finer pixels."""
+    cut = partial(extract_slabs, step_mm=_STEP_MM, thickness_mm=SLAB_MM, spacing_mm=_PIXEL_MM)
+    slabs = cut(subject.scan)
+    kinds = [cut(Volume((subject.tissue == k).astype(np.float32), subject.scan.grid)) for k in (VERTEBRA, DISC, CANAL)]
+    tissue = np.stack([kind.data for kind in kinds], -1)
+    return stack_slabs(subject.name, LUMBAR_SITE, "T2w", slabs, subject.points, tissue)
+
+
+def stack_slabs(
+    name: str,
+    site: str,
+    contrast: str,
+    slabs: Volume,
+    points: dict[int, np.ndarray],
+    tissue: np.ndarray | None = None,
+) -> PreparedSlices:
+    """Make a stack from an image's slabs, (N, H, W) in (L, I, P), and its discs in world mm.
+
+    ``tissue`` (N, H, W, 3) is the share of vertebra, disc and canal, where it is known.
+    """
     step_mm, spacing_mm, _ = slabs.grid.zooms_mm
     tips_ijk = np.full((25, 3), np.nan)
     for value, xyz_mm in points.items():
@@ -54,7 +79,15 @@ def stack_slabs(name: str, site: str, contrast: str, slabs: Volume, points: dict
     presence = np.nan_to_num(np.clip((SILENT_MM - off_mm[used]) / (SILENT_MM - FULL_MM), 0, 1))
     slices = tuple(
         # A copy: a view would keep the slabs that are not used in memory.
-        RealSlice(name, site, contrast, slabs.data[k].copy(), tips_ijk[:, 1:], float(spacing_mm))
+        RealSlice(
+            name,
+            site,
+            contrast,
+            slabs.data[k].copy(),
+            tips_ijk[:, 1:],
+            float(spacing_mm),
+            None if tissue is None else tissue[k].copy(),
+        )
         for k in used
     )
     middle = int(np.nanmean(off_mm[used], axis=1).argmin())
