@@ -79,5 +79,6 @@ def _multiply(n: int, data: Path, done: Path, many: Path, target: Path, model: P
         files = files_of(job, scan)
         files.labels.parent.mkdir(parents=True)
         for path, result in zip(files.results(), files_of(was, original).results(), strict=True):
+            path.parent.mkdir(exist_ok=True)
             os.link(result, path)
         write_record(job, scan, outcome)

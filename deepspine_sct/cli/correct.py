@@ -26,9 +26,9 @@ examples:
   sct_deepspine_correct -i corrections.json -path-data /new/place/of/data
 
 writes into -ofolder:
-  sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz and .json for a scan with a BIDS name; that is
-  where `sct_deepspine_prepare` looks when -ofolder is <data>/derivatives/labels. Any other scan gets
-  <scan>_labeled_discs.nii.gz and .json. Each file serves `sct_deepspine_label -initlabel` as it is.
+  sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz and .json for a scan with a BIDS name; that
+  is where `sct_deepspine_prepare` looks when -ofolder is <data>/derivatives/labels. Any other scan
+  gets <scan>_labeled_discs.nii.gz and .json. `sct_deepspine_label -initlabel` takes each of them.
 
 exit status:
   0 all label files were written, 1 error or some could not be written, 2 wrong usage."""

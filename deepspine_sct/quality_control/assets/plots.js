@@ -21,7 +21,7 @@ function scatter(id, datasets, x, y) {
       ...LINE,
       scales: { x: { type: "linear", ...x }, y },
       plugins: {
-        legend: { display: datasets.length > 1, labels: { usePointStyle: true } },
+        legend: { display: datasets.length > 1, labels: { usePointStyle: true, boxHeight: 6 } },
         tooltip: { callbacks: { label: (item) => item.raw.text || `${item.dataset.label} ${item.formattedValue}` } },
       },
       onClick: (event, items) => {
