@@ -61,7 +61,7 @@ def test_labels_a_data_set_and_leaves_nothing_to_do(data, capsys):
     assert run(data, "participant", "--qc") == 0
     assert "3 labelled" in capsys.readouterr().out
     out = data.parent / "out"
-    endings = ("dlabel.nii.gz", "dlabel.json", "report.json")
+    endings = ("dlabel.nii.gz", "dlabel.json", "report.json", "measures.tsv")
     expected = {f"{n.removesuffix('.nii.gz')}_label-discs_{e}" for n in GOOD for e in endings}
     own = {"dataset_description.json", "README.md", ".bidsignore"}
     assert set(contents(out, "logs", "deepspine.html", "deepspine")) == expected | TABLES | own

@@ -14,6 +14,7 @@ from deepspine_sct.cohort.label_one import is_axial, label_one
 from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.landmarks.measures import read_measures
 from deepspine_sct.quality_control.page_folder import read_entries
 
 NAME = "sub-1/ses-2/anat/sub-1_ses-2_T2star.nii.gz"
@@ -66,7 +67,7 @@ def test_the_same_scan_gives_the_same_files(tmp_path, scan):
     label(tmp_path, scan, pictures=True, target="again")
     assert contents(tmp_path / "out") == first == contents(tmp_path / "again")
     labels = sorted(name.rpartition("label-")[2] for name in first if name.startswith("sub-1/"))
-    assert labels == ["discs_dlabel.json", "discs_dlabel.nii.gz", "discs_report.json"]
+    assert labels == ["discs_dlabel.json", "discs_dlabel.nii.gz", "discs_measures.tsv", "discs_report.json"]
     shown = {Path(name).name for name in first if not name.startswith("sub-1/")}
     assert shown == {files_of(job, scan).entry.name, "slice.png", "thumb.jpg", "heatmaps.png", "attention.png"}
 
@@ -96,6 +97,10 @@ def test_the_segmented_cord_gets_its_levels(tmp_path, scan):
     levels = np.asarray(nib.load(files.levels).dataobj)
     assert set(levels[11][levels[11] > 0].tolist()) == {4}
     assert set(np.unique(levels)) == {0, 2, 3, 4, 5, 6, 7}
+    measured = {tuple(cells[:2]): float(cells[2]) for cells in read_measures(files.measures)}
+    between = np.linalg.norm(world(VOXELS[4]) - world(VOXELS[5]))
+    assert measured["disc_distance", "C3/C4 to C4/C5"] == pytest.approx(between, rel=1e-3)
+    assert measured["cord_length", "C4"] == pytest.approx(5 * 3, abs=3.1)
     assert load(files.levels_sidecar)["Sources"][1] == f"bids::{files.labels.relative_to(job.target)}"
 
 

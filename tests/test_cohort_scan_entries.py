@@ -13,6 +13,7 @@ from deepspine_sct.cohort.scan_entries import about, read_scans
 from deepspine_sct.data.discovery import Findings, relative, search
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.landmarks.measures import measure_discs, write_measures
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
 from deepspine_sct.quality_control.triage import judge, summary
 
@@ -43,6 +44,7 @@ def cohort(tmp_path):
             files.labels.parent.mkdir(parents=True)
             odd_mm = 15.0 if n == 5 else 0.1 * n
             discs = [disc(3, 0.0), disc(4, -18.5), disc(5, -36.0), disc(6, -53.5 - odd_mm), disc(7, -70 - odd_mm)]
+            write_measures(files.measures, measure_discs({d["value"]: d["world_mm"] for d in discs}))
             write_json(
                 files.report,
                 {
@@ -58,8 +60,8 @@ def cohort(tmp_path):
 def written(cohort) -> list[list[dict[str, str]]]:
     """Write the tables and read them with the standard library alone."""
     job, findings = cohort
-    entries = [scan.entry for scan in read_scans(job, findings)]
-    write_tables(job.target, job.source, entries, judge(entries))
+    scans = list(read_scans(job, findings))
+    write_tables(job.target, job.source, scans, judge([scan.entry for scan in scans]))
     tables = []
     for name in TABLES:
         with open(job.target / name, newline="") as stream:

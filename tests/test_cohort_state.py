@@ -74,7 +74,7 @@ def test_a_segmentation_that_turns_up_makes_it_stale(job, scan, tmp_path):
     assert state.settled(replace(job, cords=tmp_path / "cords"), scan) is None
 
 
-@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "entry"])
+@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "measures", "entry"])
 def test_a_missing_file_makes_it_stale(job, scan, which):
     """Whichever it is; what the page shows is missed only where pictures are wanted."""
     getattr(files_of(job, scan), which).unlink()

@@ -4,12 +4,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-
-if TYPE_CHECKING:
-    from deepspine_sct.landmarks.measures import Measure
 
 PROG = "sct_deepspine_measure"
 
@@ -71,17 +67,18 @@ def measure(args: Namespace) -> None:
         When an input cannot be used or a file cannot be written.
     """
     from deepspine_sct.image.nifti import read_labels, read_volume
-    from deepspine_sct.labeling.cord_levels import read_cord
-    from deepspine_sct.landmarks.measures import measure_cord, measure_discs
+    from deepspine_sct.labeling.cord_levels import label_cord, read_cord
+    from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
     from deepspine_sct.quality_control.identity import stem_of
 
     points = read_labels(args.i)
     grid = read_volume(args.i, lazy=True).grid
     rows = list(measure_discs(points))
     if args.s:
-        rows += measure_cord(read_cord(args.s, grid), points)
+        cord = read_cord(args.s, grid)
+        rows += measure_cord(cord, label_cord(cord, points).levels, points)
     table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")
-    write_table(table, rows)
+    write_measures(table, rows)
     written = [table]
     if args.landmarks:
         written += write_landmarks(args.landmarks, stem_of(args.i), args.i, grid, points)
@@ -90,16 +87,6 @@ def measure(args: Namespace) -> None:
             say(f"{row.measure:20} {row.level:22} {row.value:9.1f} {row.unit}")
         for path in written:
             say(f"Wrote {path}")
-
-
-def write_table(path: Path, rows: "Sequence[Measure]") -> None:
-    """Write the measures as tab-separated text, which appears as a whole."""
-    from deepspine_sct.files.atomic import atomic_path
-    from deepspine_sct.landmarks.measures import COLUMNS
-
-    lines = ["\t".join(COLUMNS), *(f"{row.measure}\t{row.level}\t{row.value:.4g}\t{row.unit}" for row in rows)]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_landmarks(folder: Path, stem: str, like: Path, grid, points) -> list[Path]:

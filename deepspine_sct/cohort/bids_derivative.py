@@ -6,6 +6,7 @@
     OUT/sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz    the discs
                            <scan>_label-discs_dlabel.json      what they are and what made them
                            <scan>_label-discs_report.json      places and confidences
+                           <scan>_label-discs_measures.tsv     distances, angles, levels of the cord
                            <scan>_label-vertebrae_dseg.nii.gz  levels of the cord, where segmented
     OUT/logs/sub-X[/ses-Y]/anat/<scan>.json                    what became of it
                                 <scan>.log                     what its worker said
@@ -42,6 +43,7 @@ _BIDSIGNORE = """\
 *_label-discs_dlabel.nii.gz
 *_label-discs_dlabel.json
 *_label-discs_report.json
+*_label-discs_measures.tsv
 *_label-vertebrae_dseg.nii.gz
 *_label-vertebrae_dseg.json
 deepspine_*.tsv
@@ -61,9 +63,10 @@ it needs neither a server nor a network.
   Spinal Cord Toolbox: 1 = top of C1, 2 = C1/C2, 3 = C2/C3, 8 = C7/T1, 20 = T12/L1, 25 = L5/S1. The file beside it,
   `.json`, says what made it.
 - `*_label-discs_report.json`: the same discs in millimetres, with the confidence of each and warnings.
+- `*_label-discs_measures.tsv`: distances between the discs, angles, lordosis and kyphosis, levels of the cord.
 - `*_label-vertebrae_dseg.nii.gz`: vertebral levels of the spinal cord, where a segmentation was given.
 - `deepspine_images.tsv`: what became of every scan, and why it should be looked at.
-- `deepspine_discs.tsv`: every disc; `deepspine_measures.tsv`: distances and angles. The `.json` file beside each
+- `deepspine_discs.tsv`: every disc; `deepspine_measures.tsv`: all measures. The `.json` file beside each
   table explains its columns.
 - `logs/`: what became of every scan, and what the program said about it.
 
@@ -86,7 +89,7 @@ class ScanFiles:
 
     Attributes
     ----------
-    labels, sidecar, report : always written
+    labels, sidecar, report, measures : always written
     entry : what the page shows of the scan; None where pictures were not asked for
     levels, levels_sidecar : of the cord; None where it is not segmented
     cord : segmentation that is read; None where there is none
@@ -96,6 +99,7 @@ class ScanFiles:
     labels: Path
     sidecar: Path
     report: Path
+    measures: Path
     entry: Path | None
     levels: Path | None
     levels_sidecar: Path | None
@@ -105,7 +109,7 @@ class ScanFiles:
 
     def results(self) -> list[Path]:
         """List what every labelled scan has."""
-        paths = (self.labels, self.sidecar, self.report, self.entry)
+        paths = (self.labels, self.sidecar, self.report, self.measures, self.entry)
         return [path for path in paths if path is not None]
 
 
@@ -130,6 +134,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         labels=folder / f"{discs}_dlabel.nii.gz",
         sidecar=folder / f"{discs}_dlabel.json",
         report=folder / f"{discs}_report.json",
+        measures=folder / f"{discs}_measures.tsv",
         entry=entries / f"{identity_of(job, scan).key}.json" if job.pictures else None,
         levels=folder / f"{levels}.nii.gz" if cord else None,
         levels_sidecar=folder / f"{levels}.json" if cord else None,

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TextIO
 
 from deepspine_sct.anatomy import disc_name
+from deepspine_sct.cohort.scan_entries import CohortScan
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.tables import write_json
-from deepspine_sct.landmarks.measures import COLUMNS, measure_discs
+from deepspine_sct.landmarks.measures import COLUMNS, read_measures
 from deepspine_sct.quality_control.entry import Entry
 from deepspine_sct.quality_control.triage import Finding
 
@@ -47,25 +48,27 @@ TABLES = {
 """File of each table, with its columns. The names collide with none that BIDS keeps for itself."""
 
 
-def write_tables(target: Path, source: Path, entries: Sequence[Entry], findings: Sequence[Finding]) -> None:
+def write_tables(target: Path, source: Path, scans: Sequence[CohortScan], findings: Sequence[Finding]) -> None:
     """Write the tables of `TABLES`, each with a JSON file that explains its columns.
 
     Parameters
     ----------
     target, source : Path
         Folder of the results, and the data set.
-    entries : sequence of Entry
-        All scans.
+    scans : sequence of CohortScan
+        All of them.
     findings : sequence of Finding
-        Of `judge`, one for each entry.
+        Of `judge`, one for each scan.
     """
     with ExitStack() as stack:
         images, discs, measures = (stack.enter_context(_table(target / name, TABLES[name])) for name in TABLES)
-        for entry, finding in zip(entries, findings, strict=True):
-            scan = [entry.subject, entry.session, _below(entry.image, source)]
-            images.write(_line([*scan, *_image_cells(entry, finding)]))
-            discs.writelines(_line([*scan, *cells]) for cells in _disc_cells(entry))
-            measures.writelines(_line([*scan, *cells]) for cells in _measure_cells(entry))
+        for scan, finding in zip(scans, findings, strict=True):
+            entry = scan.entry
+            place = [entry.subject, entry.session, _below(entry.image, source)]
+            images.write(_line([*place, *_image_cells(entry, finding)]))
+            discs.writelines(_line([*place, *cells]) for cells in _disc_cells(entry))
+            if scan.measures:
+                measures.writelines(_line([*place, *cells]) for cells in read_measures(scan.measures))
     for name, columns in TABLES.items():
         explained = {column: {"Description": text} for column, text in columns.items()}
         write_json((target / name).with_suffix(".json"), explained)
@@ -93,11 +96,6 @@ def _image_cells(entry: Entry, finding: Finding) -> list[object]:
 def _disc_cells(entry: Entry) -> Iterator[list[object]]:
     for value, xyz_mm, confidence in entry.discs:
         yield [value, disc_name(value), *xyz_mm, confidence]
-
-
-def _measure_cells(entry: Entry) -> Iterator[list[object]]:
-    for row in measure_discs(entry.points):
-        yield [row.measure, row.level, f"{row.value:.4g}", row.unit]
 
 
 def _line(cells: Iterable[object]) -> str:

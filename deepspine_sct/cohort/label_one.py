@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from deepspine_sct import __version__
@@ -13,9 +14,10 @@ from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.landmarks.measures import Measure, measure_cord, measure_discs, write_measures
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
-from deepspine_sct.scan.inputs import read_inputs
-from deepspine_sct.scan.label_scan import label_scan
+from deepspine_sct.scan.inputs import ScanInputs, read_inputs
+from deepspine_sct.scan.label_scan import Labelled, label_scan
 from deepspine_sct.scan.output_paths import OutputPaths
 from deepspine_sct.scan.request import ScanRequest
 from deepspine_sct.scan.write_outputs import write_outputs
@@ -59,14 +61,16 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
+    inputs = read_inputs(request, volume)
     try:
-        labelled = label_scan(request, predictor, read_inputs(request, volume), watch)
+        labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
         if files.entry:  # a person who sees the picture can place the discs
             _write_entry(job, scan, volume, outcome=FAILED, reason=str(error))
         raise
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
+    write_measures(files.measures, _measure(labelled, inputs))
     if files.entry:
         with watch.stage("pictures"):
             _write_entry(job, scan, volume, report=report.to_dict(), prediction=labelled.result.prediction)
@@ -74,6 +78,13 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
         discs = f"bids::{scan.folder}/{files.labels.name}"
         write_json(files.levels_sidecar, sidecar(job, scan, discs))
     return Outcome(relative(scan), LABELLED, warnings=report.warnings, seconds=watch.seconds)
+
+
+def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:
+    """Measure the discs, and the cord where it is segmented."""
+    yield from measure_discs(labelled.points)
+    if labelled.cord_labels:
+        yield from measure_cord(inputs.cord, labelled.cord_labels.levels, labelled.points)
 
 
 def _write_entry(job: Job, scan: Scan, volume: Volume, **what: object) -> None:

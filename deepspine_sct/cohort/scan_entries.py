@@ -27,10 +27,11 @@ from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
 
 class CohortScan(NamedTuple):
-    """A scan with its entry and, where it was tried, what became of it."""
+    """A scan with its entry, what became of it, and where its measures are if it has any."""
 
     entry: Entry
     outcome: Outcome
+    measures: Path | None = None
 
 
 def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
@@ -57,7 +58,9 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
     except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return CohortScan(make_entry(identity, scan.image, NOT_DONE), unknown)
-    return CohortScan(replace(entry, plane=drawn.plane, pictures=drawn.pictures), outcome)
+    return CohortScan(
+        replace(entry, plane=drawn.plane, pictures=drawn.pictures), outcome, files.measures if report else None
+    )
 
 
 def about(job: Job, scans: Sequence[CohortScan], command: str) -> About:

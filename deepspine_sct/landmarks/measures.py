@@ -6,14 +6,16 @@ measure, or one line for each level.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..anatomy import disc_name, vertebra_name
+from ..files.atomic import atomic_path
 from ..image.volume import Volume, reorient
-from ..labeling.cord_levels import centreline, label_cord
+from ..labeling.cord_levels import centreline
 from .curvature import Points, angles, disc_angles_deg, distances_mm
 
 COLUMNS = {
@@ -61,22 +63,18 @@ def measure_discs(points: Points) -> Iterator[Measure]:
         yield Measure(f"{region}_{curve}", f"{first}-{levels}", degrees, "deg")
 
 
-def measure_cord(cord: Volume, points: Points) -> Iterator[Measure]:
+def measure_cord(cord: Volume, levels: Volume, values: Collection[int]) -> Iterator[Measure]:
     """Measure the cord in each vertebral level that lies whole between two discs.
 
     Parameters
     ----------
     cord : Volume
         Segmentation of the cord, in any orientation.
-    points : mapping of int to (3,) sequence
-        World RAS+ mm of each disc value.
-
-    Raises
-    ------
-    DeepspineError
-        When the discs lie far from the cord.
+    levels : Volume
+        Its voxels valued by their vertebra, as `label_cord` gives them.
+    values : collection of int
+        Values of the discs that bound the levels.
     """
-    levels = label_cord(cord, points).levels
     upright = reorient(levels, _UPWARDS)
     line = centreline(cord)
     line_xyz = cord.grid.to_world(line)
@@ -84,9 +82,9 @@ def measure_cord(cord: Volume, points: Points) -> Iterator[Measure]:
     inside = np.clip(np.rint(line).astype(int), 0, np.array(cord.grid.shape) - 1)
     along = levels.data[tuple(inside.T)]
     voxel_mm3 = abs(np.linalg.det(cord.grid.affine[:3, :3]))
-    for value in sorted(points):
+    for value in sorted(values):
         voxels = np.argwhere(upright.data == value)
-        if value + 1 not in points or not len(voxels):
+        if value + 1 not in values or not len(voxels):
             continue
         name = vertebra_name(value)
         length_mm = float(steps_mm[along == value].sum())
@@ -95,3 +93,17 @@ def measure_cord(cord: Volume, points: Points) -> Iterator[Measure]:
         if length_mm:
             yield Measure("cord_length", name, length_mm, "mm")
             yield Measure("cord_area", name, len(voxels) * voxel_mm3 / length_mm, "mm2")
+
+
+def write_measures(path: Path, rows: Iterable[Measure]) -> None:
+    """Write measures as a table of tab-separated text, which appears as a whole."""
+    lines = ["\t".join(COLUMNS), *(f"{row.measure}\t{row.level}\t{row.value:.4g}\t{row.unit}" for row in rows)]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_measures(path: Path) -> list[list[str]]:
+    """Read the cells of such a table, without its head; none where there is no file."""
+    if not path.is_file():
+        return []
+    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
