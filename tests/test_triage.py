@@ -72,3 +72,31 @@ def test_a_long_list_is_cut_and_says_so():
     entries = [replace(other(f"c{n}", FAILED, "is truncated"), key=str(n)) for n in range(13)]
     lines = summary(entries, judge(entries))
     assert lines[1] == "13 failed" and len(lines) == 13 and lines[-1] == "  and 3 more"
+
+
+def session_scan(name: str, shift: int, move_mm=0.0, subject="sub-1"):
+    """Make a scan of a session with eight discs of one spine, named with a shift."""
+    points = {4 + n + shift: np.array([0.0, move_mm, -17.0 * n]) for n in range(8)}
+    image = Path(f"/d/lab/{subject}/anat/{subject}_{name}.nii.gz")
+    return make_entry(identify(image), image, LABELLED, report=make_report(points, 0.98, 0.97))
+
+
+def test_scans_of_a_session_that_name_one_spine_differently_are_looked_at():
+    """Both of them, as one of the two is wrong; also where the patient has moved a little."""
+    entries = [session_scan("T1w", 0), session_scan("T2w", 1, move_mm=4.0)]
+    reasons = [finding.reasons for finding in judge(entries)]
+    assert reasons == [
+        ("a disc has a value 1 lower here than in sub-1_T2w.nii.gz",),
+        ("a disc has a value 1 higher here than in sub-1_T1w.nii.gz",),
+    ]
+
+
+def test_scans_that_agree_or_belong_to_others_are_no_reason():
+    """The same names, another subject, or discs that lie nowhere near each other."""
+    for other_one in (
+        session_scan("T2w", 0, move_mm=3.0),
+        session_scan("T2w", 1, subject="sub-2"),
+        session_scan("T2w", 1, move_mm=60.0),
+    ):
+        entries = [session_scan("T1w", 0), other_one]
+        assert [finding.reasons for finding in judge(entries)] == [(), ()]

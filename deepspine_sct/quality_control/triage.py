@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..anatomy import disc_name
 from ..labeling.confidence import SURE, UNLIKELY
+from ..landmarks.agreement import contradicted
 from ..landmarks.spacing import outliers, spacings
 from .entry import DAMAGED, FAILED, LABELLED, NOT_DONE, SKIPPED, Entry
 
@@ -36,8 +37,9 @@ class Finding:
 def judge(entries: Sequence[Entry]) -> list[Finding]:
     """Say of every scan why it should be looked at, if at all.
 
-    A labelled scan is looked at where its names are in doubt, where a disc is weak, where the
-    program has warned, and where a distance between discs is unlike that of the other scans.
+    A labelled scan is looked at where its names are in doubt or contradict those of another scan of
+    its session, where a disc is weak, where the program has warned, and where a distance between
+    discs is unlike that of the other scans.
 
     Parameters
     ----------
@@ -50,10 +52,26 @@ def judge(entries: Sequence[Entry]) -> list[Finding]:
         names = f"{disc_name(spacing.value)} to {disc_name(spacing.value + 1)}"
         text = f"{names} is {spacing.mm:.1f} mm, unlike the other scans ({score:+.1f} SD)"
         odd.setdefault(spacing.scan, []).append(text)
-    return [_judge_one(entry, odd.get(n, [])) for n, entry in enumerate(entries)]
+    clashes = _clashes(entries)
+    return [_judge_one(entry, odd.get(n, []), clashes.get(n, [])) for n, entry in enumerate(entries)]
 
 
-def _judge_one(entry: Entry, odd: Sequence[str]) -> Finding:
+def _clashes(entries: Sequence[Entry]) -> dict[int, list[str]]:
+    """Say of which scans the names contradict those of another scan of their session."""
+    sessions: dict[tuple[str, ...], list[int]] = {}
+    for n, entry in enumerate(entries):
+        if entry.discs and entry.subject.startswith("sub-"):
+            sessions.setdefault((entry.dataset, entry.subject, entry.session), []).append(n)
+    clashes: dict[int, list[str]] = {}
+    for members in sessions.values():
+        for first, second, shift in contradicted([entries[n].points for n in members]):
+            other = entries[members[second]].image.rpartition("/")[2]
+            text = f"a disc has a value {abs(shift)} {'higher' if shift > 0 else 'lower'} here than in {other}"
+            clashes.setdefault(members[first], []).append(text)
+    return clashes
+
+
+def _judge_one(entry: Entry, odd: Sequence[str], clashes: Sequence[str]) -> Finding:
     if entry.outcome != LABELLED:
         return Finding((entry.reason or entry.outcome,), _RANK[entry.outcome])
     reasons, urgency = [], 0.0
@@ -61,6 +79,9 @@ def _judge_one(entry: Entry, odd: Sequence[str]) -> Finding:
     if level < SURE:
         reasons.append(f"the names may be shifted: level confidence {level:.2f}")
         urgency += 1 + (1 - level)
+    if clashes:
+        reasons += clashes
+        urgency += 1.5
     if odd:
         reasons += odd
         urgency += 0.8
