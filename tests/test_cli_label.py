@@ -187,12 +187,12 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert "sub-7" in (in_folder / "qc" / "deepspine.html").read_text()
     (entry,) = (in_folder / "qc" / "_json").glob("*.json")
     entry = json.loads(entry.read_text())
-    assert (entry["dataset"], entry["subject"], entry["contrast"]) == ("a<b", "sub-7", "t2")
+    assert (entry["dataset"], entry["subject"], entry["contrast"]) == ("a<b", "sub-7", in_folder.name)
     assert entry["cmdline"].startswith("sct_deepspine_label -i t2.nii.gz -c t2 -overlay t2.png -qc qc")
     (pictures,) = (path for path in (in_folder / "qc" / "deepspine").iterdir() if path.is_dir())
     names = sorted(path.name for path in pictures.iterdir())
     assert names == ["attention.png", "heatmaps.png", "slice.png", "thumb.jpg"]
     for layer in ("backgroundImage", "overlayImage"):
         assert (in_folder / "qc" / entry[layer]).read_bytes().startswith(b"\x89PNG")
-    assert entry["overlayImage"].startswith("a-b/sub-7/t2/sct_deepspine_label/")
+    assert entry["overlayImage"].startswith("a-b/sub-7/")
     assert not list(in_folder.glob(".*"))

@@ -76,6 +76,7 @@ def add_scan(
     report: Mapping,
     prediction: Prediction | None,
     command: str,
+    sct_identity: Mapping[str, str],
 ) -> None:
     """Add a labelled scan to ``deepspine.html`` and to SCT's report, both in one folder.
 
@@ -89,6 +90,8 @@ def add_scan(
         Those that were written.
     command : str
         Command that labelled the scan.
+    sct_identity : mapping
+        What SCT's report calls the scan: `dataset`, `subject` and `contrast`.
 
     Raises
     ------
@@ -106,13 +109,9 @@ def add_scan(
     }
     write_scan_entry(folder, identity, image, volume, report=report, prediction=prediction, made=made)
     write_page(folder)
-    names = {
-        "dataset": identity.dataset,
-        "subject": "_".join(filter(None, (identity.subject, identity.session))),
-        "contrast": identity.contrast,
-    }
-    place = sct_report.picture_folder(folder, names, command, now)
+    place = sct_report.picture_folder(folder, sct_identity, command, now)
     for name, content in zip(("background_img", "overlay_img"), render_layers(volume, discs), strict=True):
         with atomic_path(place / f"{name}.png") as path:
             path.write_bytes(content)
-    sct_report.add_entry(folder, names, image, command, place / "background_img.png", place / "overlay_img.png", now)
+    layers = (place / "background_img.png", place / "overlay_img.png")
+    sct_report.add_entry(folder, sct_identity, image, command, *layers, now)

@@ -87,6 +87,25 @@ def add_entry(
     return path
 
 
+def default_identity(image: str | os.PathLike) -> dict[str, str]:
+    """Name data set, subject and contrast after the folders of an image, as SCT's own commands do.
+
+    Parameters
+    ----------
+    image : path
+        Path of the image, for example ``<dataset>/<subject>/<contrast>/t2.nii.gz``. Links are
+        followed first, as SCT does, so that one scan has one identity in all entries of a report.
+
+    Returns
+    -------
+    dict of str to str
+        `dataset`, `subject` and `contrast`; empty where the path has no such folder.
+    """
+    parents = [folder.name for folder in Path(image).resolve().parents]
+    contrast, subject, dataset = (parents + ["", "", ""])[:3]
+    return {"dataset": dataset, "subject": subject, "contrast": contrast}
+
+
 def picture_folder(report: Path, identity: Mapping[str, str], command: str, when: datetime) -> Path:
     """Make the folder of an entry's pictures, laid out as SCT does it, whatever characters the names hold.
 

@@ -80,13 +80,16 @@ def _add_to_pages(labelled: Labelled, report: Report) -> None:
     """Add the scan to the quality-control page and to SCT's report."""
     from ..quality_control.identity import identify
     from ..quality_control.scan_entry import add_scan
+    from ..quality_control.sct_report import default_identity
 
     request = labelled.request
     image = request.image or Path(request.name)
     identity = identify(image, request.contrast, request.page_dataset or "", request.page_subject or "")
+    given = {"dataset": request.page_dataset, "subject": request.page_subject}
+    sct_identity = default_identity(image) | {name: text for name, text in given.items() if text}
     # The maps of a straight image do not lie on the scan.
     prediction = None if labelled.straight else labelled.result.prediction
     add_scan(
         request.outputs.qc, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
-        request.command,
+        request.command, sct_identity,
     )  # fmt: skip
