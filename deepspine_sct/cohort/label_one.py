@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepspine_sct import __version__
@@ -15,6 +16,7 @@ from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.landmarks.measures import Measure, measure_cord, measure_discs, write_measures
+from deepspine_sct.quality_control.identity import Identity
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
 from deepspine_sct.scan.inputs import ScanInputs, read_inputs
 from deepspine_sct.scan.label_scan import Labelled, label_scan
@@ -66,14 +68,17 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
         if files.entry:  # a person who sees the picture can place the discs
-            _write_entry(job, scan, volume, outcome=FAILED, reason=str(error))
+            write_scan_entry(*_where(job, scan), volume, FAILED, str(error), made=_made(job, scan))
         raise
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
     write_measures(files.measures, _measure(labelled, inputs))
     if files.entry:
         with watch.stage("pictures"):
-            _write_entry(job, scan, volume, report=report.to_dict(), prediction=labelled.result.prediction)
+            write_scan_entry(
+                *_where(job, scan), volume, report=report.to_dict(), prediction=labelled.result.prediction,
+                made=_made(job, scan),
+            )  # fmt: skip
     if labelled.cord_labels:
         discs = f"bids::{scan.folder}/{files.labels.name}"
         write_json(files.levels_sidecar, sidecar(job, scan, discs))
@@ -87,10 +92,14 @@ def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:
         yield from measure_cord(inputs.cord, labelled.cord_labels.levels, labelled.points)
 
 
-def _write_entry(job: Job, scan: Scan, volume: Volume, **what: object) -> None:
-    """Write what the page shows of a scan."""
-    made = {"date": job.date, "command": command_of(job, scan), "model": job.checksum, "version": __version__}
-    write_scan_entry(job.target, identity_of(job, scan), scan.image, volume, made=made, **what)
+def _where(job: Job, scan: Scan) -> tuple[Path, Identity, Path]:
+    """Folder of the page, what the page calls the scan, and its file."""
+    return job.target, identity_of(job, scan), scan.image
+
+
+def _made(job: Job, scan: Scan) -> dict[str, str]:
+    """Say what makes the labels of a scan."""
+    return {"date": job.date, "command": command_of(job, scan), "model": job.checksum, "version": __version__}
 
 
 def is_axial(grid: Grid) -> bool:

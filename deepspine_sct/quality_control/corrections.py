@@ -108,7 +108,8 @@ def _grid(grid: Mapping | None) -> Grid | None:
     if grid is None:
         return None
     affine = np.vstack([np.array(grid["affine"], dtype=float).reshape(3, 4), (0, 0, 0, 1)])
-    return Grid(tuple(int(n) for n in grid["shape"]), affine)
+    n_slices, n_rows, n_columns = (int(n) for n in grid["shape"])
+    return Grid((n_slices, n_rows, n_columns), affine)
 
 
 def write_corrected(correction: Correction, ofolder: Path, path_data: Path | None = None) -> Path:

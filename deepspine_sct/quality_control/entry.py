@@ -168,7 +168,8 @@ def _disc(disc: Mapping) -> tuple[int, tuple[float, float, float], float]:
     value = int(disc["value"])
     if value not in DISC_NAMES:
         raise ValueError("no disc value")
-    return value, tuple(_numbers(disc["world_mm"], 3)), _number(disc["confidence"])
+    x_mm, y_mm, z_mm = _numbers(disc["world_mm"], 3)
+    return value, (x_mm, y_mm, z_mm), _number(disc["confidence"])
 
 
 def _picture(picture: Picture) -> dict:
@@ -190,7 +191,7 @@ def _numbers(values: Sequence, n: int) -> list[float]:
     return numbers
 
 
-def _number(value: object) -> float:
+def _number(value: float | str) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError("not finite")

@@ -103,7 +103,7 @@ def _draw_layer(kind: str, maps: np.ndarray, prediction: Prediction, plane: Plan
 
     n, n_rows, n_columns = maps.shape
     corners = plane.grid.to_index(prediction.grid.to_world([[0, -0.5, -0.5], [0, n_rows - 0.5, n_columns - 0.5]]))
-    box = (*corners[0, 1:], *(corners[1, 1:] - corners[0, 1:]))
+    (top, left), (bottom, right) = corners[:, 1:].tolist()
     rows = np.arange(n_rows)
     scan_rows = plane.grid.to_index(prediction.grid.to_world(np.stack([rows * 0, rows, rows * 0], axis=1)))[:, 1]
     on_plane = plane.grid.to_world(np.stack([plane.slice_at(scan_rows), scan_rows, scan_rows * 0], axis=1))
@@ -111,7 +111,7 @@ def _draw_layer(kind: str, maps: np.ndarray, prediction: Prediction, plane: Plan
     values = maps[np.rint(at).astype(int), rows]
     pixels = _diverging(values) if kind == "attention" else _coloured(values, _LIKELY)
     caption = CAPTIONS[kind].format(low=values.min(), high=values.max())
-    return Picture(f"{kind}.png", _png(Image.fromarray(pixels)), tuple(map(float, box)), caption)
+    return Picture(f"{kind}.png", _png(Image.fromarray(pixels)), (top, left, bottom - top, right - left), caption)
 
 
 def _diverging(values: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     if outputs.wants_picture:
         _write_pictures(labelled)
     if outputs.qc:
-        _add_to_pages(labelled, report)
+        _add_to_pages(outputs.qc, labelled, report)
     return report
 
 
@@ -76,7 +76,7 @@ def _write_pictures(labelled: Labelled) -> None:
         draw_overlay(outputs.overlay, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
 
 
-def _add_to_pages(labelled: Labelled, report: Report) -> None:
+def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:
     """Add the scan to the quality-control page and to SCT's report."""
     from ..quality_control.identity import identify
     from ..quality_control.scan_entry import add_scan
@@ -90,6 +90,6 @@ def _add_to_pages(labelled: Labelled, report: Report) -> None:
     # The maps of a straight image do not lie on the scan.
     prediction = None if labelled.straight else labelled.result.prediction
     add_scan(
-        request.outputs.qc, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
+        folder, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
         request.command, sct_identity,
     )  # fmt: skip
