@@ -1,4 +1,4 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
+# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, page, fuzz, kill, doubtful, invariance,
 # dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy train tutorial data bench cohort page fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -55,6 +55,10 @@ bench: $(INSTALLED)
 
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
+
+# A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
+page: $(INSTALLED)
+	$(PY) benchmarks/page_cohort.py
 
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
 # in docs/safety.md.
