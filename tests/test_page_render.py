@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deepspine_sct.caution import Caution
+from deepspine_sct.quality_control import render
 from deepspine_sct.quality_control.about import About
 from deepspine_sct.quality_control.entry import FAILED, LABELLED, Entry
 from deepspine_sct.quality_control.render import SCRIPTS, render_page
@@ -111,6 +112,14 @@ def test_everything_that_can_be_used_has_a_name():
 def test_a_page_of_nothing_is_a_page():
     """No entry is no error."""
     assert Reader(render_page([], About())).data["scans"] == []
+
+
+def test_of_too_many_scans_those_to_look_at_are_on_the_page(monkeypatch):
+    """And the page says how many are left out."""
+    monkeypatch.setattr(render, "MOST_SCANS", 2)
+    entries = [ENTRY, replace(ENTRY, key="b", level_confidence=0.3), Entry("c", outcome=FAILED), ENTRY]
+    data = Reader(render_page(entries, About())).data
+    assert [scan["key"] for scan in data["scans"]] == ["c", "b"] and data["left_out"] == 2
 
 
 def test_facts_that_are_not_known_are_left_out():

@@ -20,6 +20,9 @@ from .triage import judge
 SCRIPTS = ("chart.umd.min.js", "model.js", "corrections.js", "wall.js", "viewer.js", "edit.js", "plots.js", "main.js")
 """Scripts of the page in the order in which they run. The first one is Chart.js (MIT, see chart.LICENSE)."""
 
+MOST_SCANS = 20_000
+"""Scans on a page: of more, those to look at first, as a browser takes a second for each 10,000."""
+
 
 def render_page(entries: Sequence[Entry], about: About) -> bytes:
     """Build the page.
@@ -61,7 +64,7 @@ def render_page(entries: Sequence[Entry], about: About) -> bytes:
 def _data(entries: Sequence[Entry], about: About) -> str:
     """Write what the scripts read, as JSON that cannot end its own element."""
     findings = judge(entries)
-    order = sorted(range(len(entries)), key=lambda n: (-findings[n].urgency, entries[n].image))
+    order = sorted(range(len(entries)), key=lambda n: (-findings[n].urgency, entries[n].image))[:MOST_SCANS]
     scans = [
         asdict(entries[n])
         | {
@@ -77,6 +80,7 @@ def _data(entries: Sequence[Entry], about: About) -> str:
         "sure": SURE,
         "weak": UNLIKELY,
         "names": DISC_NAMES,
+        "left_out": len(entries) - len(order),
         "scans": scans,
     }
     # A data block ends at the first "</script", wherever it stands.

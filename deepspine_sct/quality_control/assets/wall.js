@@ -67,8 +67,9 @@ function refreshWall() {
 function countShown() {
   const counts = MARKS.map((mark) => `${scans.filter((scan) => markOf(scan) === mark).length} ${mark}`);
   const corrected = scans.filter(isCorrected).length;
+  const rest = page.left_out ? `; ${page.left_out} more with less to look at are in the tables alone` : "";
   byId("count").textContent =
-    `${shown.length} of ${scans.length} scans shown; ${counts.join(", ")}, ${corrected} corrected`;
+    `${shown.length} of ${scans.length} scans shown; ${counts.join(", ")}, ${corrected} corrected${rest}`;
 }
 
 // Works out how many cards fit beside each other, and draws those in sight.
