@@ -1,4 +1,4 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, page, fuzz, kill, doubtful, invariance,
+# One word each: make demo, test, lint, accuracy, train, tutorial, sct, data, bench, cohort, page, fuzz, kill, doubtful, invariance,
 # dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort page fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy train tutorial sct data bench cohort page fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -47,8 +47,13 @@ train: $(INSTALLED)
 tutorial: $(INSTALLED)
 	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out $(UPDATE)
 
+# Every command of docs/sct.md with the real SCT, where it is on the PATH; UPDATE=-update as above.
+sct: $(INSTALLED)
+	SOURCES=$(abspath $(SOURCES)) SCT_PROGRESS_BAR=off \
+	    $(PY) docs/run_commands.py docs/sct.md sct_out -needs sct_version $(UPDATE)
+
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test
+	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py

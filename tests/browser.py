@@ -85,24 +85,34 @@ class Browser:
     def _wait_for_load(self, method: str, **params) -> None:
         self.loaded = False
         self.ask(method, **params)
+        until_s = time.monotonic() + ANSWER_S
         while not self.loaded:
-            self._read()
+            self._read(until_s)
 
-    def ask(self, method: str, **params) -> dict:
-        """Send a command of the DevTools protocol and wait for its answer."""
+    def ask(self, method: str, timeout_s: float = ANSWER_S, **params) -> dict:
+        """Send a command of the DevTools protocol and wait for its answer.
+
+        Raises
+        ------
+        TimeoutError
+            When there is none in time.
+        """
+        until_s = time.monotonic() + timeout_s
         self.count += 1
         message = {"id": self.count, "method": method, "params": params}
         if self.session:
             message["sessionId"] = self.session
         os.write(self.commands, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != self.count:
+        while (answer := self._read(until_s)).get("id") != self.count:
             pass
         assert "error" not in answer, answer
         return answer["result"]
 
-    def _read(self) -> dict:
+    def _read(self, until_s: float) -> dict:
         while b"\0" not in self.unread:
-            assert select.select([self.answers], [], [], ANSWER_S)[0], "the browser does not answer"
+            ready, _, _ = select.select([self.answers], [], [], max(0.0, until_s - time.monotonic()))
+            if not ready:
+                raise TimeoutError("the browser does not answer")
             piece = os.read(self.answers, 2**16)
             assert piece, "the browser has ended"
             self.unread += piece
@@ -114,11 +124,39 @@ class Browser:
             self.loaded = True
         return message
 
-    def value(self, expression: str):
-        """Evaluate JavaScript in the page."""
-        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+    def value(self, expression: str, timeout_s: float = ANSWER_S):
+        """Evaluate JavaScript in the page; wait for a promise, but no longer than asked.
+
+        Raises
+        ------
+        TimeoutError
+            When the promise is not kept in time.
+        """
+        answer = self.ask("Runtime.evaluate", timeout_s, expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def wait_for(self, text: str, n_loads: int = 5, timeout_s: float = 10.0) -> str:
+        """Wait until the page shows a text, and return all that it shows.
+
+        The page is loaded again where the text does not come: SCT's page sometimes opens with an empty
+        table, with or without entries of ours.
+
+        Raises
+        ------
+        TimeoutError
+            When the text does not come at all.
+        """
+        look = (
+            f"new Promise((done) => {{ const look = () => document.body.innerText.includes({json.dumps(text)})"
+            " ? done(document.body.innerText) : setTimeout(look, 100); look(); })"
+        )
+        for _ in range(n_loads):
+            try:
+                return self.value(look, timeout_s)
+            except TimeoutError:
+                self.reload()
+        raise TimeoutError(f"the page never shows {text!r}, {n_loads} times loaded")
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until something holds; fail where it never does."""

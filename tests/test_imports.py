@@ -30,9 +30,10 @@ ALLOWED_ROOMS = {
     "quality_control": _CORE | {"landmarks", "pictures"},
     "scan": _SCAN,
     "cohort": _SCAN | {"scan", "data"},
-    "training": _CORE | {"data"},
+    "simulation": _IMAGES | {"data"},
+    "training": _CORE | {"data", "simulation"},
     "evaluation": _CORE | {"pictures", "data"},
-    "cli": _SCAN | {"scan", "data", "cohort", "training", "evaluation"},
+    "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},
     "__main__": {"cli"},
 }
@@ -40,7 +41,7 @@ ALLOWED_ROOMS = {
 row goes before its room's. A name with a dot allows that module alone.
 
 The way of a scan: errors, anatomy < files < image < model < labeling < landmarks, pictures, sct < quality_control <
-scan < cohort < cli. Research stands beside it: data < training, evaluation < cli. So a scan is labelled
+scan < cohort < cli. Research stands beside it: data < simulation < training, evaluation < cli. So a scan is labelled
 without the rooms that train and score."""
 
 ALLOWED_LIBRARIES = {
@@ -133,7 +134,7 @@ def test_every_room_stands_in_the_table():
         ("labeling.predictor", "from deepspine_sct.model.checkpoint import load_checkpoint", 0),
         ("labeling.predictor", "import torch.nn.functional as F", 1),
         ("training.trainer", "from deepspine_sct.evaluation.metrics import score_case", 1),
-        ("quality_control.page", "from deepspine_sct.cli.result_table import disc_table", 1),
+        ("quality_control.render", "from deepspine_sct.cli.result_table import disc_table", 1),
         ("cli.label", "from deepspine_sct import __version__\nimport deepspine_sct.quality_control.sct_report", 0),
     ],
 )

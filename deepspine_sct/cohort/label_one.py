@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
@@ -20,19 +19,17 @@ from deepspine_sct.quality_control.identity import Identity
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
 from deepspine_sct.scan.inputs import ScanInputs, read_inputs
 from deepspine_sct.scan.label_scan import Labelled, label_scan
+from deepspine_sct.scan.looks import Looks
 from deepspine_sct.scan.output_paths import OutputPaths
 from deepspine_sct.scan.request import ScanRequest
 from deepspine_sct.scan.write_outputs import write_outputs
 from deepspine_sct.stopwatch import Stopwatch
 
-if TYPE_CHECKING:
-    from deepspine_sct.labeling.predictor import Predictor
-
 AXIAL_RATIO = 2.5
 """Slices stacked along the spine and this many times thicker than a pixel make an axial scan."""
 
 
-def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Outcome:
+def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     """Label a scan and write its files.
 
     Parameters
@@ -43,8 +40,8 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
         Where the scan is.
     volume : Volume
         The scan itself.
-    predictor : Predictor
-        The network.
+    looks : Looks
+        What the network, which they hold, saw of the scans of the session before.
 
     Returns
     -------
@@ -65,7 +62,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
     watch = Stopwatch()
     inputs = read_inputs(request, volume)
     try:
-        labelled = label_scan(request, predictor, inputs, watch)
+        labelled = label_scan(request, looks.predictor, inputs, watch, looks)
     except NoDiscFound as error:
         if files.entry:  # a person who sees the picture can place the discs
             write_scan_entry(*_where(job, scan), volume, FAILED, str(error), made=_made(job, scan))
@@ -116,6 +113,7 @@ def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
         contrast=contrast_of(scan),
         cord=files.cord,
         cord_may_fail=True,
+        beside=files.beside,
         model=job.model,
         repeatable=True,
         outputs=OutputPaths(discs=files.labels, json=files.report, levels=files.levels),

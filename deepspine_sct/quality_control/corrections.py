@@ -14,6 +14,7 @@ from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
+from ..files.provenance import generated_by, sidecar
 from ..image.grid import CANONICAL, Grid
 from ..image.nifti import place_discs, read_volume, write_discs
 from .identity import identify, stem_of
@@ -206,16 +207,11 @@ def _check_grid(image: Path, grid: Grid, known: Grid | None) -> None:
 def provenance(correction: Correction, image: Path) -> dict:
     """Say what a corrected label file was made from, as BIDS wants it."""
     made = correction.made
-    automatic = {
-        "Name": "deepspine_sct",
-        "Version": made.get("version", ""),
-        "Description": "Intervertebral discs found by a network",
-        "ModelChecksum": made.get("model", ""),
-        "Command": made.get("command", ""),
-        "Date": made.get("date", ""),
-    }
+    # The version is that of the page, not of this command.
+    network = generated_by(made.get("model", ""), made.get("date", ""), made.get("command", ""))
+    network["Version"] = made.get("version", "")
     what = "corrected" if correction.corrected else "checked, and left as they were,"
-    manual = {
+    person = {
         "Name": "Manual",
         "Version": __version__,
         "Author": correction.rater,
@@ -226,8 +222,5 @@ def provenance(correction: Correction, image: Path) -> dict:
     }
     folder = bids_folder(correction.image)
     source = f"bids:raw:{(folder / image.name).as_posix()}" if folder.parts else image.name
-    return {
-        "SpatialReference": "orig",
-        "Sources": [source],
-        "GeneratedBy": [{name: text for name, text in maker.items() if text} for maker in (automatic, manual)],
-    }
+    makers = ({name: text for name, text in maker.items() if text} for maker in (network, person))
+    return sidecar(makers, Sources=[source])
