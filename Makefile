@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, sct, data, bench, cohort, page, fuzz, kill, doubtful, invariance,
-# dependencies, clean.
+# One word each: make demo, test, lint, accuracy, stress, sources, train, tutorial, sct, data, bench, cohort, page, fuzz,
+# kill, doubtful, invariance, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial sct data bench cohort page fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy stress sources train tutorial sct data bench cohort page fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -37,6 +37,15 @@ lint: $(INSTALLED)
 
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
+
+# Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
+stress: $(INSTALLED)
+	$(PY) benchmarks/real_scans.py -data $(SOURCES)
+
+# What training reads, from the unpacked archives of its owners, say:
+# make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
+sources: $(INSTALLED)
+	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
 
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)

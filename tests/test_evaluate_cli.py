@@ -58,7 +58,8 @@ def test_two_tools_are_compared_on_the_same_images(data, tmp_path, capsys):
     assert {"index.html", "distance_per_level.png", "confusion_good.png"} <= names
     assert len([name for name in names if name.startswith("worst_")]) == 2
     out = capsys.readouterr().out
-    assert "good: 100.0 % of 30 discs named right" in out and "30 off by one" in out
+    assert "good: every name right in 100.0 % (61.0 to 100.0) of 6 images; of 30 discs 100.0 %" in out
+    assert "30 off by one" in out and "detected" in out
 
 
 def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, capsys):
@@ -93,14 +94,23 @@ def test_disc_files_are_scored_without_their_images(data, tmp_path, capsys):
 
 
 def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_path, capsys):
-    """An untrained one finds little; its maps lie on the grid of the slabs."""
-    prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-v", "0"])
+    """An untrained one finds little; its maps lie on the grid of the scan, and where that is gone of the slabs."""
+    gone = shutil.copytree(data, tmp_path / "data")
+    prepare(["-path-data", str(gone), "-o", str(tmp_path / "set"), "-v", "0"])
     model = tmp_path / "net.safetensors"
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
     save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
     arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}", "-device", "cpu"]
     arguments += ["-attention", "-heatmaps"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "scans")]) == 0
+    for shown in (tmp_path / "scans" / "heatmaps" / "net").glob("*.nii.gz"):
+        (scan,) = gone.glob(f"sub-*/anat/{shown.name}")
+        np.testing.assert_allclose(nib.load(shown).affine, nib.load(scan).affine, atol=1e-5)
+        assert nib.load(shown).shape == nib.load(scan).shape
+    assert "are gone" not in capsys.readouterr().err
+    shutil.rmtree(gone)
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
+    assert "2 of 2 scans are gone" in capsys.readouterr().err
     assert overall(tmp_path / "out")["net"]["n_images"] == 2  # the test part
     for kind in ("attention", "heatmaps"):
         maps = sorted((tmp_path / "out" / kind / "net").iterdir())
@@ -114,12 +124,15 @@ def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_
 
 
 def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):
-    """One line that says how to prepare the set."""
-    prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-spacing", "1.5", "-v", "0"])
+    """One line that says how to prepare the set; scans that are still there are labelled whatever the slabs are."""
+    gone = shutil.copytree(data, tmp_path / "data")
+    prepare(["-path-data", str(gone), "-o", str(tmp_path / "set"), "-spacing", "1.5", "-v", "0"])
     model = tmp_path / "net.safetensors"
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
     save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
     arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
+    shutil.rmtree(gone)
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 1
     assert "prepare the set with -spacing 2" in capsys.readouterr().err
 

@@ -32,6 +32,7 @@ ALLOWED_ROOMS = {
     "cohort": _SCAN | {"scan", "data"},
     "simulation": _IMAGES | {"data"},
     "training": _CORE | {"data", "simulation"},
+    "sources": _CORE | {"data", "training"},
     "evaluation": _CORE | {"pictures", "data"},
     "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},
@@ -54,6 +55,7 @@ ALLOWED_LIBRARIES = {
     "jinja2": {"quality_control.render"},
     "bids_validator": {"data.discovery"},
     "distributed": {"cohort.cluster"},
+    "SimpleITK": {"sources.spider"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,15 @@ class TrueCase:
     study : name, origin and true discs
     fields : what a pattern of -pred may name
     label : file of the truth; None in a prepared set
-    load : reads the image, or the slabs of a prepared one
+    load : reads the image, or its slabs
+    slabs : whether it is the slabs, of a prepared image whose scan is gone or was straightened
     """
 
     study: "StudyCase"
     fields: dict[str, str]
     label: Path | None
     load: Callable[[], "Volume"]
+    slabs: bool = False
 
 
 def read_cases(args: argparse.Namespace) -> list[TrueCase]:
@@ -59,11 +62,15 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
 def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.image.nifti import read_volume
 
-    for case in read_set(folder).select(None if part == "all" else part, contrasts):
+    prepared = read_set(folder)
+    for case in prepared.select(None if part == "all" else part, contrasts):
         study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
         image_folder = case.image.rpartition("/")[0]
-        yield TrueCase(study, _fields(study, case.session, image_folder), None, case.load)
+        scan = prepared.original(case)
+        load = partial(read_volume, scan) if scan else case.load
+        yield TrueCase(study, _fields(study, case.session, image_folder), None, load, slabs=scan is None)
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
@@ -158,8 +165,8 @@ def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: Iterable[True
     return [name for name, paths in files.items() if any(map(is_totalspineseg, paths))]
 
 
-def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":
+def run_model(predictor: "Predictor", case: TrueCase) -> "tuple[Volume, Result]":
     """Label an image with a network; return the image and the answer."""
     volume = case.load()
-    answer = predictor.predict_slabs(volume) if prepared else predictor.predict(volume)
+    answer = predictor.predict_slabs(volume) if case.slabs else predictor.predict(volume)
     return volume, answer

@@ -1,5 +1,6 @@
 """A BIDS data set into a prepared set: check every label, cut the slabs, say what was left out."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def prepare(
         for scan, points, path in usable
     ]  # fmt: skip
     description = {
+        "data_set": _way_to(usable[0][0], folder),
         "made_by": {"deepspine_sct": __version__},
         "spacing_mm": spec.spacing_mm,
         "step_mm": spec.step_mm,
@@ -93,6 +95,12 @@ def prepare(
     }
     write_index(folder, description, cases, dropped)
     return read_set(folder)
+
+
+def _way_to(scan: Scan, folder: Path) -> str:
+    """Return the relative path from the set to the data set of a scan: both may move together."""
+    root = scan.image.parents[len(Path(scan.folder).parts)]
+    return Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
 
 
 def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Volume, Points]:

@@ -15,7 +15,7 @@ FRAME_MS = 400  # how long the animation shows an epoch
 _LAST_FRAME_MS = 2000
 _PANELS = (
     ("loss", "loss", ("loss", "discs", "level")),
-    ("share", "validation", ("identification_rate", "fnr", "fpr", "images_all_right")),
+    ("share", "validation", ("images_all_named", "naming_rate", "identification_rate", "fpr")),
     ("mm", "validation: distance", ("distance_mean_mm", "distance_median_mm")),
 )
 
