@@ -75,7 +75,7 @@ page: $(INSTALLED)
 	$(PY) benchmarks/page_cohort.py
 
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
-# in docs/safety.md.
+# in docs/safety_measured.md.
 fuzz: $(INSTALLED)
 	$(PY) benchmarks/fuzz.py
 

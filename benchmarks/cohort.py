@@ -26,7 +26,7 @@ from cohort_data import FAULTS, REASONS, write_data_set
 from cohort_run import BATCH, ENVIRONMENT, LABEL, LIMITS, ROOT, contents, fresh, images, run, start
 
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.image.nifti import read_labels
+from deepspine_sct.image.labels import read_labels
 from deepspine_sct.simulation.atlas import build_atlas
 
 

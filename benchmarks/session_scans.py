@@ -10,7 +10,8 @@ import numpy as np
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, crop
 from deepspine_sct.simulation.atlas import Atlas

@@ -134,13 +134,13 @@ def test_warnings_go_to_stderr_whatever_the_verbosity(in_folder, monkeypatch, ca
     streams = capsys.readouterr()
     assert streams.out == ""
     lines = streams.err.splitlines()
-    assert lines[0] == "Warning: the disc between C2/C3 and C4/C5 is missing"
-    assert lines[1] == "Warning: outside of the image and not written: 9 (T1/T2)"
-    assert lines[2] == "Warning: low confidence, check by eye: 8 (C7/T1, 0.21)"
-    assert lines[3].startswith("Warning: the network was tested on t1 and t2 images, not on t2s")
+    assert lines[0] == "Warning: t2.nii.gz: the disc between C2/C3 and C4/C5 is missing"
+    assert lines[1] == "Warning: t2.nii.gz: outside of the image and not written: 9 (T1/T2)"
+    assert lines[2] == "Warning: t2.nii.gz: low confidence, check by eye: 8 (C7/T1, 0.21)"
+    assert lines[3].startswith("Warning: t2.nii.gz: the network was tested on t1 and t2 images, not on t2s")
     assert len(lines) == 4
     report = json.loads((in_folder / "r.json").read_text())
-    assert [f"Warning: {warning['text']}" for warning in report["warnings"]] == lines
+    assert [f"Warning: t2.nii.gz: {warning['text']}" for warning in report["warnings"]] == lines
     assert [disc["value"] for disc in report["discs"]] == [3, 4, 5, 6, 7, 8]
 
 

@@ -12,7 +12,6 @@ import pytest
 from at_once import run_at_once
 from browser import CHROMIUM, PNG, Browser
 
-from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.lock import locked
 from deepspine_sct.quality_control.sct_report import add_entry, default_identity, lock_file, picture_folder
 
@@ -92,16 +91,6 @@ def test_processes_do_not_lose_each_others_entries(tmp_path):
     assert {entry["subject"] for entry in datasets(tmp_path)[1]} == names
 
 
-def test_a_lock_that_is_never_given_back_is_reported(tmp_path):
-    """A process that never lets go does not hang the others for ever."""
-    path = tmp_path / "lock"
-    refused = pytest.raises(DeepspineError, match="another process")
-    with locked(path), refused, locked(path, timeout_s=0.1):
-        pytest.fail("the lock was given twice")
-    with locked(tmp_path / "lock", timeout_s=0.1):
-        pass  # free again
-
-
 def test_the_lock_is_the_one_that_sct_takes(tmp_path):
     """The name is SCT's, and its file is the one that portalocker's semaphore locks first."""
     report = tmp_path / "my qc"
@@ -115,8 +104,8 @@ def test_the_lock_is_the_one_that_sct_takes(tmp_path):
     with locked(path), pytest.raises(portalocker.exceptions.LockException):
         semaphore.acquire()
     semaphore.acquire()
-    with pytest.raises(DeepspineError, match="another process"), locked(path, timeout_s=0.1):
-        pass
+    with locked(path, timeout_s=0.1, optional=True) as held:
+        assert not held
     semaphore.release()
     path.unlink()
 

@@ -122,6 +122,10 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
     whole = not (args.participant_label or args.session_label)
     write_group(args, job, findings, with_page=whole)
+    sum_up(findings)
+    n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
+    if n_bare:
+        print(f"Without levels of the cord: {n_bare} scans; why stands in deepspine_images.tsv", file=sys.stderr)
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
@@ -204,6 +208,14 @@ def warn(findings: "Findings") -> None:
         )
 
 
+def sum_up(findings: "Findings") -> None:
+    """Say at the end how much was passed over."""
+    from deepspine_sct.data.discovery import left_out_lines
+
+    for line in left_out_lines(findings):
+        print(line, file=sys.stderr)
+
+
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     """Print what a run would do to each scan."""
     from deepspine_sct.cohort.state import settled
@@ -217,6 +229,7 @@ def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
         counts[deed] += 1
         say(f"{deed}: {relative(scan)}")
     say(", ".join(f"{n} {deed}" for deed, n in counts.items()))
+    sum_up(findings)
 
 
 def report_on_group(args: Namespace, findings: "Findings") -> None:

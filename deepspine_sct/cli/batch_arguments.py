@@ -2,7 +2,7 @@
 
 from argparse import SUPPRESS
 
-from deepspine_sct.cli.argument_types import count, positive
+from deepspine_sct.cli.argument_types import contrast, count, positive
 from deepspine_sct.cli.parser import SctArgumentParser
 
 PROG = "sct_deepspine_batch"
@@ -15,6 +15,10 @@ look at first, and on which labels can be corrected. Scans that are done already
 run it as often as you like."""
 
 EPILOG = """\
+looks for:
+  sub-<label>[/ses-<label>]/anat/*_T1w.nii[.gz] and *_T2w.nii[.gz], through links as well. Names
+  that are nearly so (_T2W, _T2w__dup-01), other formats and other places are named and passed over.
+
 examples:
   sct_deepspine_batch data data/derivatives/deepspine participant
   sct_deepspine_batch data data/derivatives/deepspine group
@@ -73,6 +77,7 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
     which.add_argument(
         "--contrast",
         nargs="+",
+        type=contrast,
         choices=("t1", "t2"),
         default=["t1", "t2"],
         help="Contrasts to do. Default: both.",
@@ -81,7 +86,8 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         "--suffix",
         metavar="<suffix>",
         nargs="+",
-        help="BIDS suffixes to do in place of T1w and T2w, which the network was tested on.",
+        help="Suffixes to do in place of T1w and T2w, which the network was tested on; also such as "
+        "STIR, which BIDS does not know.",
     )
     parser.optional.add_argument(
         "--joint",
@@ -93,8 +99,9 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "--derivatives-seg",
         metavar="<folder>",
-        help="Segmented spinal cords, in folders like those of the data set; the vertebral levels "
-        "of each are written beside the discs.",
+        help="Segmented spinal cords, in folders like those of the data set, each named as its scan with "
+        "_seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg, _label-cord_mask or the like; the vertebral "
+        "levels of each are written beside the discs.",
     )
 
 

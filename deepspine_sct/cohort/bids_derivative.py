@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct import __version__
+from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
 from deepspine_sct.data.discovery import relative
@@ -74,10 +75,7 @@ it needs neither a server nor a network.
 Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
 """
 
-CORD_SUFFIXES = ("_label-SC_seg", "_label-SC_mask", "_seg", "_seg-manual")
-"""What follows a scan's name in that of its cord segmentation; the first that exists counts."""
-
-_OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd"}
+_OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd", "STIR": "stir", "PSIR": "psir"}
 
 _VALUE = "[0-9A-Za-z+]+"
 _FOLDER = re.compile(rf"sub-{_VALUE}(/ses-{_VALUE})?/anat")
@@ -94,6 +92,7 @@ class ScanFiles:
     entry : what the page shows of the scan; None where pictures were not asked for
     levels, levels_sidecar : of the cord; None where it is not segmented
     cord : segmentation that is read; None where there is none
+    cord_fault : why there is none where segmentations were given; "" else
     beside : other scans of the session that help to name the discs
     record, log : what became of the scan, and what its worker said
     """
@@ -106,6 +105,7 @@ class ScanFiles:
     levels: Path | None
     levels_sidecar: Path | None
     cord: Path | None
+    cord_fault: str
     beside: tuple[Path, ...]
     record: Path
     log: Path
@@ -131,7 +131,8 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     for place in (folder, logs, entries):
         if not place.resolve().is_relative_to(job.target.resolve()):
             raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
-    cord = _find_cord(job, scan)
+    found = find_cord(job.cords, scan) if job.cords else None
+    cord = found and found.path
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
     return ScanFiles(
         labels=folder / f"{discs}_dlabel.nii.gz",
@@ -142,6 +143,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         levels=folder / f"{levels}.nii.gz" if cord else None,
         levels_sidecar=folder / f"{levels}.json" if cord else None,
         cord=cord,
+        cord_fault=found.fault if found else "",
         beside=_find_others(job, scan),
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
@@ -151,13 +153,6 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
 def identity_of(job: Job, scan: Scan) -> Identity:
     """Say what the page calls a scan: by its entities, and by the folder of the data set."""
     return identify(scan.image, dataset=job.source.name)
-
-
-def _find_cord(job: Job, scan: Scan) -> Path | None:
-    if job.cords is None:
-        return None
-    paths = (job.cords / scan.folder / f"{scan.stem}{suffix}.nii.gz" for suffix in CORD_SUFFIXES)
-    return next((path for path in paths if path.exists()), None)
 
 
 def _find_others(job: Job, scan: Scan) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from deepspine_sct import __version__
@@ -17,7 +18,7 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.landmarks.measures import Measure, measure_cord, measure_discs, write_measures
 from deepspine_sct.quality_control.identity import Identity
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
-from deepspine_sct.scan.inputs import ScanInputs, read_inputs
+from deepspine_sct.scan.inputs import ScanInputs, no_cord_levels, read_inputs
 from deepspine_sct.scan.label_scan import Labelled, label_scan
 from deepspine_sct.scan.looks import Looks
 from deepspine_sct.scan.output_paths import OutputPaths
@@ -61,6 +62,8 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     request = make_request(job, scan, files)
     watch = Stopwatch()
     inputs = read_inputs(request, volume)
+    if files.cord_fault:
+        inputs = replace(inputs, cautions=(*inputs.cautions, no_cord_levels(files.cord_fault)))
     try:
         labelled = label_scan(request, looks.predictor, inputs, watch, looks)
     except NoDiscFound as error:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..files.atomic import atomic_path
+from ..files.gathering import rebuild
 from ..files.lock import locked
 from .entry import Entry, read_entry
 from .render import About, render_page
@@ -91,13 +92,19 @@ def write_page(folder: Path, entries: Iterable[Entry] | None = None, about: Abou
     Raises
     ------
     DeepspineError
-        When the page cannot be written, or another process keeps it locked.
+        When the page cannot be written.
     """
     folder = Path(folder)
     (folder / ENTRIES_NAME).mkdir(parents=True, exist_ok=True)
     page = folder / PAGE_NAME
-    with locked(folder / ENTRIES_NAME / ".lock"):
-        shown = read_entries(folder) if entries is None else list(entries)
+
+    def write(shown: Iterable[Entry]) -> None:
         with atomic_path(page) as temporary:
-            temporary.write_bytes(render_page(shown, about or About()))
+            temporary.write_bytes(render_page(list(shown), about or About()))
+
+    with locked(folder / ENTRIES_NAME / ".lock"):
+        if entries is None:
+            rebuild(folder / ENTRIES_NAME, "*.json", lambda paths: write(map(read_entry, paths)))
+        else:
+            write(entries)
     return page

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from .. import __version__
 from ..files.atomic import atomic_path
+from ..files.gathering import rebuild
 from ..files.lock import locked
 
 _LONGEST_NAME = 80
+_PICTURES = ("backgroundImage", "overlayImage")  # without both, SCT's page shows no entry at all
+_LOG = logging.getLogger(__name__)
 _UUID_LINE = re.compile(r"^window\.SCT_QC_UUID = '(.+)';", re.MULTILINE)
 
 
@@ -59,13 +63,14 @@ def add_entry(
     Raises
     ------
     DeepspineError
-        When the report stays locked or cannot be written.
+        When the report cannot be written.
     """
     report = Path(report)
     entries = report / "_json"
     for folder in (entries, report / "js"):
         folder.mkdir(parents=True, exist_ok=True)
-    with locked(lock_file(report)):
+    # SCT's own lock is in the folder for temporary files, which each job of a cluster may have to itself.
+    with locked(entries / ".lock"), locked(lock_file(report), optional=True):
         path, when = _free_place(entries, when or datetime.now())
         entry = {
             "path": str(Path.cwd()),
@@ -149,8 +154,25 @@ def _free_place(entries: Path, when: datetime) -> tuple[Path, datetime]:
 def _write_datasets(report: Path) -> None:
     """Rebuild what SCT's page reads, under the identity that the report has already, if any."""
     datasets = report / "js" / "datasets.js"
-    known = _UUID_LINE.search(datasets.read_text()) if datasets.exists() else None
+    known = _UUID_LINE.search(datasets.read_text(encoding="utf-8", errors="replace")) if datasets.is_file() else None
     identity = known.group(1) if known else str(uuid.uuid4())
-    entries = [json.loads(path.read_text()) for path in sorted((report / "_json").glob("*.json"))]
-    with atomic_path(datasets) as path:
-        path.write_text(f"window.SCT_QC_UUID = '{identity}';\nwindow.SCT_QC_DATASETS = {json.dumps(entries)};\n")
+
+    def write(paths: Sequence[Path]) -> None:
+        entries = [entry for entry in map(_read_entry, paths) if entry is not None]
+        with atomic_path(datasets) as path:
+            path.write_text(f"window.SCT_QC_UUID = '{identity}';\nwindow.SCT_QC_DATASETS = {json.dumps(entries)};\n")
+
+    rebuild(report / "_json", "*.json", write)
+
+
+def _read_entry(path: Path) -> dict | None:
+    """Read an entry of anybody's; None, with a warning, for one that would break SCT's page."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in _PICTURES):
+            return entry
+        fault = "is no entry with two pictures"
+    except (OSError, ValueError) as error:
+        fault = f"cannot be read ({' '.join(str(error).split())})"
+    _LOG.warning("%s: %s, so it is left out of the report; remove it, or make it again", path, fault)
+    return None
