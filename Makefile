@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, stress, sources, train, tutorial, sct, data, bench, cohort, fuzz, kill,
-# doubtful, invariance, dependencies, clean.
+# One word each: make demo, test, lint, accuracy, stress, sources, train, tutorial, sct, data, bench, cohort, page, fuzz,
+# kill, doubtful, invariance, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy stress sources train tutorial sct data bench cohort fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy stress sources train tutorial sct data bench cohort page fuzz kill doubtful invariance dependencies clean
 
 install: $(INSTALLED)
 
@@ -69,6 +69,10 @@ bench: $(INSTALLED)
 
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
+
+# A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
+page: $(INSTALLED)
+	$(PY) benchmarks/page_cohort.py
 
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
 # in docs/safety_measured.md.

@@ -73,7 +73,7 @@ def faults(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None
     """Every good scan is labelled, every fault is named; what a scan costs."""
     target = fresh(args.ofolder / "undisturbed")
     status, wall_s, said = run(data, target)
-    rows = {row["scan"]: row for row in table_of(target, "scans.tsv")}
+    rows = {row["scan"]: row for row in table_of(target, "deepspine_images.tsv")}
     assert set(rows) == set(images(data))
     assert status == 1, said
     for image, row in rows.items():

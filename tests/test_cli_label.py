@@ -196,6 +196,8 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert entry["cmdline"].startswith("sct_deepspine_label -i t2.nii.gz -c t2 -overlay t2.png -qc qc")
     (pictures,) = (path for path in (in_folder / "qc" / "deepspine").iterdir() if path.is_dir())
     names = sorted(path.name for path in pictures.iterdir())
-    assert names == ["attention.png", "background.png", "curved.png", "heatmaps.png", "overlay.png"]
-    assert in_folder / "qc" / entry["overlayImage"] == pictures / "overlay.png"
+    assert names == ["attention.png", "heatmaps.png", "slice.png", "thumb.jpg"]
+    for layer in ("backgroundImage", "overlayImage"):
+        assert (in_folder / "qc" / entry[layer]).read_bytes().startswith(b"\x89PNG")
+    assert entry["overlayImage"].startswith("a-b/sub-7/")
     assert not list(in_folder.glob(".*"))

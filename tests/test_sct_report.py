@@ -13,8 +13,7 @@ from at_once import run_at_once
 from browser import CHROMIUM, PNG, Browser
 
 from deepspine_sct.files.lock import locked
-from deepspine_sct.quality_control.page import default_identity
-from deepspine_sct.quality_control.sct_report import add_entry, lock_file
+from deepspine_sct.quality_control.sct_report import add_entry, default_identity, lock_file, picture_folder
 
 IDENTITY = {"dataset": "lab", "subject": "sub-01", "contrast": "anat"}
 COMMAND = "sct_deepspine_label -i 'a b.nii.gz' -c t2 -qc qc"
@@ -167,3 +166,26 @@ def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
         assert all(subject in shown for subject in ("ours-1", "theirs", "ours-2"))
         assert shown.count("sct_deepspine_label") == 2
         assert page.errors == []
+
+
+@pytest.mark.parametrize(
+    ("image", "names"),
+    [
+        ("/data/lab/sub-01/anat/t2.nii.gz", ("lab", "sub-01", "anat")),
+        ("/anat/t2.nii.gz", ("", "", "anat")),
+        ("/t2.nii.gz", ("", "", "")),
+    ],
+)
+def test_the_folders_of_the_image_name_the_entry(image, names):
+    """Data set, subject and contrast are the last three folders, as SCT's own commands have it."""
+    assert tuple(default_identity(image).values()) == names
+
+
+def test_the_pictures_of_an_entry_lie_in_the_folder_whatever_the_names(tmp_path):
+    """And each entry has a folder of its own, also two of one moment."""
+    names = {"dataset": "../../x", "subject": "a/b", "contrast": ""}
+    when = datetime(2026, 1, 2)
+    first, second = (picture_folder(tmp_path, names, "sct_deepspine_label -i x", when) for _ in range(2))
+    assert first != second and {first.parent, second.parent} == {
+        tmp_path / "------x" / "a-b" / "unknown" / "sct_deepspine_label"
+    }

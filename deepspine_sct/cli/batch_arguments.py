@@ -10,8 +10,9 @@ PROG = "sct_deepspine_batch"
 DESCRIPTION = """\
 Find and name the intervertebral discs in every T1w and T2w scan of a BIDS data set. Writes a BIDS
 derivative data set: for each scan a disc label file with what made it, a report and a log; tables
-of all scans and discs; and, for the group, a page that shows which scans to look at first. Scans
-that are done already are not done again: run it as often as you like."""
+of all scans, discs and measures; and deepspine.html, a page of all scans that begins with those to
+look at first, and on which labels can be corrected. Scans that are done already are not done again:
+run it as often as you like."""
 
 EPILOG = """\
 looks for:
@@ -24,8 +25,13 @@ examples:
   sct_deepspine_batch data out participant --participant-label 01 02 --n-procs 8 --qc
   sct_deepspine_batch data out participant --scheduler tcp://login1:8786
 
+at the end the command says, and writes to logs/summary.txt:
+  N labelled, M of them to look at, with the reason of each; K failed, with the reason of each;
+  J skipped, and why.
+
 exit status:
-  0 every scan was labelled or skipped, 1 error or some scans failed, 2 wrong usage."""
+  0 every scan was labelled or skipped; scans to look at do not change it, 1 error or some scans
+  failed, 2 wrong usage."""
 
 
 def get_parser() -> SctArgumentParser:
@@ -109,7 +115,7 @@ def _add_run_arguments(parser: SctArgumentParser) -> None:
     again.add_argument("--force", action="store_true", help="Do every scan again.")
     parser.optional.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
     parser.optional.add_argument(
-        "--qc", action="store_true", help="Draw the discs of every scan; the page links to it."
+        "--qc", action="store_true", help="Draw the pictures of every scan that the page shows."
     )
     parser.optional.add_argument(
         "--model",

@@ -124,13 +124,13 @@ def _add_qc_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-qc-dataset",
         metavar="<name>",
-        help="Data set named on the page. Default: the name of the third folder above the image, or "
-        "above the file that it is a link to, as in SCT.",
+        help="Data set named on the page. Default: the folder of the BIDS data set, else the third folder "
+        "above the image.",
     )
     parser.optional.add_argument(
         "-qc-subject",
         metavar="<name>",
-        help="Subject named on the page. Default: the name of the second folder above it.",
+        help="Subject named on the page. Default: the one of the BIDS name, else the second folder above the image.",
     )
 
 

@@ -23,6 +23,7 @@ from ..files.atomic import atomic_path
 from ..files.gathering import rebuild
 from ..files.lock import locked
 
+_LONGEST_NAME = 80
 _PICTURES = ("backgroundImage", "overlayImage")  # without both, SCT's page shows no entry at all
 _LOG = logging.getLogger(__name__)
 _UUID_LINE = re.compile(r"^window\.SCT_QC_UUID = '(.+)';", re.MULTILINE)
@@ -89,6 +90,47 @@ def add_entry(
             temporary.write_text(json.dumps(entry, indent=1))
         _write_datasets(report)
     return path
+
+
+def default_identity(image: str | os.PathLike) -> dict[str, str]:
+    """Name data set, subject and contrast after the folders of an image, as SCT's own commands do.
+
+    Parameters
+    ----------
+    image : path
+        Path of the image, for example ``<dataset>/<subject>/<contrast>/t2.nii.gz``. Links are
+        followed first, as SCT does, so that one scan has one identity in all entries of a report.
+
+    Returns
+    -------
+    dict of str to str
+        `dataset`, `subject` and `contrast`; empty where the path has no such folder.
+    """
+    parents = [folder.name for folder in Path(image).resolve().parents]
+    contrast, subject, dataset = (parents + ["", "", ""])[:3]
+    return {"dataset": dataset, "subject": subject, "contrast": contrast}
+
+
+def picture_folder(report: Path, identity: Mapping[str, str], command: str, when: datetime) -> Path:
+    """Make the folder of an entry's pictures, laid out as SCT does it, whatever characters the names hold.
+
+    Parameters
+    ----------
+    report : Path
+        Folder of the report.
+    identity : mapping
+        `dataset`, `subject` and `contrast`.
+    command : str
+        Its first word names a folder.
+    when : datetime
+        Names the innermost folder; moved on until there is none of this name.
+    """
+    names = (*(identity[key] for key in ("dataset", "subject", "contrast")), command.split()[0])
+    parts = [re.sub(r"[^0-9A-Za-z_+-]", "-", name)[:_LONGEST_NAME] or "unknown" for name in names]
+    while (place := report.joinpath(*parts, f"{when:%Y_%m_%d_%H%M%S.%f}")).exists():
+        when += timedelta(microseconds=1)
+    place.mkdir(parents=True)
+    return place
 
 
 def lock_file(report: Path) -> Path:

@@ -76,7 +76,7 @@ class OutputPaths:
         """Name each file that is written, the label file first."""
         paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "session": self.session}
         if self.qc is not None:
-            from deepspine_sct.quality_control.page import PAGE_NAME  # not for the many without a page
+            from deepspine_sct.quality_control.page_folder import PAGE_NAME  # not for the many without a page
 
             paths["qc"] = self.qc / PAGE_NAME
         for kind, path in self.explanations.items():

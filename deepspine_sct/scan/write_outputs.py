@@ -81,7 +81,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
         report = replace(report, seconds=dict(watch.seconds))
     if outputs.qc:
         with _noting(missing, "qc"):
-            _add_to_pages(labelled, report)
+            _add_to_pages(outputs.qc, labelled, report)
     report = _without(report, missing)
     _write_reports(request, report, missing)  # last, as they say what was written
     if missing:
@@ -177,14 +177,20 @@ def _draw_session(labelled: Labelled) -> None:
     draw_session(request.outputs.session, panels)
 
 
-def _add_to_pages(labelled: Labelled, report: Report) -> None:
+def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:
     """Add the scan to the quality-control page and to SCT's report."""
-    from ..quality_control.page import default_identity
-    from ..quality_control.scan_entry import add_scan, render_pictures
+    from ..quality_control.identity import identify
+    from ..quality_control.scan_entry import add_scan
+    from ..quality_control.sct_report import default_identity
 
     request = labelled.request
-    identity = default_identity(request.name)
-    identity["dataset"] = request.page_dataset or identity["dataset"]
-    identity["subject"] = request.page_subject or identity["subject"]
-    pictures = render_pictures(labelled.volume, labelled.straight, labelled.result.prediction, labelled.discs)
-    add_scan(request.outputs.qc, identity, request.name, request.command, report.to_dict(), pictures)
+    image = request.image or Path(request.name)
+    identity = identify(image, request.contrast, request.page_dataset or "", request.page_subject or "")
+    given = {"dataset": request.page_dataset, "subject": request.page_subject}
+    sct_identity = default_identity(image) | {name: text for name, text in given.items() if text}
+    # The maps of a straight image do not lie on the scan.
+    prediction = None if labelled.straight else labelled.result.prediction
+    add_scan(
+        folder, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
+        request.command, sct_identity,
+    )  # fmt: skip
