@@ -1,5 +1,5 @@
 # One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
-# dependencies, clean.
+# session, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance session dependencies clean
 
 install: $(INSTALLED)
 
@@ -37,6 +37,10 @@ lint: $(INSTALLED)
 
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
+
+# Scans of one session, alone and together: the table in docs/sessions.md.
+session: $(INSTALLED)
+	$(PY) benchmarks/session.py
 
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)
