@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, stress, sources, train, tutorial, sct, data, bench, cohort, page, fuzz,
-# kill, doubtful, invariance, dependencies, clean.
+# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort, page,
+# fuzz, kill, doubtful, invariance, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,8 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy stress sources train tutorial sct data bench cohort page fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill doubtful invariance \
+    dependencies clean
 
 install: $(INSTALLED)
 
@@ -46,6 +47,9 @@ stress: $(INSTALLED)
 # make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
 sources: $(INSTALLED)
 	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
+# Scans of one session, alone and together: the table in docs/sessions.md.
+session: $(INSTALLED)
+	$(PY) benchmarks/session.py
 
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)

@@ -17,7 +17,7 @@ examples:
   sct_deepspine_label -i t2.nii.gz -c t2
   sct_deepspine_label -i t1.nii.gz -c t1 -ofolder labels -json labels/t1.json -qc qc
   sct_deepspine_label -i t2.nii.gz -c t2 -initz 68,4
-  sct_deepspine_label -i lumbar.nii.gz -c t2 -with cervical.nii.gz t1.nii.gz localizer.nii.gz
+  sct_deepspine_label -i t2.nii.gz -c t2 -with cervical.nii.gz t1.nii.gz localizer.nii.gz
 
 exit status:
   0 all was written, 1 error, 2 wrong usage, 3 no disc was found and no file was written.
