@@ -47,6 +47,7 @@ stress: $(INSTALLED)
 # make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
 sources: $(INSTALLED)
 	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
+
 # Scans of one session, alone and together: the table in docs/sessions.md.
 session: $(INSTALLED)
 	$(PY) benchmarks/session.py
