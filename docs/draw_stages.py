@@ -1,4 +1,4 @@
-"""Draw what every stage makes of a scan: ``python docs/draw_stages.py [FOLDER]`` writes the pictures of how_it_works.md."""
+"""Draw what every stage makes of a scan: ``python docs/draw_stages.py [FOLDER]``, for how_it_works.md."""
 
 import sys
 from pathlib import Path

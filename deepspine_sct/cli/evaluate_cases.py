@@ -1,6 +1,7 @@
 """What an evaluation is made of: the true discs, and what each tool says of the same images."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepspine_sct.data.bids import LABEL_SUFFIXES
-from deepspine_sct.errors import DeepspineError
+from deepspine_sct.errors import DeepspineError, NoLabels
 
 if TYPE_CHECKING:
     from deepspine_sct.data.labelled_image import LabelledImage, Points
@@ -46,50 +47,85 @@ def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator["
     prepared = read_set(folder)
     for case in prepared.select(None if part == "all" else part, contrasts):
         scan = prepared.original(case)
-        yield replace(case, load=partial(read_volume, scan), has_slabs=False) if scan else case
+        yield replace(case, load=partial(read_volume, scan), image=scan, has_slabs=False) if scan else case
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
     from deepspine_sct.data.bids import find_scans
     from deepspine_sct.data.labelled_image import LabelledImage
-    from deepspine_sct.image.nifti import read_labels, read_volume
+    from deepspine_sct.image.labels import check_order, read_labels
+    from deepspine_sct.image.nifti import read_volume
 
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
+    n_left_out, bare = 0, []
     for scan in find_scans(args.path_data, contrasts, suffixes, args.label_folder):
         if scan.label is None:
+            bare.append(scan.image)
             continue
         try:
             points = read_labels(scan.label)
+            check_order(scan.label, points)
         except DeepspineError as error:
             print(f"Warning: left out: {error}", file=sys.stderr)
+            n_left_out += 1
             continue
         yield LabelledImage(
             scan.stem, points, partial(read_volume, scan.image), scan.subject, scan.session, scan.site, scan.contrast,
-            path=f"{scan.folder}/{scan.image.name}", label=scan.label,
+            path=f"{scan.folder}/{scan.image.name}", image=scan.image, label=scan.label,
         )  # fmt: skip
+    if bare:
+        where = f"see -label-suffix and -label-folder, {bare[0].name} for one"
+        print(f"Warning: left out: {len(bare)} images without disc labels; {where}", file=sys.stderr)
+    if n_left_out:
+        print(f"Warning: left out: {n_left_out} images, whose true labels cannot be used", file=sys.stderr)
 
 
-def ask(tool: str, cases: Iterable["LabelledImage"], answer: Callable[["LabelledImage"], "Points"]) -> list["Points"]:
-    """Get a tool's answer to every case; a file that cannot be read counts as no disc found.
+def ask(
+    tool: str, cases: Iterable["LabelledImage"], answer: Callable[["LabelledImage"], "Points"]
+) -> list["Points | None"]:
+    """Get a tool's answer to every case.
+
+    Returns
+    -------
+    list of dict or None
+        Empty where the tool found nothing, which costs it the discs. None where its answer cannot be
+        read, which says nothing of the tool: such an image is left out.
 
     Raises
     ------
     DeepspineError
         Where there is no answer at all.
     """
-    answers: list[Points] = []
+    answers: list[Points | None] = []
     faults = []
     for case in cases:
         try:
             answers.append(answer(case))
         except DeepspineError as error:
-            faults.append(error)
-            answers.append({})
+            found_none = isinstance(error, NoLabels)
+            answers.append({} if found_none else None)
+            faults.append(f"{error}; {'counted as no disc found' if found_none else 'the image is left out'}")
     if len(faults) == len(answers):
         raise DeepspineError(f"{tool}: not one file can be read; the first one: {faults[0]}")
     for fault in faults:
-        print(f"Warning: {tool}: {fault}; counted as no disc found", file=sys.stderr)
+        print(f"Warning: {tool}: {fault}", file=sys.stderr)
     return answers
+
+
+def leave_out(
+    cases: list["LabelledImage"], answers: dict[str, list["Points | None"]]
+) -> tuple[list["LabelledImage"], dict[str, list["Points"]]]:
+    """Drop the images for which any tool has no readable answer: all tools are scored on the same ones.
+
+    Raises
+    ------
+    DeepspineError
+        Where no image is left.
+    """
+    kept = [n for n in range(len(cases)) if all(of_tool[n] is not None for of_tool in answers.values())]
+    if not kept:
+        raise DeepspineError("there is no image whose label files can be read for every tool; evaluate one at a time")
+    return [cases[n] for n in kept], {tool: [of_tool[n] for n in kept] for tool, of_tool in answers.items()}
 
 
 def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
@@ -97,12 +133,17 @@ def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
 
     Raises
     ------
+    NoLabels
+        Where there is none, or it holds no disc.
     DeepspineError
-        Where there is none, it holds no disc, or the pattern has an unknown field.
+        Where it cannot be read or is no label file, or the pattern has an unknown field.
     """
-    from deepspine_sct.image.nifti import read_labels
+    from deepspine_sct.image.labels import read_labels
 
-    return read_labels(prediction_file(pattern, case))
+    path = prediction_file(pattern, case)
+    if not os.path.lexists(path):  # unlike a link without a target, whose content was never fetched
+        raise NoLabels(f"{path}: no such file")
+    return read_labels(path)
 
 
 def prediction_file(pattern: str, case: "LabelledImage") -> str:
@@ -133,5 +174,8 @@ def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: list["Labelle
 def run_model(predictor: "Predictor", case: "LabelledImage") -> "tuple[Volume, Result]":
     """Label an image with a network; return the image and the answer."""
     volume = case.load()
-    answer = predictor.predict_slabs(volume) if case.has_slabs else predictor.predict(volume)
+    try:
+        answer = predictor.predict_slabs(volume) if case.has_slabs else predictor.predict(volume)
+    except DeepspineError as error:  # its own verdict on an image that can be read
+        raise NoLabels(f"{case.name}: {error}") from error
     return volume, answer

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, count, count_or_none, disc_count, positive, share
+from deepspine_sct.cli.argument_types import (
+    checkpoint_path,
+    contrast,
+    count,
+    count_or_none,
+    disc_count,
+    positive,
+    share,
+)
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.training.config import TrainingConfig
@@ -74,7 +82,7 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         metavar="<share>",
         help="Share of real images where -data and -set are both given. Default: %(default)g.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast to train on. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast to train on. Default: all.")
     add(
         "-flip",
         type=share,

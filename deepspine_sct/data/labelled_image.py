@@ -34,6 +34,8 @@ class LabelledImage:
         "train", "val" or "test" in a prepared set, else "".
     path : str
         Path of the image below its data set, else "".
+    image : path, optional
+        File of the image, where `load` reads it.
     label : path, optional
         File of the true discs, where they have one of their own.
     has_slabs : bool
@@ -49,13 +51,14 @@ class LabelledImage:
     contrast: str = ""
     part: str = ""
     path: str = ""
+    image: Path | None = None
     label: Path | None = None
     has_slabs: bool = False
 
     @property
     def folder(self) -> str:
-        """Folder of the image below its data set, such as "sub-amu01/anat"; "" where it is not known."""
-        return str(PurePosixPath(self.path).parent) if "/" in self.path else ""
+        """Folder of the image below its data set, such as "sub-amu01/anat"; "" where that is not known."""
+        return str(PurePosixPath(self.path).parent) if self.path else ""
 
     def in_memory(self) -> LabelledImage:
         """Read the image now, once, and return it with what was read."""
