@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
-# session, dependencies, clean.
+# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort, page,
+# fuzz, kill, doubtful, invariance, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,8 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance session dependencies clean
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill doubtful invariance \
+    dependencies clean
 
 install: $(INSTALLED)
 
@@ -38,6 +39,15 @@ lint: $(INSTALLED)
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
 
+# Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
+stress: $(INSTALLED)
+	$(PY) benchmarks/real_scans.py -data $(SOURCES)
+
+# What training reads, from the unpacked archives of its owners, say:
+# make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
+sources: $(INSTALLED)
+	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
+
 # Scans of one session, alone and together: the table in docs/sessions.md.
 session: $(INSTALLED)
 	$(PY) benchmarks/session.py
@@ -51,8 +61,13 @@ train: $(INSTALLED)
 tutorial: $(INSTALLED)
 	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out $(UPDATE)
 
+# Every command of docs/sct.md with the real SCT, where it is on the PATH; UPDATE=-update as above.
+sct: $(INSTALLED)
+	SOURCES=$(abspath $(SOURCES)) SCT_PROGRESS_BAR=off \
+	    $(PY) docs/run_commands.py docs/sct.md sct_out -needs sct_version $(UPDATE)
+
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test
+	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py
@@ -60,8 +75,12 @@ bench: $(INSTALLED)
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
 
+# A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
+page: $(INSTALLED)
+	$(PY) benchmarks/page_cohort.py
+
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
-# in docs/safety.md.
+# in docs/safety_measured.md.
 fuzz: $(INSTALLED)
 	$(PY) benchmarks/fuzz.py
 

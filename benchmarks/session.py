@@ -19,8 +19,8 @@ from deepspine_sct.labeling.companions import Together, conclude_together, name_
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Look, Predictor
+from deepspine_sct.simulation.atlas import build_atlas
 from deepspine_sct.stopwatch import Stopwatch
-from deepspine_sct.training.atlas import build_atlas
 
 TOLERANCE_MM = 8.0  # names are judged here, not places
 LEAST_SHARE = 0.5  # of its discs a scan must have found to be right

@@ -11,13 +11,14 @@ import numpy as np
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, crop
-from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.shape import random_shape
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_volume
 from deepspine_sct.training.real import ANNOTATIONS
-from deepspine_sct.training.shape import random_shape
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
 
 SEED = 70_000  # neither training nor `make accuracy` draws from here
 ZOOMS_MM = (4.0, 1.2, 1.2)

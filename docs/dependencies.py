@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 PACKAGE = "deepspine_sct"
 EXTRAS = {"": "always", "plot": "pictures", "cluster": "cohorts on a cluster", "export": "exporting a network",
+          "sources": "reading SPIDER's archive",
           "test": "the tests"}  # fmt: skip
 """Extras of the package, and what each is for; what is needed for several counts for the first."""
 

@@ -44,6 +44,7 @@ def test_writes_one_voxel_a_disc_on_the_grid_of_the_image(in_folder, predictor):
     assert run() == 0
     assert sorted(path.name for path in in_folder.iterdir()) == [
         "t2.nii.gz",
+        "t2_labeled_discs.json",
         "t2_labeled_discs.nii.gz",
     ]
     image = nib.load("t2_labeled_discs.nii.gz")
@@ -84,7 +85,7 @@ def test_prints_a_table_of_the_discs(in_folder, predictor, capsys):
         assert np.allclose([float(word) for word in words[5:8]], world(ijk), atol=0.051)
         assert words[8:] == ["0.97"]
     assert lines[5] == "Confidence of the level assignment: 0.93"
-    assert lines[6:] == ["Wrote t2_labeled_discs.nii.gz"]
+    assert lines[6:] == ["Wrote t2_labeled_discs.nii.gz", "Wrote t2_labeled_discs.json"]
 
 
 def test_report_holds_the_run(in_folder, predictor):
@@ -104,7 +105,11 @@ def test_report_holds_the_run(in_folder, predictor):
     assert {"deepspine_sct", "python", "numpy", "nibabel", "torch"} <= set(report["versions"])
     assert {"read", "load", "network", "write"} == set(report["seconds"])
     assert report["inputs"]["values"] == [3, 4, 5, 6, 7, 9]
-    assert report["outputs"] == {"discs": "t2_labeled_discs.nii.gz", "json": "t2.json"}
+    assert report["outputs"] == {
+        "discs": "t2_labeled_discs.nii.gz",
+        "discs_sidecar": "t2_labeled_discs.json",
+        "json": "t2.json",
+    }
 
 
 def test_requests_reach_the_predictor(in_folder, predictor):
@@ -129,13 +134,13 @@ def test_warnings_go_to_stderr_whatever_the_verbosity(in_folder, monkeypatch, ca
     streams = capsys.readouterr()
     assert streams.out == ""
     lines = streams.err.splitlines()
-    assert lines[0] == "Warning: the disc between C2/C3 and C4/C5 is missing"
-    assert lines[1] == "Warning: outside of the image and not written: 9 (T1/T2)"
-    assert lines[2] == "Warning: low confidence, check by eye: 8 (C7/T1, 0.21)"
-    assert lines[3].startswith("Warning: the network was tested on t1 and t2 images, not on t2s")
+    assert lines[0] == "Warning: t2.nii.gz: the disc between C2/C3 and C4/C5 is missing"
+    assert lines[1] == "Warning: t2.nii.gz: outside of the image and not written: 9 (T1/T2)"
+    assert lines[2] == "Warning: t2.nii.gz: low confidence, check by eye: 8 (C7/T1, 0.21)"
+    assert lines[3].startswith("Warning: t2.nii.gz: the network was tested on t1 and t2 images, not on t2s")
     assert len(lines) == 4
     report = json.loads((in_folder / "r.json").read_text())
-    assert [f"Warning: {warning['text']}" for warning in report["warnings"]] == lines
+    assert [f"Warning: t2.nii.gz: {warning['text']}" for warning in report["warnings"]] == lines
     assert [disc["value"] for disc in report["discs"]] == [3, 4, 5, 6, 7, 8]
 
 
@@ -191,6 +196,8 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert entry["cmdline"].startswith("sct_deepspine_label -i t2.nii.gz -c t2 -overlay t2.png -qc qc")
     (pictures,) = (path for path in (in_folder / "qc" / "deepspine").iterdir() if path.is_dir())
     names = sorted(path.name for path in pictures.iterdir())
-    assert names == ["attention.png", "background.png", "curved.png", "heatmaps.png", "overlay.png"]
-    assert in_folder / "qc" / entry["overlayImage"] == pictures / "overlay.png"
+    assert names == ["attention.png", "heatmaps.png", "slice.png", "thumb.jpg"]
+    for layer in ("backgroundImage", "overlayImage"):
+        assert (in_folder / "qc" / entry[layer]).read_bytes().startswith(b"\x89PNG")
+    assert entry["overlayImage"].startswith("a-b/sub-7/")
     assert not list(in_folder.glob(".*"))

@@ -3,14 +3,17 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
+from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
+    leave_out,
+    numbered_otherwise,
     read_cases,
     read_prediction,
     run_model,
@@ -35,7 +38,7 @@ EPILOG = """\
 writes into -ofolder:
   index.html    tables, figures and the worst images, in one file
   summary.csv   and .json: each tool over all images, each contrast, each site and each level, with
-                95 % intervals (images resampled 1000 times)
+                95 % intervals (Wilson's; images, not discs, are what counts)
   discs.csv     every disc of every image and tool
   *.png         distance per level, confusion of levels, the worst images
 
@@ -54,7 +57,13 @@ def get_parser() -> SctArgumentParser:
         epilog=EPILOG,
     )
     truth = parser.mandatory.add_mutually_exclusive_group(required=True)
-    truth.add_argument("-set", type=Path, metavar="<folder>", help="Prepared set with the truth.")
+    truth.add_argument(
+        "-set",
+        type=Path,
+        metavar="<folder>",
+        help="Prepared set with the truth. Networks label its scans, with every step of "
+        "sct_deepspine_label; where a scan is gone, or was straightened, its slabs.",
+    )
     truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with it.")
     add = parser.mandatory.add_argument
     add("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
@@ -74,7 +83,9 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         default=[],
         metavar="<name>=<pattern>",
         help="A tool's name and where its disc files lie, with {stem} (image name without suffix), "
-        "{subject}, {session}, {contrast} and {folder} (of the image). May be given several times.",
+        "{subject}, {session}, {contrast} and {folder} (of the image, as it lies in the data set: "
+        "sub-01/anat). The discs 1 and 2 of `sct_deepseg spine` lie at other places; where a tool's "
+        "files are of it, they are left out for all. May be given several times.",
     )
     add(
         "-model",
@@ -88,7 +99,7 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         "-attention",
         action="store_true",
         help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png, on the "
-        "grid of the scan (of the slabs, with -set).",
+        "grid of the scan (of the slabs, where -set does not find it any more).",
     )
     add(
         "-heatmaps",
@@ -111,7 +122,7 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
         default="test",
         help="Part of the prepared set. Default: test.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-label-suffix",
         action="append",
@@ -171,24 +182,40 @@ def evaluate(args: argparse.Namespace) -> None:
     if len(set(tools)) < len(tools):
         raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
     from deepspine_sct.evaluation.study import Study
+    from deepspine_sct.evaluation.totalspineseg import comparable
     from deepspine_sct.pictures.figure import require_matplotlib
 
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
     args.ofolder.mkdir(parents=True, exist_ok=True)
+    n_slabs = sum(case.slabs for case in cases)
+    if n_slabs and args.model:
+        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their slabs",
+              file=sys.stderr)  # fmt: skip
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
+    n_asked = len(cases)
+    cases, predictions = leave_out(cases, predictions)
+    otherwise = numbered_otherwise(args.pred, cases)
+    if otherwise:
+        cases = [replace(case, study=replace(case.study, points=comparable(case.study.points))) for case in cases]
+        predictions = {tool: [comparable(points) for points in of_tool] for tool, of_tool in predictions.items()}
     study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
-    rows = write_report(study, cases, args)
+    on_numbers = _notes_on_numbers(study, otherwise)
+    rows = write_report(study, cases, [*_notes(study, args), *on_numbers], args)
+    for note in on_numbers:
+        print(f"Note: {note}", file=sys.stderr)
     if args.v:
         for row in rows:
             if row["by"] == "all":
                 say(_result_line(row))
+        if len(cases) < n_asked:
+            say(f"Left out: {n_asked - len(cases)} of {n_asked} images, whose label files cannot be read")
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points"]:
+def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points | None"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -205,14 +232,14 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     attends = []
 
     def answer(case: TrueCase) -> "Points":
-        volume, result = run_model(predictor, case, prepared=args.set is not None)
+        volume, result = run_model(predictor, case)
         points = result.labeling.points
         attends.append(has_attention(result.prediction))
         for kind in kinds:
             file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
             shown = list((points or case.study.points).values())
-            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
+            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown, like=case.image)
         return points
 
     answers = ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)
@@ -221,7 +248,9 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     return answers
 
 
-def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace) -> list[dict[str, object]]:
+def write_report(
+    study: "Study", cases: list[TrueCase], notes: list[str], args: argparse.Namespace
+) -> list[dict[str, object]]:
     """Write tables, figures and the page; return the rows of the summary."""
     from deepspine_sct.evaluation.study import disc_rows, summary_rows
     from deepspine_sct.evaluation.study_figures import render_boxes, render_confusion
@@ -230,7 +259,6 @@ def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace
     from deepspine_sct.files.tables import write_csv, write_json
 
     rows = summary_rows(study)
-    notes = _notes(study, args)
     write_csv(args.ofolder / "summary.csv", rows)
     write_json(args.ofolder / "summary.json", {"notes": notes, "rows": rows})
     write_csv(args.ofolder / "discs.csv", disc_rows(study))
@@ -266,24 +294,53 @@ def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
 
 
 def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
+    from deepspine_sct.evaluation.metrics import NAMING_MM
+
     source = f"part {args.part} of {args.set}" if args.set else f"{args.path_data}"
     sites = {case.site for case in study.cases}
     span = " Discs above and below all true ones do not count." if study.span_only else ""
     return [
         f"Truth: {len(study.cases)} images of {len(sites)} sites, {source}, contrast {args.c}.",
-        f"A disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
+        f"Naming: a predicted disc stands for the true one that it is nearest to, within {NAMING_MM:g} mm; it is named "
+        "right where both have the same name. A true disc is detected when any prediction stands for it. Placing: a "
+        f"disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
         "FNR: true discs not found, of the true ones. FPR: predicted discs that are not at their "
         "own place, of the predicted ones. 'Any name' asks only whether there is a disc, and counts "
         "both per true disc, as Azad et al. (2021) do.",
     ]
 
 
+def _notes_on_numbers(study: "Study", otherwise: Sequence[str]) -> list[str]:
+    """Say what of the numbers of TotalSpineSeg was allowed for, and what became of it, tool by tool."""
+    from deepspine_sct.evaluation.totalspineseg import passed_over
+
+    notes = []
+    if otherwise:
+        notes.append(
+            f"Discs 1 and 2 were left out everywhere: in the files of {' and '.join(otherwise)} (TotalSpineSeg) they"
+            " lie at the top of C2 and halfway to C2/C3, not at the top of C1 and at C1/C2."
+        )
+    for tool in otherwise:
+        missed = [passed_over(score) for score in study.scores(tool)] if tool in study.predictions else []
+        n_images, n_discs = sum(map(bool, missed)), sum(map(len, missed))
+        if n_discs:
+            notes.append(
+                f"{tool}: its numbers run on where a disc is missed: in {n_images} image(s) {n_discs} disc(s) were"
+                " passed over, and all discs below carry the number of the one above."
+            )
+    return notes
+
+
 def _result_line(row: dict) -> str:
-    rate, low, high = (row[f"identification_rate{end}"] for end in ("", "_low", "_high"))
+    def percent(name: str) -> str:
+        rate, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return f"{rate:.1f} % ({low:.1f} to {high:.1f})"
+
     return (
-        f"{row['tool']}: {100 * rate:.1f} % of {row['n_discs']} discs named right "
-        f"({100 * low:.1f} to {100 * high:.1f}), distance {row['distance_mean_mm']:.2f} mm, "
-        f"{row['off_by_one']} off by one, in {row['n_images']} images"
+        f"{row['tool']}: every name right in {percent('images_all_named')} of {row['n_images']} images; of "
+        f"{row['n_discs']} discs {percent('naming_rate')} named right, {percent('detection_rate')} detected, "
+        f"{percent('identification_rate')} named within the tolerance; {row['off_by_one']} off by one; "
+        f"distance {row['distance_mean_mm']:.2f} mm"
     )
 
 

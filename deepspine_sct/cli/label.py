@@ -108,13 +108,14 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     Raises
     ------
     DeepspineError
-        When an input or the request cannot be used, or a file cannot be written.
+        When an input or the request cannot be used, or a file cannot be written. A label file that was
+        written stays.
     NoDiscFound
         When the image holds no disc; no file is written.
     """
     from deepspine_sct.scan.inputs import read_inputs
     from deepspine_sct.scan.label_scan import label_scan
-    from deepspine_sct.scan.write_outputs import write_outputs
+    from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
 
     watch = Stopwatch()
     with watch.stage("read"):
@@ -124,8 +125,20 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     try:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
-        raise NoDiscFound(f"{error}, or lower -thr{' or widen -discs' if request.values else ''}") from error
-    announce(request, write_outputs(labelled, watch), verbosity)
+        raise NoDiscFound(f"{error}, {_advice(request)}") from error
+    try:
+        report = write_outputs(labelled, watch)
+    except IncompleteOutputs as error:
+        announce(request, error.report, verbosity)
+        raise
+    announce(request, report, verbosity)
+
+
+def _advice(request: "ScanRequest") -> str:
+    """Name the options that may help where no disc was found, the most helpful one first."""
+    knows_a_disc = request.initz or request.initlabel
+    first = "" if knows_a_disc else "give one disc that you know with -initz <slice>,<disc>, "
+    return f"{first}{'widen -discs, ' if request.values else ''}or lower -thr"
 
 
 def load_predictor(request: "ScanRequest") -> "Predictor":
@@ -140,7 +153,9 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
     from deepspine_sct.cli import result_table
 
     for caution in report.warnings:
-        print(f"Warning: {caution}", file=sys.stderr)
+        if caution.code == "output_failed":  # the error at the end says so
+            continue
+        print("Warning:", *f"{request.name}: {caution}".split(), file=sys.stderr)  # one line, whatever the name holds
     if verbosity == 0:
         return
     say(result_table.disc_table(report))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 
 LABELLED, SKIPPED, FAILED = "labelled", "skipped", "failed"
@@ -59,10 +57,3 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mb: float = 0.0
-
-
-def now() -> str:
-    """Say what time it is (UTC), or what ``SOURCE_DATE_EPOCH`` says, for builds that are repeated."""
-    fixed_s = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(fixed_s), timezone.utc) if fixed_s.isdecimal() else datetime.now(timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -24,11 +24,12 @@ from .cautions import about_names
 from .discs import Disc, Labeling
 from .joint import Joint, View, alone, combine, joint_lattice
 from .lattice import Lattice, along, best, best_path, sweep, through
+from .level_shifts import level_shifts
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
+from .scores import build_lattice
 from .skeleton import (
     Reading,
-    build_lattice,
     labeling_of,
     margin,
     name_confidence,
@@ -282,12 +283,14 @@ class _Session:
                 Labeling(warnings=[Caution("no_disc", "no disc found")]), plain, joined, shift_mm, says, refused
             )
         level_confidence = name_confidence(names, posterior)
+        shifts = level_shifts(posterior, names)
         score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
         labeling = Labeling(
             discs=[Disc(v + 1, self.views[j].candidates.xyz_mm[i], float(posterior[i, v])) for i, v in names],
             level_confidence=level_confidence,
             level_margin=float(group.margins[j]),
-            warnings=about_names([v + 1 for _, v in names], anatomy.DISC_VALUES, level_confidence),
+            warnings=about_names([v + 1 for _, v in names], anatomy.DISC_VALUES, level_confidence, shifts),
+            shifts=shifts,
             score=score,
             fit=plain.fit if plain.discs else score / len(names),
         )

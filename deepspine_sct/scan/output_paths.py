@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.target import follow
 from deepspine_sct.image.source import SUFFIXES, check_suffix
 
 LONGEST_NAME = 255
@@ -33,6 +34,8 @@ class OutputPaths:
         NIfTI file of what the network looked at, and of what it saw; a picture goes beside each.
     levels, cord_discs : Path or None
         Labeled segmentation of the cord and discs on its middle line.
+    has_sidecars : bool
+        Whether a JSON file beside each label file says what made it.
     """
 
     discs: Path | None = None
@@ -44,6 +47,19 @@ class OutputPaths:
     heatmaps: Path | None = None
     levels: Path | None = None
     cord_discs: Path | None = None
+    has_sidecars: bool = False
+
+    @property
+    def sidecars(self) -> dict[str, Path]:
+        """JSON file beside each label file, by the name that `named` has for it."""
+        labels = {"discs": self.discs, "levels": self.levels, "cord_discs": self.cord_discs}
+        paths = {f"{name}_sidecar": sidecar_of(path) for name, path in labels.items() if path is not None}
+        return paths if self.has_sidecars else {}
+
+    @property
+    def report_is_sidecar(self) -> bool:
+        """Whether the report goes to where a sidecar would go, and then says itself what made the labels."""
+        return self.json is not None and any(_same_file(self.json, path) for path in self.sidecars.values())
 
     @property
     def wants_picture(self) -> bool:
@@ -60,12 +76,13 @@ class OutputPaths:
         """Name each file that is written, the label file first."""
         paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "session": self.session}
         if self.qc is not None:
-            from deepspine_sct.quality_control.page import PAGE_NAME  # not for the many without a page
+            from deepspine_sct.quality_control.page_folder import PAGE_NAME  # not for the many without a page
 
             paths["qc"] = self.qc / PAGE_NAME
         for kind, path in self.explanations.items():
             paths |= {kind: path, f"{kind}_picture": picture_of(path)}
         paths |= {"levels": self.levels, "cord_discs": self.cord_discs}
+        paths |= {name: path for name, path in self.sidecars.items() if not (self.json and _same_file(path, self.json))}
         return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -107,8 +124,8 @@ def plan_outputs(
     Raises
     ------
     DeepspineError
-        When a path has the wrong extension, lies in a folder that does not exist, is a folder, or
-        would overwrite an input or another output.
+        When a path has the wrong extension, cannot be written (see `files.target`), is a folder, or would
+        overwrite an input or another output. Folders that are missing are made when all is well.
     """
     discs = Path(file) if file else Path(folder) / default_name(image)
     outputs = OutputPaths(
@@ -121,6 +138,7 @@ def plan_outputs(
         heatmaps=_optional_path(heatmaps),
         levels=discs.parent / cord_name(cord, "_labeled") if cord else None,
         cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
+        has_sidecars=True,
     )
     for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
@@ -132,8 +150,11 @@ def plan_outputs(
             raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
     files = [path for name, path in outputs.named().items() if name != "qc"]
     for path in files:
-        _check_place(path, folder_is_made=path.parent == discs.parent and not file)
-    _refuse_overwriting(files, [Path(name) for name in (image, cord, *inputs) if name])
+        _check_place(path)
+    read = [Path(name) for name in (image, cord, *inputs) if name]
+    _refuse_overwriting(files, read)
+    if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
+        _refuse_overwriting(list(outputs.sidecars.values()), [sidecar_of(path) for path in read])
     return outputs
 
 
@@ -153,6 +174,11 @@ def picture_of(path: Path) -> Path:
     return path.with_name(f"{_split(path)[0]}.png")
 
 
+def sidecar_of(path: Path) -> Path:
+    """Name the JSON file beside a NIfTI file that says what made it."""
+    return path.with_name(f"{_split(path)[0]}.json")
+
+
 def _split(path: str | Path) -> tuple[str, str]:
     """File name before its suffix, and the suffix of a NIfTI file, if it has one."""
     name = Path(path).name
@@ -164,17 +190,19 @@ def _optional_path(name: str | None) -> Path | None:
     return Path(name) if name else None
 
 
-def _check_place(path: Path, folder_is_made: bool) -> None:
+def _check_place(path: Path) -> None:
+    """Refuse a file that cannot be written, before the network has run for it."""
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
-    if path.is_dir():
-        raise DeepspineError(f"{path}: is a folder; give the name of a file in it")
-    if not folder_is_made and not path.parent.is_dir():
-        raise DeepspineError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.exists() and not path.is_file():
-        raise DeepspineError(f"{path}: is a pipe or a device; give the name of a file")
-    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
-        raise DeepspineError(f"{path}: the folder cannot be written; give another one")
+    folder = path.parent
+    if os.path.lexists(folder):
+        folder = follow(path).parent
+    else:  # it will be made, below the nearest one that is there
+        folder = next(parent for parent in folder.parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        raise DeepspineError(f"{path}: {folder} is no folder; give another place")
+    if not os.access(folder, os.W_OK):
+        raise DeepspineError(f"{path}: the folder {folder} cannot be written; give another one")
 
 
 def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:

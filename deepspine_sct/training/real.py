@@ -16,10 +16,10 @@ from scipy.spatial import cKDTree
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
-from deepspine_sct.training.noise import smooth_noise
-from deepspine_sct.training.repaint import filtered, repaint
-from deepspine_sct.training.scanner import scan
-from deepspine_sct.training.simulator import LEVEL_BAND_MM, Case, drop_outside
+from deepspine_sct.simulation.noise import smooth_noise
+from deepspine_sct.simulation.repaint import filtered, repaint
+from deepspine_sct.simulation.scanner import scan
+from deepspine_sct.simulation.simulator import LEVEL_BAND_MM, Case, drop_outside
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 REPAINTED = 0.6
@@ -54,7 +54,8 @@ class RealSlice:
 
 def load_slices(folder: Path, evaluation: bool) -> list[RealSlice]:
     """Read the annotated slices of ``folder``: those of evaluation-only sites, or of all others."""
-    table = json.loads(ANNOTATIONS.read_text())
+    own = folder / ANNOTATIONS.name  # of slices that `sources.spine_generic` laid out
+    table = json.loads((own if own.exists() else ANNOTATIONS).read_text())
     held_out = set(table["about"]["evaluation_only_sites"])
     return [
         _read_slice(folder / f"{name}.nii.gz", name, entry)
