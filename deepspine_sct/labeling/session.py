@@ -282,8 +282,7 @@ class _Session:
             return Named(
                 Labeling(warnings=[Caution("no_disc", "no disc found")]), plain, joined, shift_mm, says, refused
             )
-        level_confidence = name_confidence(names, posterior)
-        shifts = level_shifts(posterior, names)
+        level_confidence, shifts = name_confidence(names, posterior), level_shifts(posterior, names)
         score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
         labeling = Labeling(
             discs=[Disc(v + 1, self.views[j].candidates.xyz_mm[i], float(posterior[i, v])) for i, v in names],
