@@ -79,7 +79,7 @@ def test_heatmap_loss_equals_its_mean_over_pixels(scores, attention, batch):
 
 @pytest.mark.parametrize("loss", [cross_entropy_loss, heatmap_loss])
 def test_attention_is_the_cross_entropy_of_its_pixels(scores, attention, batch, loss):
-    """It counts known pixels alone, stays finite at 0 and 1, and joins the loss by its weight (by default 0)."""
+    """It counts known pixels alone, stays finite at 0 and 1, and joins the loss by its weight, by default 0."""
     total = 0.0
     for b, r, c in np.ndindex(BATCH, HEIGHT, WIDTH):
         look, known = float(batch["look"][b, 0, r, c]), float(batch["known"][b, 0, r, c])
