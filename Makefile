@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, stress, sources, train, tutorial, sct, data, bench, cohort, fuzz, kill,
-# doubtful, invariance, dependencies, clean.
+# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort, page,
+# fuzz, kill, doubtful, invariance, dependencies, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
 
 PYTHON ?= python3
@@ -11,7 +11,8 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy stress sources train tutorial sct data bench cohort fuzz kill doubtful invariance dependencies clean
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill doubtful invariance \
+    dependencies clean
 
 install: $(INSTALLED)
 
@@ -47,6 +48,10 @@ stress: $(INSTALLED)
 sources: $(INSTALLED)
 	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
 
+# Scans of one session, alone and together: the table in docs/sessions.md.
+session: $(INSTALLED)
+	$(PY) benchmarks/session.py
+
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)
 	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; about 3 hours on two cores (see docs/model_card.md)"
@@ -70,8 +75,12 @@ bench: $(INSTALLED)
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
 
+# A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
+page: $(INSTALLED)
+	$(PY) benchmarks/page_cohort.py
+
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
-# in docs/safety.md.
+# in docs/safety_measured.md.
 fuzz: $(INSTALLED)
 	$(PY) benchmarks/fuzz.py
 

@@ -9,7 +9,8 @@ import numpy as np
 from real_sources import names_of, read_scan
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation.atlas import Atlas
 from deepspine_sct.simulation.lower_spine import LowerSpine, is_usable, straighten

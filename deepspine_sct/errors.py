@@ -16,3 +16,7 @@ class NoDiscFound(DeepspineError):  # noqa: N818 - reads as the outcome it is, n
     """The image was read and searched, and holds no disc: no file is written."""
 
     exit_code = 3
+
+
+class NoLabels(DeepspineError):  # noqa: N818 - as `NoDiscFound`
+    """A label file is missing or empty: whoever should have marked discs in it found none."""

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import phantom
 import pytest
+from scipy import ndimage
 
 from deepspine_sct.cli.evaluate import main
 from deepspine_sct.cli.prepare import main as prepare
@@ -76,6 +77,39 @@ def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, caps
     assert "not one file can be read" in capsys.readouterr().err
     assert main([*arguments, "-pred", "tool={name}.nii.gz"]) == 1
     assert "use the fields {stem}" in capsys.readouterr().err
+
+
+def spoil(path, how: str) -> None:
+    """Turn a right label file into another kind of file."""
+    image = nib.load(path)
+    data = np.asarray(image.dataobj).astype(np.float32)
+    if how == "interpolated":
+        data = ndimage.zoom(ndimage.grey_dilation(data, size=3), 0.9, order=1)
+    elif how == "twice":
+        data[np.unravel_index(np.flatnonzero(data == 0)[0], data.shape)] = data.max()
+    elif how == "levels":
+        top = np.argwhere(data == data.max())[0]
+        data[tuple(slice(max(0, n - 8), n + 8) for n in top)] = data.max()
+    nib.save(nib.Nifti1Image(data, image.affine), path)
+
+
+@pytest.mark.parametrize("how", ["interpolated", "twice", "levels"])
+@pytest.mark.parametrize("where", ["truth", "prediction"])
+def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, capsys, how, where):
+    """It is neither scored as truth nor as a tool that found nothing: the others get their 100 %."""
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    labels = root / "derivatives" / "labels" / "sub-aa01" / "anat"
+    truth, prediction = labels / "sub-aa01_T2w_label-discs_dlabel.nii.gz", root / "good" / "sub-aa01_T2w_discs.nii.gz"
+    spoil(truth if where == "truth" else prediction, how)
+    arguments = ["-path-data", str(root), "-ofolder", str(tmp_path / "out"), "-worst", "0"]
+    arguments += ["-pred", f"low={root}/low/{{subject}}/{{contrast}}.nii.gz"]
+    assert main([*arguments, "-pred", f"good={root}/good/{{stem}}_discs.nii.gz"]) == 0
+    rows, streams = overall(tmp_path / "out"), capsys.readouterr()
+    assert rows["good"]["identification_rate"] == 1
+    assert rows["good"]["n_images"] == rows["low"]["n_images"] == 5
+    assert "left out" in streams.err and (truth if where == "truth" else prediction).name in streams.err
+    assert ("left out: 1 images" if where == "truth" else "Left out: 1 of 6 images") in "".join(streams)
 
 
 def test_disc_files_are_scored_without_their_images(data, tmp_path, capsys):

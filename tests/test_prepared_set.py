@@ -122,7 +122,7 @@ def test_a_disc_marked_twice_is_left_out_but_a_blob_is_one_mark(data, tmp_path):
     phantom.save(label_path(data, contrast="T1w"), blob)
     prepare(data, tmp_path / "set")
     made = read_set(tmp_path / "set")
-    assert ["two places" in entry["reason"] for entry in made.description["dropped"]] == [True]
+    assert ["2 places" in entry["reason"] for entry in made.description["dropped"]] == [True]
     case = next(case for case in made.cases if case.name == "sub-aa01_T1w")
     np.testing.assert_allclose(case.points[4], phantom.discs()[4])
 

@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_any, read_labels, read_volume, write_discs, write_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_any, read_volume, write_discs, write_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.sources import icbm152, pam50, spider, spine_generic

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
+from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
+    leave_out,
     numbered_otherwise,
     read_cases,
     read_prediction,
@@ -121,7 +122,7 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
         default="test",
         help="Part of the prepared set. Default: test.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-label-suffix",
         action="append",
@@ -194,6 +195,8 @@ def evaluate(args: argparse.Namespace) -> None:
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
+    n_asked = len(cases)
+    cases, predictions = leave_out(cases, predictions)
     otherwise = numbered_otherwise(args.pred, cases)
     if otherwise:
         cases = [replace(case, study=replace(case.study, points=comparable(case.study.points))) for case in cases]
@@ -207,10 +210,12 @@ def evaluate(args: argparse.Namespace) -> None:
         for row in rows:
             if row["by"] == "all":
                 say(_result_line(row))
+        if len(cases) < n_asked:
+            say(f"Left out: {n_asked - len(cases)} of {n_asked} images, whose label files cannot be read")
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points"]:
+def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points | None"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -234,7 +239,7 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
             file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
             shown = list((points or case.study.points).values())
-            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
+            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown, like=case.image)
         return points
 
     answers = ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)

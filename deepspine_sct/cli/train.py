@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, count, count_or_none, positive, share
+from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count, count_or_none, positive, share
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         metavar="<share>",
         help="Share of real images where both are given. Default: 0.45.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-flip",
         type=share,

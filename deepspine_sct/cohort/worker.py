@@ -68,6 +68,7 @@ def main(descriptor: int, label: Label = label_one) -> None:
     label : callable
         What is done to a scan.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")  # a log that cannot show a name is no reason to fail
     with Connection(descriptor) as supervisor:
         job = supervisor.recv()
         try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .volume import Volume
 
-DARKENING = 8.0
+DARKENING = 12.0
 """A scan is evened where its bright rows are so many times as bright as its dark ones: nine in ten of the rows that
 show anything are darker than the former, one in ten is darker than the latter."""
 

@@ -26,6 +26,7 @@ from .heatmap import Candidates, find_candidates
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .refinement import refine, slabs_of_discs, surroundings
+from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import SkeletonPrior, order
 from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
@@ -219,6 +220,8 @@ class Predictor:
             labeling = within_image(labeling, grid, self.prior.tip_sd_mm, named)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
+            beside = about_second_spine(labeling, seen.prediction)
+            labeling = replace(labeling, warnings=[*labeling.warnings, *beside])
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
     def predict_slabs(self, slabs: Volume) -> Result:

@@ -13,7 +13,8 @@ from deepspine_sct.data.bids import Scan, find_scans
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume, write_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume, write_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.sources.eight_bit import eight_bit

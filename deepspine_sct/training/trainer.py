@@ -84,7 +84,7 @@ class Trainer:
         ``config.score``; of equals the one with most images right, by `TIE_BREAK`; of equals the last one, which has
         learnt longest
     on_log : called with all rows of the log, after the state was written
-    keep : returns the part of a batch that this network may see
+    keep : returns the part of a batch that this network may see, which may be empty
 
     Raises
     ------
@@ -119,7 +119,7 @@ class Trainer:
         if self._state_path.exists():
             self._resume()
         self._sums: dict[str, torch.Tensor] = {}  # of the losses since the last epoch's end
-        self._epoch_start = self.step
+        self._n_learnt = 0  # steps behind these sums
 
     @property
     def _state_path(self) -> Path:
@@ -134,15 +134,19 @@ class Trainer:
         train_together([self])
 
     def learn(self, batch: dict[str, torch.Tensor]) -> None:
-        """Take one step on a batch, and end the epoch where it is one's end."""
+        """Take one step on a batch, and end the epoch where it is one's end.
+
+        A batch of which the network may see nothing counts as a step, but teaches nothing.
+        """
         batch = {key: value.to(self.device, non_blocking=True) for key, value in self.keep(batch).items()}
-        losses = self.training_step(batch)
-        for key, value in losses.items():
-            self._sums[key] = self._sums.get(key, 0.0) + value
+        if len(batch["image"]):
+            for key, value in self.training_step(batch).items():
+                self._sums[key] = self._sums.get(key, 0.0) + value
+            self._n_learnt += 1
+        self.step += 1
         if self.step % self.config.save_every == 0 or self.step == self.config.steps:
-            n_steps = self.step - self._epoch_start
-            self._end_epoch({key: float(value) / n_steps for key, value in self._sums.items()})
-            self._sums, self._epoch_start = {}, self.step
+            self._end_epoch({key: float(value) / self._n_learnt for key, value in self._sums.items()})
+            self._sums, self._n_learnt = {}, 0
 
     def training_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One optimiser step, in bfloat16 where the device has it.
@@ -162,7 +166,6 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.averaged.update_parameters(self.network)
-        self.step += 1
         return {key: value.detach() for key, value in losses.items()}
 
     def _end_epoch(self, losses: Row) -> None:
