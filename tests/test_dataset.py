@@ -9,6 +9,7 @@ import torch
 from templates import needs_templates
 from torch.utils.data import DataLoader
 
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
@@ -21,12 +22,16 @@ from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.prepared_slices import FULL_MM, SILENT_MM, PreparedSlices, soften, stack_slabs
 
 
+def labelled(slabs: Volume, points: dict, contrast: str = "T2w") -> LabelledImage:
+    """Slabs with their discs."""
+    return LabelledImage("scan", points, lambda: slabs, site="site", contrast=contrast, has_slabs=True)
+
+
 def stack(contrast: str = "T2w", seed: int = 0) -> PreparedSlices:
     """A phantom scan as a source of training slices."""
     data = phantom.image(phantom.discs(), seed)
     volume = Volume(data, Grid(data.shape, phantom.affine()))
-    slabs = extract_slabs(canonical(volume), 4.0, 5.0, 2.0)
-    return stack_slabs("scan", "site", contrast, slabs, phantom.discs())
+    return stack_slabs(labelled(extract_slabs(canonical(volume), 4.0, 5.0, 2.0), phantom.discs(), contrast))
 
 
 def stream(**how) -> SampleStream:
