@@ -7,6 +7,7 @@ needs is left out: the scores of all stacks but the last.
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import json
 import sys
@@ -27,6 +28,10 @@ from .seal import KEY, UNSEALED, seal
 
 OPSET = 17
 """ONNX operator set; ONNX Runtime knows it since 1.12."""
+
+_ONE_EXPORTER = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+"""Where torch (2.5 and later) has two exporters, the one that all versions share: the newer one needs one more
+package, and its graph differs between versions of torch."""
 
 
 class InferenceGraph(nn.Module):
@@ -136,7 +141,6 @@ def export(source: Path, target: Path) -> None:
     side = 2 * network.config.multiple
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The newer exporter needs one more package and writes a graph per torch version.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         torch.onnx.export(
             graph,
@@ -151,7 +155,7 @@ def export(source: Path, target: Path) -> None:
                 "attention": {0: "N", 1: "h", 2: "w"},
             },
             opset_version=OPSET,
-            dynamo=False,
+            **_ONE_EXPORTER,
         )
     model = onnx.load_from_string(buffer.getvalue())
     onnx.helper.set_model_props(
