@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from deepspine_sct.errors import DeepspineError
+from deepspine_sct.errors import DeepspineError, missing_package
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -110,7 +110,7 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, MemoryError):
         message = f"not enough memory {error}".rstrip()
     elif isinstance(error, ModuleNotFoundError):
-        message = f"the Python package '{error.name}' is missing: run `pip install deepspine_sct`"
+        message = missing_package(error.name or str(error))
     else:
         message = str(error)
     return " ".join(message.split())
