@@ -104,7 +104,7 @@ dependencies: $(INSTALLED)
 	$(PY) -m pip check
 	$(PY) docs/dependencies.py
 
-# The sdist and the wheel, with the links of README.md made absolute: make dist ADDRESS=https://HOST/OWNER/NAME
+# The sdist and the wheel of what is committed, with the links of README.md made absolute: make dist ADDRESS=https://HOST/OWNER/NAME
 dist: $(INSTALLED)
 	$(PY) tools/build_release.py $(ADDRESS)
 
