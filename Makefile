@@ -1,5 +1,5 @@
 # One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
-# dependencies, test-oldest, dist, clean.
+# dependencies, commands, test-oldest, dist, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
 # what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
@@ -16,7 +16,7 @@ SOURCES ?= ../shared/real
 export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies \
-    test-oldest dist clean
+    commands test-oldest dist clean
 
 install: $(INSTALLED)
 
@@ -103,6 +103,10 @@ invariance: $(INSTALLED)
 dependencies: $(INSTALLED)
 	$(PY) -m pip check
 	$(PY) docs/dependencies.py
+
+# The completions of the shells and the Boutiques descriptors, from the parsers of the commands.
+commands: $(INSTALLED)
+	$(PY) tools/describe_commands.py
 
 # The sdist and the wheel of what is committed, with the links of README.md made absolute: make dist ADDRESS=https://HOST/OWNER/NAME
 dist: $(INSTALLED)
