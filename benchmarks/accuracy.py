@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from accuracy_cases import Scan, real_scans, simulated_scans
+from baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
 from reliability import Pairs, draw_reliability, print_reliability, print_sure, reliability
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.metrics import CaseScore, confidence_interval, score_case, summarise
-from deepspine_sct.evaluation.overlay import draw_overlay
-from deepspine_sct.labeling.baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.heatmap import find_candidates
-from deepspine_sct.labeling.inference import THRESHOLD, Predictor
+from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.labeling.settings import DEFAULTS
+from deepspine_sct.pictures.overlay import draw_overlay
 from deepspine_sct.training.atlas import build_atlas
 
 FAILED = 3  # missed discs from which on a simulated scan is pictured
@@ -32,7 +33,7 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
     except DeepspineError as error:  # a scan that is refused has lost all of its discs
         refused = {"labeling": Labeling(warnings=[str(error)]), "discs": [], "levels": None}
         return dict.fromkeys(METHODS, score_case({}, scan.truth)), refused
-    candidates = find_candidates(result.prediction, THRESHOLD)
+    candidates = find_candidates(result.prediction, DEFAULTS.threshold)
     points = {
         "ours": result.labeling.points,
         "argmax per channel": argmax_per_channel(candidates),

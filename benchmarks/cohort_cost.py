@@ -8,12 +8,12 @@ from statistics import median
 
 from cohort_run import BATCH, LABEL, LIMITS, fresh, images, measured
 
-from deepspine_sct.cohort.discovery import search
+from deepspine_sct.cohort.bids_derivative import files_of, open_target
 from deepspine_sct.cohort.job import LABELLED, Job
-from deepspine_sct.cohort.outputs import files_of, open_target
 from deepspine_sct.cohort.state import settled, write_record
+from deepspine_sct.data.bids import CONTRASTS
+from deepspine_sct.data.discovery import search
 from deepspine_sct.model.runtime import load_runtime
-from deepspine_sct.training.bids import CONTRASTS
 
 SUFFIXES = tuple(CONTRASTS.values())
 MANY = (1000, 5000)

@@ -12,7 +12,7 @@ import numpy as np
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical, normalise
 from deepspine_sct.image.slab import SlabStack
-from deepspine_sct.labeling.survey import FINE_STEP_MM
+from deepspine_sct.labeling.settings import DEFAULTS
 from deepspine_sct.training.atlas import SLAB_MM, Atlas, build_atlas
 from deepspine_sct.training.real import load_slices
 from deepspine_sct.training.recipe import SPACING_MM
@@ -25,7 +25,7 @@ SHEETS = {"T1w": ("t1", 430.0, (128, 112)), "T2w": ("t2", 440.0, (112, 112)), "l
 
 def middle_slab(path: Path) -> np.ndarray:
     """Return the middle slab (H, W) of a volume, on pixels of 2 mm."""
-    stack = SlabStack(canonical(read_volume(path)), FINE_STEP_MM, SLAB_MM, SPACING_MM)
+    stack = SlabStack(canonical(read_volume(path)), DEFAULTS.step_mm, SLAB_MM, SPACING_MM)
     middle = stack.grid.shape[0] // 2
     return stack.extract(range(middle, middle + 1)).data[0]
 

@@ -19,9 +19,9 @@ from doubtful_cases import DATA, TURNS, Doubtful, badly_sliced, mirrored, no_spi
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling import inference, plausibility
+from deepspine_sct.labeling import plausibility
 from deepspine_sct.labeling.discs import Labeling
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.training.atlas import build_atlas
 
 SURE = 0.9
@@ -48,25 +48,20 @@ class Answer:
     fit: float = 0.0
 
 
-class Judge:
+class Judge(Predictor):
     """The program, with its answer put into a word and the fit that it came from kept."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
-        self.first: Labeling | None = None  # before it was judged
-        judge = inference.judge
+    first: Labeling | None = None  # before it was judged
 
-        def listen(labeling, *rest):
-            self.first = labeling
-            return judge(labeling, *rest)
-
-        inference.judge = listen
+    def _judge(self, labeling: Labeling, *rest: object) -> Labeling:
+        self.first = labeling
+        return super()._judge(labeling, *rest)
 
     def ask(self, volume: Volume) -> Answer:
         """Show one image."""
         self.first = None
         try:
-            labeling = self.predictor.predict(volume).labeling
+            labeling = self.predict(volume).labeling
         except DeepspineError as error:
             message = str(error).split(";")[0]
             return Answer("reversed" if "contradicts" in message else "refused", message, fit=self._fit)
@@ -130,7 +125,7 @@ def main() -> int:
     parser.add_argument("-n", type=int, default=12, help="simulated spines, each at every coverage")
     parser.add_argument("-every", type=int, default=1, help="take every n-th upright scan")
     args = parser.parse_args()
-    judge = Judge(Predictor.load(args.model))
+    judge = Judge.load(args.model)
     fooled = ask_all(judge, no_spines(args.data)) + ask_all(judge, badly_sliced(args.data))
     ask_all(judge, mirrored())
     answers: dict[tuple[str, str], Counter] = defaultdict(Counter)

@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime as ort
 
 from deepspine_sct.image.nifti import read_volume
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.runtime import SHIPPED_ONNX, load_runtime
 
 SIDE = 1536  # of the matrices: 3.6 billion multiply-adds, larger than any cache

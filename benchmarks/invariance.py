@@ -17,7 +17,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 AIR = 0.03

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deepspine_sct.image.atomic import PREFIX
+from deepspine_sct.files.atomic import PREFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 SCAN = ROOT / "data_test" / "t2_sim.nii.gz"

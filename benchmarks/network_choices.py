@@ -17,13 +17,14 @@ from time import process_time
 import numpy as np
 import torch
 from accuracy_cases import real_scans, simulated_scans
+from baselines import argmax_per_channel
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.labeling.baselines import argmax_per_channel
 from deepspine_sct.labeling.heatmap import find_candidates
-from deepspine_sct.labeling.inference import THRESHOLD, Predictor
+from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.labeling.settings import DEFAULTS
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.export import export, multiply_adds
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
@@ -100,7 +101,7 @@ def score(path: Path, scans: list) -> dict[str, float]:
     cases: dict[str, list] = {}
     for scan in scans:
         result = predictor.predict(scan.volume)
-        plain = argmax_per_channel(find_candidates(result.prediction, THRESHOLD))
+        plain = argmax_per_channel(find_candidates(result.prediction, DEFAULTS.threshold))
         for how, points in (("", result.labeling.points), (", argmax", plain)):
             case = score_case(points, scan.truth, span_only=not scan.complete)
             cases.setdefault(_group(scan) + how, []).append(case)

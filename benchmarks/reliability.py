@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 
 BINS = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
 SURE = 0.9

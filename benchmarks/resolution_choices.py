@@ -17,8 +17,9 @@ from accuracy_cases import Scan, real_scans
 from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling import refinement
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.labeling.settings import DEFAULTS, PredictorSettings
+from deepspine_sct.model.runtime import Runtime, load_runtime
 from deepspine_sct.training.atlas import Atlas, build_atlas
 from deepspine_sct.training.simulator import simulate
 
@@ -42,20 +43,17 @@ def fine_scans(atlas: Atlas, n: int) -> Iterator[Scan]:
         yield Scan(f"fine_{i}", "simulated, 1 mm", Volume(case.image[None], grid), truth, True)
 
 
-def measure(predictor: Predictor, scans: list[Scan], working_mm: float, second_mm: float | None) -> dict:
+def measure(runtime: Runtime, scans: list[Scan], working_mm: float, second_mm: float | None) -> dict:
     """Label all scans on other pixels; return (rate, mean distance) of each group and the processor time of a scan."""
+    settings = PredictorSettings(looks_again=second_mm is not None, fine_pixel_mm=second_mm or DEFAULTS.fine_pixel_mm)
+    predictor = Predictor(runtime, settings)
     predictor.spacing_mm = working_mm
-    pixel_mm, refinement.PIXEL_MM = refinement.PIXEL_MM, second_mm or refinement.PIXEL_MM
-    look_again = predictor._refine
-    if second_mm is None:
-        predictor._refine = lambda image, labeling, seconds, named: labeling
     cases: dict[str, list] = {}
     started_s = process_time()
     for scan in scans:
         found = predictor.predict(scan.volume).labeling.points
         cases.setdefault(scan.group, []).append(score_case(found, scan.truth, span_only=not scan.complete))
     taken_ms = 1000 * (process_time() - started_s) / len(scans)
-    predictor._refine, refinement.PIXEL_MM = look_again, pixel_mm
     result = {"ms": taken_ms}
     for group, scored in cases.items():
         right_mm = [mm for case in scored for v, mm in case.distance_mm.items() if v in case.found]
@@ -71,8 +69,8 @@ def main() -> None:
     args = parser.parse_args()
     atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
     scans = list(fine_scans(atlas, args.n)) + [s for s in real_scans(args.data) if "training" in s.group]
-    predictor = Predictor.load()
-    rows = {choice: measure(predictor, scans, *choice) for choice in CHOICES}
+    runtime = load_runtime()
+    rows = {choice: measure(runtime, scans, *choice) for choice in CHOICES}
     groups = [key for key in rows[CHOICES[0]] if key != "ms"]
     print("| pixels [mm] | second look [mm] | processor [ms a scan] | " + " | ".join(groups) + " |")
     print("|---:|---:|---:|" + "---:|" * len(groups))

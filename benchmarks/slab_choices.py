@@ -1,7 +1,7 @@
 """How many slabs must be looked at: accuracy against images, on simulated volumes with a tilted, bent spine.
 
 ``python benchmarks/slab_choices.py`` prints a Markdown table, one line a choice of the constants of
-`deepspine_sct.labeling.survey`; the first is what ships. Needs the sources of the simulator.
+`deepspine_sct.labeling.settings`; the first is what ships. Needs the sources of the simulator.
 """
 
 import argparse
@@ -11,17 +11,17 @@ import numpy as np
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.labeling import inference, survey
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.labeling.settings import DEFAULTS, PredictorSettings
 from deepspine_sct.model.runtime import load_runtime
 from deepspine_sct.training.atlas import build_atlas
-from deepspine_sct.training.volume import VolumeSpec, simulate_volume
+from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
 
 SEED = 30_000  # training and `make accuracy` draw from other seeds
 SHAPE, ZOOMS_MM = (26, 144, 112), (2.6, 1.8, 1.8)
 CENTRES_MM = (430.0, 330.0, 250.0, 100.0, 20.0)
 CHOICES = [  # fine step [mm], coarse stride, margin, trace
-    (survey.FINE_STEP_MM, survey.COARSE_STRIDE, survey.MARGIN, survey.TRACE),
+    (DEFAULTS.step_mm, DEFAULTS.coarse_stride, DEFAULTS.margin_slabs, DEFAULTS.trace),
     (4.0, 1, 2, 0.0),
     (4.0, 3, 1, 0.25),
     (4.0, 3, 1, 0.35),
@@ -61,10 +61,8 @@ def volumes(data: Path, n: int):
 
 def line(runtime, cases: list, choice: tuple) -> str:
     """Label every volume with one choice; return its line of the table."""
-    survey.COARSE_STRIDE, survey.MARGIN, survey.TRACE = choice[1:]
-    inference.FINE_STEP_MM = choice[0]
     counter = Counter(runtime)
-    predictor = Predictor(counter)
+    predictor = Predictor(counter, PredictorSettings(*choice))
     scores, aside_mm = [], []
     for volume, truth in cases:
         try:

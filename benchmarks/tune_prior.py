@@ -17,7 +17,7 @@ from tqdm import tqdm
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.heatmap import Candidates, find_candidates
-from deepspine_sct.labeling.inference import THRESHOLD, Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.skeleton import order
 from deepspine_sct.training.atlas import build_atlas
@@ -64,7 +64,7 @@ def examples(predictor: Predictor, data: Path, n_real: int, n_simulated: int) ->
 def _example(predictor: Predictor, case: Case) -> Example:
     affine = np.array([[-5.0, 0, 0, 0], [0, 0, -2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
     volume = Volume(case.image[None], Grid((1, *case.image.shape), affine))
-    candidates = find_candidates(predictor.predict_slabs(volume).prediction, THRESHOLD)
+    candidates = find_candidates(predictor.predict_slabs(volume).prediction, predictor.settings.threshold)
     rc = volume.grid.to_index(candidates.xyz_mm)[:, 1:]
     present = case.presence > 0.5
     tips = np.where(present[:, None], case.tips_rc, np.inf)

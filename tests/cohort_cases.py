@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fake_predictor import write_scan
 
-from deepspine_sct.cohort.discovery import search
 from deepspine_sct.cohort.job import Job
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.discovery import search
 from deepspine_sct.model.runtime import load_runtime
-from deepspine_sct.training.bids import Scan
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_TEST = ROOT / "data_test"

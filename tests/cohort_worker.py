@@ -11,9 +11,9 @@ import numpy as np
 
 sys.path.insert(0, sys.argv[1])
 
-from deepspine_sct.cohort.discovery import relative  # noqa: E402 - from the folder just named
 from deepspine_sct.cohort.job import LABELLED, Outcome  # noqa: E402
 from deepspine_sct.cohort.worker import main  # noqa: E402
+from deepspine_sct.data.discovery import relative  # noqa: E402 - from the folder just named
 
 
 def befall(job, scan, volume, predictor) -> Outcome:

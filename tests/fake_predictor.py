@@ -6,9 +6,10 @@ import nibabel as nib
 import numpy as np
 
 from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.caution import Caution
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.labeling.discs import Disc, Labeling
-from deepspine_sct.labeling.inference import Result
+from deepspine_sct.labeling.predictor import Result
 from deepspine_sct.model.output import Prediction
 
 SHAPE = (30, 44, 9)
@@ -59,7 +60,7 @@ class FakePredictor:
     checksum = "5f" * 32
 
     def __init__(self, discs: list[Disc], warnings: tuple[str, ...] = ()) -> None:
-        self.labeling = Labeling(discs, 0.93, np.inf, list(warnings))
+        self.labeling = Labeling(discs, 0.93, np.inf, [Caution("disc_missing", text) for text in warnings])
         self.calls = []
 
     def predict(self, volume, *, threshold=None, values=None, pins=None, height=None):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image import atomic
-from deepspine_sct.image.atomic import FOREIGN_AGE_S, PREFIX, atomic_path
+from deepspine_sct.files import atomic
+from deepspine_sct.files.atomic import FOREIGN_AGE_S, PREFIX, atomic_path
 
 
 def test_complete_file_gets_its_name(tmp_path):
@@ -113,7 +113,7 @@ def start_writer(target: Path, script: str = "sys.stdin.read()") -> subprocess.P
     """Start a process that writes half of a target, says so, and then runs a script."""
     source = f"""
 import sys
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 with atomic_path({str(target)!r}) as temporary:
     temporary.write_text("half")
     print(temporary, flush=True)
@@ -161,7 +161,7 @@ def test_writers_that_race_never_fail_nor_mix(tmp_path):
     target = tmp_path / "a.txt"
     source = f"""
 import sys
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 for _ in range(60):
     with atomic_path({str(target)!r}) as temporary:
         temporary.write_text(sys.argv[1] * 5000)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from deepspine_sct.data.bids import find_scans
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.training.bids import find_scans
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from fake_predictor import SHAPE, FakePredictor, known_discs, oblique_affine, write_scan
 
-from deepspine_sct.cli import label, outputs, parser
+from deepspine_sct.cli import label, parser
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation import overlay
+from deepspine_sct.pictures import figure
+from deepspine_sct.scan import output_paths
 
 
 @pytest.fixture
@@ -254,7 +255,7 @@ def test_a_refusal_of_the_predictor_names_the_image(in_folder, predictor, monkey
 
 def test_a_picture_without_matplotlib_is_refused_first(in_folder, predictor, monkeypatch, capsys):
     """The remedy is said before the network has run."""
-    monkeypatch.setattr(overlay, "find_spec", lambda name: None)
+    monkeypatch.setattr(figure, "find_spec", lambda name: None)
     line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-overlay", "a.png")
     assert "pip install matplotlib" in line
     assert predictor.calls == []
@@ -317,7 +318,7 @@ def test_a_bug_keeps_its_traceback(in_folder, monkeypatch):
 )
 def test_the_default_name_follows_the_image(image, name):
     """Only the NIfTI ending goes; other dots stay."""
-    assert outputs.default_name(image) == name
+    assert output_paths.default_name(image) == name
 
 
 def test_say_escapes_what_the_terminal_cannot_show(monkeypatch, capsys):

@@ -135,7 +135,7 @@ def test_warnings_go_to_stderr_whatever_the_verbosity(in_folder, monkeypatch, ca
     assert lines[3].startswith("Warning: the network was tested on t1 and t2 images, not on t2s")
     assert len(lines) == 4
     report = json.loads((in_folder / "r.json").read_text())
-    assert [f"Warning: {warning}" for warning in report["warnings"]] == lines
+    assert [f"Warning: {warning['text']}" for warning in report["warnings"]] == lines
     assert [disc["value"] for disc in report["discs"]] == [3, 4, 5, 6, 7, 8]
 
 

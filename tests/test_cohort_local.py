@@ -8,9 +8,9 @@ import pytest
 from cohort_cases import WORKER, find, make_job, write_data_set
 
 from deepspine_sct.cohort import local, state
-from deepspine_sct.cohort.discovery import relative
 from deepspine_sct.cohort.job import LABELLED, Outcome
 from deepspine_sct.cohort.supervisor import Supervisor
+from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 
 

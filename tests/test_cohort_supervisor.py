@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from cohort_cases import WORKER, find, make_job, write_data_set
 
-from deepspine_sct.cohort.discovery import relative
+from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import FAILED, LABELLED
-from deepspine_sct.cohort.outputs import files_of
 from deepspine_sct.cohort.supervisor import Supervisor
+from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 
 

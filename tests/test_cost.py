@@ -16,7 +16,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume, write_discs, write_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
 from deepspine_sct.model.export import inference_graph, multiply_adds
 from deepspine_sct.model.output import Maps

@@ -13,11 +13,11 @@ from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.training import simulator
 from deepspine_sct.training.dataset import SHAPES, SampleStream, mirror, to_sample
+from deepspine_sct.training.prepared_slices import FULL_MM, SILENT_MM, PreparedSlices, soften, stack_slabs
 from deepspine_sct.training.simulator import Case
-from deepspine_sct.training.slab_stack import FULL_MM, SILENT_MM, SlabStack, soften, stack_slabs
 
 
-def stack(contrast: str = "T2w", seed: int = 0) -> SlabStack:
+def stack(contrast: str = "T2w", seed: int = 0) -> PreparedSlices:
     """A phantom scan as a source of training slices."""
     data = phantom.image(phantom.discs(), seed)
     volume = Volume(data, Grid(data.shape, phantom.affine()))

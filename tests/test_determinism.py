@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepspine_sct.image.nifti import read_volume
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.onnx_runtime import OnnxRuntime
 from deepspine_sct.model.runtime import SHIPPED, SHIPPED_ONNX
 

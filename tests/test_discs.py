@@ -5,6 +5,7 @@ import pytest
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
+from deepspine_sct.labeling.confidence import within_image
 from deepspine_sct.labeling.discs import Disc, Labeling
 
 
@@ -41,8 +42,8 @@ def test_only_discs_within_the_image_stay():
     grid = Grid((4, 50, 30), affine)
     places_ijk = {1: (1, -0.6, 3), 2: (1, -0.4, 3), 3: (-2, 9, 9), 4: (2, 30, 29.4), 5: (2, 35, 29.6), 6: (2, 49.6, 3)}
     discs = [Disc(value, grid.to_world(np.array(ijk)), 0.9) for value, ijk in places_ijk.items()]
-    assert list(Labeling(discs).within(grid, 1.5).points) == [2, 3, 4]
-    assert list(Labeling(discs).within(grid, 1.5, keep=[6]).points) == [2, 3, 4, 6]
+    assert list(within_image(Labeling(discs), grid, 1.5).points) == [2, 3, 4]
+    assert list(within_image(Labeling(discs), grid, 1.5, keep=[6]).points) == [2, 3, 4, 6]
 
 
 def test_a_disc_at_the_border_is_in_the_image_as_often_as_it_is_sure_to_be():
@@ -51,5 +52,5 @@ def test_a_disc_at_the_border_is_in_the_image_as_often_as_it_is_sure_to_be():
     error_mm = np.random.default_rng(0).normal(0, 1.5, 50_000)
     for found_mm in (0.0, 0.7, 1.5, 3.0, 20.0):
         disc = Disc(5, grid.to_world(np.array([1, 40, found_mm / 2 - 0.5])), 1.0)
-        (said,) = Labeling([disc]).within(grid, 1.5).discs
+        (said,) = within_image(Labeling([disc]), grid, 1.5).discs
         assert said.confidence == pytest.approx(np.mean(found_mm + error_mm > 0), abs=0.01)

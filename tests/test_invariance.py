@@ -13,7 +13,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_labels, read_volume, write_discs
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 

@@ -45,14 +45,23 @@ def path(tmp_path) -> str:
 
 
 def test_every_command_has_a_launcher_and_every_launcher_a_command():
-    """bin/ and the entry points of pyproject.toml, which a launcher reads, name the same commands."""
+    """bin/ and the entry points of the package name the same commands."""
     assert [path.name for path in LAUNCHERS] == sorted(COMMANDS)
 
 
 def test_launchers_are_executable_and_alike():
-    """One text for all: a launcher knows its command by its own name."""
+    """One text for all, in one file: a launcher knows its command by its own name."""
     assert all(os.access(path, os.X_OK) for path in LAUNCHERS)
     assert len({path.read_text() for path in LAUNCHERS}) == 1
+    assert len({path.resolve() for path in LAUNCHERS}) == 1
+
+
+def test_a_link_may_have_another_name(path, tmp_path):
+    """A user's own name for a link does not change which command it leads to."""
+    for name in COMMANDS:
+        (tmp_path / "mine").unlink(missing_ok=True)
+        (tmp_path / "mine").symlink_to(ROOT / "bin" / name)
+        assert run(tmp_path / "mine", "-h", folder=tmp_path, path=path).startswith(f"usage: {name} ")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,7 +11,7 @@ import torch
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model import export, runtime
 from deepspine_sct.model.checkpoint import save_checkpoint
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass

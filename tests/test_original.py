@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from deepspine_sct.cli.import_original import main
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
 from deepspine_sct.model.original import convert, read_original
 

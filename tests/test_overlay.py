@@ -7,11 +7,11 @@ import pytest
 from matplotlib.image import imread
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation import overlay
-from deepspine_sct.evaluation.overlay import draw_overlay, render_overlay, sagittal_image
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc
+from deepspine_sct.pictures import figure
+from deepspine_sct.pictures.overlay import DOTS_PER_IN, HEIGHT_IN, draw_overlay, render_overlay, sagittal_image
 
 # Columns of the affine [mm]: the world direction in which each axis grows.
 ORIENTATIONS = {
@@ -69,7 +69,7 @@ def test_a_disc_is_drawn_on_its_place_in_the_image():
         lambda pixels: np.abs(pixels - without).max(axis=-1) > 0.5,
     )
     dot = spots(render_overlay(make_volume("PSR"), [Disc(4, point_mm, 1.0)]), is_yellow)
-    pixels_per_mm = 0.93 * overlay.HEIGHT_IN * overlay.DOTS_PER_IN / EXTENT_MM[2]
+    pixels_per_mm = 0.93 * HEIGHT_IN * DOTS_PER_IN / EXTENT_MM[2]
     assert np.abs(ball - dot).max() < 0.5 * pixels_per_mm
 
 
@@ -157,6 +157,6 @@ def test_the_file_is_the_picture(tmp_path):
 
 def test_without_matplotlib_the_remedy_is_named(monkeypatch):
     """It is an extra of the installation, so the message says how to get it."""
-    monkeypatch.setattr(overlay, "find_spec", lambda name: None)
+    monkeypatch.setattr(figure, "find_spec", lambda name: None)
     with pytest.raises(DeepspineError, match="pip install matplotlib"):
         render_overlay(make_volume("RAS"), [])

@@ -10,8 +10,8 @@ import pytest
 from at_once import run_at_once
 from browser import CHROMIUM, NO_CHROMIUM, PNG, Browser
 
-from deepspine_sct.evaluation.page import add_entry, default_identity, render_page
-from deepspine_sct.image.atomic import PREFIX
+from deepspine_sct.files.atomic import PREFIX
+from deepspine_sct.quality_control.page import add_entry, default_identity, render_page
 
 IDENTITY = {"dataset": "lab", "subject": "sub-01", "contrast": "anat"}
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"

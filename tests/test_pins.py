@@ -12,8 +12,8 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_labels, read_volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.inference import Predictor
-from deepspine_sct.labeling.pins import REACH_MM, Height, locate
+from deepspine_sct.labeling.pins import SLICE_REACH_MM, Height, locate
+from deepspine_sct.labeling.predictor import Predictor
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
@@ -51,7 +51,7 @@ def spots(*points_xyz, strength=0.05) -> Candidates:
 def test_the_nearest_disc_is_meant_whatever_its_name(slices, z):
     """Distances are those to the tilted slice; equally near ones may be either."""
     gaps_mm = 3 * np.abs(np.array(slices) - z)
-    if gaps_mm.min() > REACH_MM - 1e-6:
+    if gaps_mm.min() > SLICE_REACH_MM - 1e-6:
         return
     meant = locate(Height(3, z, oblique_grid()), labeling(slices), spots())
     own_mm = 3 * abs((np.linalg.inv(TURN) @ (meant - (20, -40, -60)))[2] / 3 - z)

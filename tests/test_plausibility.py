@@ -11,7 +11,6 @@ from deepspine_sct.image.nifti import read_labels, read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
-from deepspine_sct.labeling.inference import Predictor
 from deepspine_sct.labeling.plausibility import (
     CONVINCING_FIT,
     DOUBTFUL_FIT,
@@ -21,6 +20,7 @@ from deepspine_sct.labeling.plausibility import (
     judge,
     judge_sampling,
 )
+from deepspine_sct.labeling.predictor import Predictor
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 

@@ -7,10 +7,10 @@ import numpy as np
 import phantom
 import pytest
 
+from deepspine_sct.cli.learn_prior import main as learn
 from deepspine_sct.cli.prepare import main as prepare
-from deepspine_sct.cli.prior import main as learn
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.prior_fit import PRIOR_SPINES, fit_prior
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint

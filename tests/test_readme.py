@@ -10,6 +10,7 @@ import pytest
 
 from deepspine_sct.anatomy import DISC_NAMES
 from deepspine_sct.cli.label_arguments import get_parser
+from deepspine_sct.image.nifti import read_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -57,3 +58,14 @@ def test_every_make_target_and_file_exists():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_the_python_lines_run(tmp_path, monkeypatch, capsys):
+    """On a simulated scan under the name that they read: they print a line a disc and write the file."""
+    (tmp_path / "t2.nii.gz").write_bytes((ROOT / "data_test" / "t2_lumbar_sim.nii.gz").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (lines,) = (text for language, text in BLOCKS if language == "python")
+    exec(compile(lines, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert {int(line.split()[0]) for line in printed} == set(read_labels("discs.nii.gz"))
+    assert len(printed) >= 4

@@ -7,14 +7,8 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.refinement import (
-    REACH_MM,
-    SAME_MM,
-    SURROUNDINGS_MM,
-    refine,
-    slabs_of_discs,
-    surroundings,
-)
+from deepspine_sct.labeling.refinement import refine, slabs_of_discs, surroundings
+from deepspine_sct.labeling.settings import DEFAULTS
 
 
 def oblique_grid(shape=(9, 120, 100), zooms_mm=(3.0, 2.0, 1.5)):
@@ -58,8 +52,10 @@ def test_no_distance_makes_a_disc_jump():
     moved = [refine(labeling, candidates_at(grid, [(4, 30 + mm / 2, 50)]), grid).discs[0] for mm in apart_mm]
     moved_mm = np.array([grid.to_index(disc.xyz_mm)[1] - 30 for disc in moved]) * 2
     assert np.abs(np.diff(moved_mm)).max() < 0.02  # for 0.01 mm
-    np.testing.assert_allclose(moved_mm[apart_mm <= SAME_MM], apart_mm[apart_mm <= SAME_MM] / 2, atol=1e-9)
-    assert np.abs(moved_mm[apart_mm >= REACH_MM]).max() < 1e-9
+    np.testing.assert_allclose(
+        moved_mm[apart_mm <= DEFAULTS.same_mm], apart_mm[apart_mm <= DEFAULTS.same_mm] / 2, atol=1e-9
+    )
+    assert np.abs(moved_mm[apart_mm >= DEFAULTS.not_same_mm]).max() < 1e-9
 
 
 def test_nothing_is_renamed_and_far_candidates_do_not_count():
@@ -97,7 +93,7 @@ def test_the_surroundings_hold_every_voxel_near_the_discs(rows):
     discs_ijk = np.array([(1, rows[0], 60), (7, rows[1], 40)])
     near = surroundings(image, labeling_at(grid, discs_ijk))
     assert near.grid.shape[0] == grid.shape[0]
-    margin = SURROUNDINGS_MM / grid.zooms_mm
+    margin = DEFAULTS.surroundings_mm / grid.zooms_mm
     ijk = np.indices(grid.shape).reshape(3, -1).T
     inside = (ijk >= discs_ijk.min(0) - margin) & (ijk <= discs_ijk.max(0) + margin)
     ijk = ijk[inside[:, 1:].all(axis=1)]

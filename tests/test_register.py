@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from deepspine_sct.image.field import read_field
+from deepspine_sct.image.displacement_field import read_field
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import write_discs
 

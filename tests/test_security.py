@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from deepspine_sct.cli import import_original, label
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model import seal
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.export import export

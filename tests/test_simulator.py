@@ -12,8 +12,8 @@ from deepspine_sct.image.nifti import read_labels, read_volume
 from deepspine_sct.training.atlas import TISSUES
 from deepspine_sct.training.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.training.demo_scans import SCANS, write_scans
+from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
 from deepspine_sct.training.simulator import simulate
-from deepspine_sct.training.volume import VolumeSpec, simulate_cord, simulate_volume
 
 DATA = Path(__file__).resolve().parents[1] / "data_test"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepspine_sct.data.split import PARTS, split_subjects
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.training.split import PARTS, split_subjects
 
 SHARES = (0.8, 0.1, 0.1)
 

@@ -13,9 +13,9 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume, write_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
-from deepspine_sct.labeling.inference import Result
+from deepspine_sct.labeling.predictor import Result
+from deepspine_sct.scan.straightened import find_straightened
 from deepspine_sct.sct import environment
-from deepspine_sct.sct.detour import find_straightened
 from deepspine_sct.sct.straightening import cache_signature, straighten
 
 SHAPE = (30, 24, 40)

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from deepspine_sct.evaluation.figures import confusion
 from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.evaluation.study import Study, StudyCase, disc_rows, summary_rows
+from deepspine_sct.evaluation.study_figures import confusion
 
 STEP_MM = 20.0
 

@@ -7,16 +7,8 @@ from hypothesis import strategies as st
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.slab import SlabStack
 from deepspine_sct.image.volume import Volume, crop
-from deepspine_sct.labeling.survey import (
-    AIR,
-    COARSE_STRIDE,
-    MARGIN,
-    TRACE,
-    body,
-    coarse_slabs,
-    slabs_around_spine,
-    without_air,
-)
+from deepspine_sct.labeling.settings import DEFAULTS
+from deepspine_sct.labeling.survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
 
 odd = st.integers(0, 60).map(lambda half: 2 * half + 1)
 
@@ -26,8 +18,8 @@ def test_the_coarse_slabs_leave_no_gap(n_slabs):
     """The middle is looked at, and every slab lies within the margin or between two coarse ones."""
     coarse = coarse_slabs(n_slabs)
     assert n_slabs // 2 in coarse
-    assert coarse[0] <= MARGIN and coarse[-1] >= n_slabs - 1 - MARGIN
-    assert set(np.diff(coarse)) <= {COARSE_STRIDE}
+    assert coarse[0] <= DEFAULTS.margin_slabs and coarse[-1] >= n_slabs - 1 - DEFAULTS.margin_slabs
+    assert set(np.diff(coarse)) <= {DEFAULTS.coarse_stride}
 
 
 @given(odd, st.data())
@@ -38,8 +30,8 @@ def test_the_spine_is_looked_at_with_a_margin(n_slabs, data):
     shares[data.draw(st.integers(0, len(coarse) - 1))] = 1.0
     heatmaps = np.array(shares)[:, None, None, None] * np.ones((1, 2, 3, 4))
     chosen = slabs_around_spine(coarse, heatmaps, n_slabs)
-    shown = [i for i, share in zip(coarse, shares, strict=True) if share >= TRACE]
-    near = [i for i in range(n_slabs) if min(abs(i - j) for j in shown) <= MARGIN]
+    shown = [i for i, share in zip(coarse, shares, strict=True) if share >= DEFAULTS.trace]
+    near = [i for i in range(n_slabs) if min(abs(i - j) for j in shown) <= DEFAULTS.margin_slabs]
     assert (chosen[0], chosen[-1]) == (near[0], near[-1])
     assert chosen.step == 1
 
@@ -47,15 +39,15 @@ def test_the_spine_is_looked_at_with_a_margin(n_slabs, data):
 def test_air_is_left_out_on_both_sides():
     """Noise beside the body is cut off, a dark image inside of it is not."""
     rng = np.random.default_rng(0)
-    contrast = np.array([0.01, AIR / 2, 0.3, 0.01, 1.0, 0.06, 0.04, 0.0])
+    contrast = np.array([0.01, DEFAULTS.air / 2, 0.3, 0.01, 1.0, 0.06, 0.04, 0.0])
     images = rng.standard_normal((8, 30, 40)) * contrast[:, None, None] + 7
-    assert body(images) == slice(2, 6)
-    assert body(images[4:5]) == slice(0, 1)
+    assert slabs_with_contrast(images) == slice(2, 6)
+    assert slabs_with_contrast(images[4:5]) == slice(0, 1)
 
 
 def test_a_constant_image_is_all_body():
     """Without any contrast nothing is left out: there is nothing to compare with."""
-    assert body(np.ones((3, 5, 6))) == slice(0, 3)
+    assert slabs_with_contrast(np.ones((3, 5, 6))) == slice(0, 3)
 
 
 def body_in_air(margins):

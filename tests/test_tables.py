@@ -3,7 +3,7 @@
 import csv
 import json
 
-from deepspine_sct.evaluation.tables import write_csv, write_json
+from deepspine_sct.files.tables import write_csv, write_json
 
 NAN = float("nan")
 

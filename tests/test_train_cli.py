@@ -13,7 +13,7 @@ from PIL import Image
 
 from deepspine_sct.cli.prepare import main as prepare
 from deepspine_sct.cli.train import main
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent

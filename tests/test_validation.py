@@ -11,10 +11,10 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc
-from deepspine_sct.labeling.inference import Predictor
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.output import Maps
+from deepspine_sct.training.held_out import as_slab
 from deepspine_sct.training.simulator import Case
-from deepspine_sct.training.validation import as_slab
 
 
 def held_out() -> HeldOut:

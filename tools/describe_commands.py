@@ -10,12 +10,12 @@ import json
 import re
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import shtab
 
 from deepspine_sct import __version__
+from deepspine_sct.cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUTIQUES_SCHEMA = "0.5"
@@ -37,13 +37,9 @@ EXIT_CODES = {
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """Build the parser of every command of the installed package, by name."""
-    ours = sorted({(one.name, one.module) for one in entry_points(group="console_scripts") if _is_ours(one.value)})
-    return {name: import_module(module).get_parser() for name, module in ours}
-
-
-def _is_ours(target: str) -> bool:
-    return target.startswith("deepspine_sct.")
+    """Build the parser of every command, by its whole name."""
+    modules = {f"sct_deepspine_{name}": f"deepspine_sct.cli.{module}" for name, module in COMMANDS.items()}
+    return {name: import_module(module).get_parser() for name, module in sorted(modules.items())}
 
 
 def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:

@@ -14,9 +14,9 @@ from deepspine_sct.cli.parser import run, say
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
-    from deepspine_sct.cohort.discovery import Findings
     from deepspine_sct.cohort.job import Job, Outcome
-    from deepspine_sct.training.bids import Scan
+    from deepspine_sct.data.bids import Scan
+    from deepspine_sct.data.discovery import Findings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,8 +43,8 @@ def batch(args: Namespace) -> None:
     DeepspineError
         When the data set, the output or the request cannot be used, or some scans failed.
     """
-    from deepspine_sct.cohort.discovery import search
-    from deepspine_sct.training.bids import CONTRASTS
+    from deepspine_sct.data.bids import CONTRASTS
+    from deepspine_sct.data.discovery import search
 
     suffixes = tuple(args.suffix or (CONTRASTS[contrast] for contrast in args.contrast))
     source = Path(args.bids_dir).absolute()
@@ -66,8 +66,8 @@ def make_job(args: Namespace, date: str = "") -> "Job":
         When the network or a folder is missing, or pictures cannot be drawn.
     """
     from deepspine_sct.cohort.job import Job
-    from deepspine_sct.evaluation.overlay import require_matplotlib
     from deepspine_sct.model.runtime import load_runtime
+    from deepspine_sct.pictures.figure import require_matplotlib
 
     if args.qc:
         require_matplotlib()
@@ -97,8 +97,8 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
         When some scans failed, or the run as a whole did.
     """
     from deepspine_sct.cohort import state
+    from deepspine_sct.cohort.bids_derivative import open_target
     from deepspine_sct.cohort.job import FAILED
-    from deepspine_sct.cohort.outputs import open_target
 
     job = make_job(args)
     job = replace(job, date=open_target(job.target, job.source, job.checksum))
@@ -163,8 +163,8 @@ def warn(findings: "Findings") -> None:
 
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     """Print what a run would do to each scan."""
-    from deepspine_sct.cohort.discovery import relative
     from deepspine_sct.cohort.state import settled
+    from deepspine_sct.data.discovery import relative
 
     warn(findings)
     counts: Counter[str] = Counter()
@@ -178,10 +178,10 @@ def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
 
 def report_on_group(args: Namespace, findings: "Findings") -> None:
     """Write the tables and the page."""
+    from deepspine_sct.cohort.group_page import write_report
+    from deepspine_sct.cohort.group_tables import read_rows
     from deepspine_sct.cohort.job import Job
-    from deepspine_sct.cohort.report import write_report
-    from deepspine_sct.cohort.table import read_rows
-    from deepspine_sct.evaluation.overlay import require_matplotlib
+    from deepspine_sct.pictures.figure import require_matplotlib
 
     require_matplotlib()
     target = Path(args.output_dir).absolute()
@@ -196,9 +196,9 @@ def report_on_group(args: Namespace, findings: "Findings") -> None:
 
 def write_tables(job: "Job", findings: "Findings") -> None:
     """Write the tables of all scans and all discs."""
-    from deepspine_sct.cohort import table
+    from deepspine_sct.cohort import group_tables
 
-    table.write_tables(job.target, table.read_rows(job, findings))
+    group_tables.write_tables(job.target, group_tables.read_rows(job, findings))
 
 
 if __name__ == "__main__":

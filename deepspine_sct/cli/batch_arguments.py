@@ -2,8 +2,8 @@
 
 from argparse import SUPPRESS
 
+from deepspine_sct.cli.argument_types import count, positive
 from deepspine_sct.cli.parser import SctArgumentParser
-from deepspine_sct.cli.study_types import count, positive
 
 PROG = "sct_deepspine_batch"
 
@@ -42,7 +42,7 @@ def get_parser() -> SctArgumentParser:
     _add_choice_arguments(parser)
     _add_run_arguments(parser)
     _add_machine_arguments(parser)
-    parser.add_misc_arguments()
+    parser.add_misc_arguments(is_bids_app=True)
     return parser
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
@@ -14,10 +15,9 @@ from deepspine_sct.cli.evaluate_cases import (
     read_prediction,
     run_model,
 )
-from deepspine_sct.cli.outputs import picture_of
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.scan.output_paths import picture_of
 
 if TYPE_CHECKING:
     from deepspine_sct.evaluation.metrics import Points
@@ -170,8 +170,8 @@ def evaluate(args: argparse.Namespace) -> None:
         get_parser().error("give -pred, -model or both")
     if len(set(tools)) < len(tools):
         raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
-    from deepspine_sct.evaluation.overlay import require_matplotlib
     from deepspine_sct.evaluation.study import Study
+    from deepspine_sct.pictures.figure import require_matplotlib
 
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
@@ -192,13 +192,13 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
-    from deepspine_sct.evaluation.explain import (
+    from deepspine_sct.labeling.predictor import Predictor
+    from deepspine_sct.pictures.network_maps import (
         KINDS,
         NO_ATTENTION,
         has_attention,
         write_explanation,
     )
-    from deepspine_sct.labeling.inference import Predictor
 
     predictor = Predictor.load(path, device=args.device)
     kinds = [kind for kind in KINDS if getattr(args, kind)]
@@ -223,11 +223,11 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
 
 def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace) -> list[dict[str, object]]:
     """Write tables, figures and the page; return the rows of the summary."""
-    from deepspine_sct.evaluation.figures import render_boxes, render_confusion
     from deepspine_sct.evaluation.study import disc_rows, summary_rows
+    from deepspine_sct.evaluation.study_figures import render_boxes, render_confusion
     from deepspine_sct.evaluation.study_page import render_study
-    from deepspine_sct.evaluation.tables import write_csv, write_json
-    from deepspine_sct.image.atomic import atomic_path
+    from deepspine_sct.files.atomic import atomic_path
+    from deepspine_sct.files.tables import write_csv, write_json
 
     rows = summary_rows(study)
     notes = _notes(study, args)
@@ -249,8 +249,8 @@ def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace
 
 def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
     """Yield a name and a picture of the n worst images of each tool."""
-    from deepspine_sct.evaluation.overlay import render_overlay
     from deepspine_sct.labeling.discs import Disc
+    from deepspine_sct.pictures.overlay import render_overlay
 
     for tool, predictions in study.predictions.items():
         for rank, i in enumerate(study.worst(tool, n), start=1):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deepspine_sct.evaluation.metrics import Points
     from deepspine_sct.evaluation.study import StudyCase
     from deepspine_sct.image.volume import Volume
-    from deepspine_sct.labeling.inference import Predictor, Result
+    from deepspine_sct.labeling.predictor import Predictor, Result
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
     DeepspineError
         Where it holds no usable case.
     """
-    from deepspine_sct.training.bids import CONTRASTS
+    from deepspine_sct.data.bids import CONTRASTS
 
     contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
     if args.set:
@@ -55,8 +55,8 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
 
 
 def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
+    from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.evaluation.study import StudyCase
-    from deepspine_sct.training.prepared import read_set
 
     for case in read_set(folder).select(None if part == "all" else part, contrasts):
         study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
@@ -65,9 +65,9 @@ def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[T
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
+    from deepspine_sct.data.bids import LABEL_SUFFIXES, find_scans
     from deepspine_sct.evaluation.study import StudyCase
     from deepspine_sct.image.nifti import read_labels, read_volume
-    from deepspine_sct.training.bids import LABEL_SUFFIXES, find_scans
 
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
     for scan in find_scans(args.path_data, contrasts, suffixes, args.label_folder):

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepspine_sct.cli.argument_types import positive
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import positive
 
 PROG = "sct_deepspine_import"
 

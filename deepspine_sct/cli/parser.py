@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from deepspine_sct import __version__
 from deepspine_sct.errors import DeepspineError, missing_package
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -33,8 +34,14 @@ class SctArgumentParser(argparse.ArgumentParser):
         self.optional = self.add_argument_group("OPTIONAL ARGUMENTS")
         self.misc = self.add_argument_group("MISC ARGUMENTS")
 
-    def add_misc_arguments(self) -> None:
-        """Add -v, -r and -h, which SCT's commands end with."""
+    def add_misc_arguments(self, is_bids_app: bool = False) -> None:
+        """Add -v, -r and -h, which SCT's commands end with, and -version, which a BIDS App writes with two dashes."""
+        self.misc.add_argument(
+            *(("--version", "-version") if is_bids_app else ("-version", "--version")),
+            action="version",
+            version=f"{self.prog} {__version__}",
+            help="Show the version and exit.",
+        )
         self.misc.add_argument(
             "-v",
             type=int,

@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import count_or_none, positive, shares
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import count_or_none, positive, shares
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
+    from deepspine_sct.data.bids import Scan
+    from deepspine_sct.data.preparation import Points, Straighten
     from deepspine_sct.image.volume import Volume
-    from deepspine_sct.training.bids import Scan
-    from deepspine_sct.training.preparation import Points, Straighten
 
 PROG = "sct_deepspine_prepare"
 
@@ -110,10 +110,10 @@ def prepare(args: argparse.Namespace) -> None:
     DeepspineError
         When the data set cannot be used.
     """
-    from deepspine_sct.training.bids import CONTRASTS, LABEL_SUFFIXES, find_scans
-    from deepspine_sct.training.preparation import SlabSpec
-    from deepspine_sct.training.preparation import prepare as prepare_set
-    from deepspine_sct.training.split import split_subjects
+    from deepspine_sct.data.bids import CONTRASTS, LABEL_SUFFIXES, find_scans
+    from deepspine_sct.data.preparation import SlabSpec
+    from deepspine_sct.data.preparation import prepare as prepare_set
+    from deepspine_sct.data.split import split_subjects
 
     contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.argument_types import checkpoint_path, count, count_or_none, positive, share
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-from deepspine_sct.cli.study_types import checkpoint_path, count, count_or_none, positive, share
 
 if TYPE_CHECKING:
-    from deepspine_sct.training.prepared import PreparedSet
+    from deepspine_sct.data.prepared_set import PreparedSet
     from deepspine_sct.training.trainer import TrainingConfig
 
 PROG = "sct_deepspine_train"
@@ -67,9 +67,9 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
     add(
         "-real",
         type=share,
-        default=0.3,
+        default=0.45,
         metavar="<share>",
-        help="Share of real images where both are given. Default: 0.3.",
+        help="Share of real images where both are given. Default: 0.45.",
     )
     add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
@@ -109,7 +109,24 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
         metavar="<n>",
         help="Stop when the identification rate has not risen for so many epochs. Default: 0, which is never.",
     )
-    add("-seed", type=count_or_none, default=0, metavar="<n>", help="Of weights and data. Default: 0.")
+    add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the weights and the data. Default: 0.")
+    add(
+        "-folds",
+        type=count_or_none,
+        nargs="+",
+        default=[0],
+        metavar="<k>",
+        help="Folds of the lumbar subjects of -data (0 to 3), one network for each, which never sees that fold. The "
+        "networks train together, on the same images; all but the first go into subfolders fold_<k>. Default: 0, as "
+        "the installed network.",
+    )
+    add(
+        "-look",
+        type=share,
+        default=0.2,
+        metavar="<weight>",
+        help="How strongly the attention is taught to look at discs; 0 teaches it nothing. Default: 0.2.",
+    )
 
 
 def _add_network_arguments(parser: SctArgumentParser) -> None:
@@ -187,13 +204,13 @@ def train(args: argparse.Namespace) -> None:
         get_parser().error("give -data, -set or both")
     # Before torch loads: threads that spin while they wait cost tenfold on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
-    from deepspine_sct.evaluation.curves import Diary
+    from deepspine_sct.data.prepared_set import read_set
+    from deepspine_sct.evaluation.training_diary import Diary
     from deepspine_sct.evaluation.validation import HeldOut, validate
-    from deepspine_sct.labeling.inference import Predictor
+    from deepspine_sct.labeling.predictor import Predictor
     from deepspine_sct.model.hourglass import HourglassConfig
     from deepspine_sct.training import recipe
-    from deepspine_sct.training.prepared import read_set
-    from deepspine_sct.training.validation import held_out
+    from deepspine_sct.training.held_out import held_out
 
     recipe.use_threads(args.threads)
     prepared = read_set(args.set) if args.set else None
@@ -221,14 +238,16 @@ def train(args: argparse.Namespace) -> None:
         attention=bool(args.attention),
     )
     start = checkpoint_path(args.start) if args.start else None
-    checkpoint = recipe.train(sources, args.ofolder, config, network, start, on_save, diary.close_epoch)
+    checkpoint = recipe.train(
+        sources, args.ofolder, config, network, start, on_save, diary.close_epoch, tuple(args.folds)
+    )
     if args.v:
         say(f"Wrote {checkpoint}")
 
 
 def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":
     """Turn the arguments into a configuration; a set sets the length of an epoch."""
-    from deepspine_sct.training.bids import CONTRASTS
+    from deepspine_sct.data.bids import CONTRASTS
     from deepspine_sct.training.recipe import pick_device
     from deepspine_sct.training.trainer import TrainingConfig
 
@@ -246,6 +265,7 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "Tr
         learning_rate=args.lr,
         loss=args.loss,
         real_share=args.real if args.data else 1.0,
+        attention_weight=args.look,
         flip_share=args.flip,
         contrast=args.c,
         seed=args.seed,
@@ -259,8 +279,8 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "Tr
 
 def _name_sources(args: argparse.Namespace) -> str:
     """Name what a training learns from: the set and the start by their content."""
+    from deepspine_sct.data.prepared_set import INDEX
     from deepspine_sct.model.checkpoint import checksum
-    from deepspine_sct.training.prepared import INDEX
 
     files = {
         "-set": args.set / INDEX if args.set else None,

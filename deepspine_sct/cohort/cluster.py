@@ -14,13 +14,13 @@ from itertools import islice
 
 from distributed import Client, Future, WorkerPlugin, as_completed, get_worker
 
-from deepspine_sct.cohort.discovery import relative
 from deepspine_sct.cohort.job import FAILED, Job, Outcome
 from deepspine_sct.cohort.local import label_recorded
 from deepspine_sct.cohort.state import write_record
 from deepspine_sct.cohort.supervisor import Supervisor
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.training.bids import Scan
 
 CONNECT_S = 30.0
 

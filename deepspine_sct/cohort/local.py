@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.cohort.state import settled, write_record
 from deepspine_sct.cohort.supervisor import Supervisor
-from deepspine_sct.training.bids import Scan
+from deepspine_sct.data.bids import Scan
 
 
 def usable_cores() -> int:

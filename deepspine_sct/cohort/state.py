@@ -15,11 +15,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from deepspine_sct import __version__
+from deepspine_sct.cohort.bids_derivative import ScanFiles, files_of
 from deepspine_sct.cohort.job import FAILED, LABELLED, Job, Outcome
-from deepspine_sct.cohort.outputs import ScanFiles, files_of
+from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation.tables import write_json
-from deepspine_sct.training.bids import Scan
+from deepspine_sct.files.tables import write_json
 
 
 def read_record(path: Path) -> tuple[Outcome, dict] | None:

@@ -13,11 +13,11 @@ from multiprocessing import Pipe
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.discovery import relative
 from deepspine_sct.cohort.job import FAILED, Job, Outcome
 from deepspine_sct.cohort.worker import Broken, Ready
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.training.bids import Scan
 
 AHEAD = 2
 """Scans in a worker's hands: the one that it labels and the one that it reads."""

@@ -26,15 +26,15 @@ from threading import Thread
 from time import perf_counter, strftime
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.discovery import relative
+from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import FAILED, Job, Outcome
-from deepspine_sct.cohort.labels import label_scan
-from deepspine_sct.cohort.outputs import files_of
+from deepspine_sct.cohort.label_one import label_one
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling.inference import Predictor
-from deepspine_sct.training.bids import Scan
+from deepspine_sct.labeling.predictor import Predictor
 
 ORPHAN_S = 10
 """A worker without a supervisor ends itself this much after a scan's time is over."""
@@ -57,7 +57,7 @@ class Broken:
     reason: str
 
 
-def main(descriptor: int, label: Label = label_scan) -> None:
+def main(descriptor: int, label: Label = label_one) -> None:
     """Work until the supervisor at the other end of a pipe is gone.
 
     Parameters
@@ -131,7 +131,7 @@ def _attempt(job: Job, scan: Scan, reading: Future, predictor: Predictor, label:
             outcome = replace(outcome, seconds={name: round(s, 3) for name, s in seconds.items()})
             print(f"{outcome.kind} {outcome.reason}\n{outcome.seconds}", *outcome.warnings, sep="\n")
     except DeepspineError as error:
-        reason = _reason(job, error).removeprefix(f"{scan.image}: ")
+        reason = _reason(job, error).removeprefix(f"{scan.image}: ").removeprefix(f"{relative(scan)}: ")
         outcome = Outcome(relative(scan), FAILED, reason)
     except Exception as error:
         return Broken(_reason(job, error))

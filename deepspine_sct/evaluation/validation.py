@@ -7,7 +7,7 @@ import numpy as np
 
 from deepspine_sct.evaluation.metrics import Points, score_case, summarise
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling.inference import Predictor, Result
+from deepspine_sct.labeling.predictor import Predictor, Result
 
 LOGGED = (
     "identification_rate",

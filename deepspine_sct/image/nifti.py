@@ -17,7 +17,7 @@ import numpy as np
 
 from ..anatomy import SPECIAL_VALUES, check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
-from .atomic import atomic_path
+from ..files.atomic import atomic_path
 from .grid import Grid, round_index
 from .source import check_suffix, largest_content, open_source
 from .volume import Volume

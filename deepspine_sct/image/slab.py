@@ -7,6 +7,7 @@ special case.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
@@ -16,6 +17,25 @@ from .volume import Volume
 
 _ROUNDING = 1e-4  # pixels; keeps 320 * 0.8 mm at 2 mm from becoming 129: a zoom is a float32
 _ROWS_AT_A_TIME = 8
+
+
+@dataclass(frozen=True)
+class SlabSpec:
+    """How slabs are cut; the defaults hold for training, for prepared sets and for labelling alike.
+
+    Attributes
+    ----------
+    spacing_mm : float
+        Size of a pixel.
+    step_mm : float
+        Distance from slab to slab.
+    thickness_mm : float
+        Left-right width that a slab is the average of.
+    """
+
+    spacing_mm: float = 2.0
+    step_mm: float = 4.0
+    thickness_mm: float = 5.0
 
 
 def extract_slabs(

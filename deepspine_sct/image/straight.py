@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 
+from ..errors import DeepspineError
 from .grid import Grid
 from .volume import Volume
+
+Points = Mapping[int, np.ndarray]
+"""World RAS+ position (3,) [mm] of each disc value."""
 
 
 class Straight(Protocol):
@@ -51,3 +56,35 @@ def bring_back(shown: Volume, straight: Straight, scan: Grid) -> Volume:
         values = inside * map_coordinates(shown.data, at.T, order=1, mode="nearest")
         plane[...] = values.reshape(plane.shape)
     return Volume(data, scan)
+
+
+def carry(way: Callable[[np.ndarray], np.ndarray], points: Points, strict: bool = True) -> dict[int, np.ndarray]:
+    """Carry named points to another image.
+
+    Parameters
+    ----------
+    way : callable
+        `Straight.to_scan` or `Straight.from_scan`.
+    points : mapping of int to (3,) array
+        World RAS+ mm of each disc value.
+    strict : bool
+        Refuse a point without a place in the other image; else it is left out.
+
+    Returns
+    -------
+    dict of int to (3,) array
+
+    Raises
+    ------
+    DeepspineError
+        See `strict`.
+    """
+    moved_xyz = way(np.array(list(points.values()), dtype=np.float64).reshape(-1, 3))
+    moved = dict(zip(points, moved_xyz, strict=True))
+    lost = [value for value, xyz_mm in moved.items() if not np.isfinite(xyz_mm).all()]
+    if lost and strict:
+        raise DeepspineError(
+            f"disc {lost[0]} of the start lies outside of what was straightened; start with a disc "
+            "beside the segmented cord, or use -straighten 0"
+        )
+    return {value: xyz_mm for value, xyz_mm in moved.items() if value not in lost}

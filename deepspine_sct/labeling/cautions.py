@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from ..anatomy import disc_name
+from ..caution import Caution
+from .confidence import SURE
 from .discs import Labeling
 
-SURE = 0.9  # below this level confidence the user is warned
 FEW = 3  # fewer discs than this are no chain that could be checked against the spacing
 
 
-def about_names(values: Sequence[int], asked: Container[int], level_confidence: float) -> list[str]:
+def about_names(values: Sequence[int], asked: Container[int], level_confidence: float) -> list[Caution]:
     """Write sentences about gaps, uncertain names and few discs.
 
     Parameters
@@ -25,18 +26,24 @@ def about_names(values: Sequence[int], asked: Container[int], level_confidence: 
     """
     first, last = disc_name(values[0]), disc_name(values[-1])
     missed = [v for v in range(values[0], values[-1]) if v in asked and v not in values]
-    warnings = [f"{disc_name(v)} (disc {v}) was not found between its neighbours" for v in missed]
+    warnings = [
+        Caution("disc_missing", f"{disc_name(v)} (disc {v}) was not found between its neighbours") for v in missed
+    ]
     if level_confidence < SURE:
         warnings.append(
-            f"the levels may be shifted (confidence {level_confidence:.2f}): {first} to {last} is"
-            " assumed; check one disc and give it with -initlabel"
+            Caution(
+                "levels_uncertain",
+                f"the levels may be shifted (confidence {level_confidence:.2f}): {first} to {last} is"
+                " assumed; check one disc and give it with -initlabel",
+            )
         )
     if len(values) < FEW:
-        warnings.append(f"only {len(values)} disc(s) found ({first} to {last}): check their names")
+        text = f"only {len(values)} disc(s) found ({first} to {last}): check their names"
+        warnings.append(Caution("few_discs", text))
     return warnings
 
 
-def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> list[str]:
+def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> list[Caution]:
     """Write a sentence where the image by itself contradicts what the user gave.
 
     To overrule the image is what a pin is for, unless the image is sure. A range may have been
@@ -57,8 +64,9 @@ def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> lis
     for disc in asked.discs:
         name = plain.get(tuple(disc.xyz_mm), disc.name)
         if name != disc.name:
-            return [
+            text = (
                 f"the image by itself has {name} (confidence {seen.level_confidence:.2f}) where"
                 f" {disc.name} is now, to suit the disc or the range that was given: check both"
-            ]
+            )
+            return [Caution("contradicts_given", text)]
     return []

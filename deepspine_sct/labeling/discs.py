@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..anatomy import disc_name
-from ..image.grid import Grid
+from ..caution import Caution
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ class Labeling:
     level_margin : float
         By how much [nats] the names beat the best ones that rename most of the discs, at least;
         infinite when nothing else is possible.
-    warnings : list of str
+    warnings : list of Caution
         Sentences for the user: gaps, uncertain names, few discs.
     score : float
         Log likelihood ratio [nats] of the whole labeling against an image without discs.
@@ -60,7 +58,7 @@ class Labeling:
     discs: list[Disc] = field(default_factory=list)
     level_confidence: float = 0.0
     level_margin: float = 0.0
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Caution] = field(default_factory=list)
     score: float = 0.0
     fit: float = 0.0
 
@@ -68,32 +66,3 @@ class Labeling:
     def points(self) -> dict[int, np.ndarray]:
         """World RAS+ position (3,) [mm] of each disc value, superior to inferior."""
         return {disc.value: disc.xyz_mm for disc in self.discs}
-
-    def within(self, grid: Grid, tip_sd_mm: float, keep: Collection[int] = ()) -> Labeling:
-        """Drop the discs whose tip lies beyond an image, and doubt those at its border.
-
-        The network tells from half a disc at the border where the whole one is, but a tip is found
-        with an error: near the border it may lie on either side. The confidence in a disc includes
-        that it is in the image. Beyond the left and the right border a disc stays: a slab shows it.
-
-        Parameters
-        ----------
-        grid : Grid
-            Of the image, in (L, I, P).
-        tip_sd_mm : float
-            Standard deviation of a tip's position along one axis.
-        keep : collection of int
-            Disc values that stay as they are, wherever that is.
-        """
-        height_px, width_px = np.array(grid.shape)[1:]
-        discs = []
-        for disc in self.discs:
-            row, column = grid.to_index(disc.xyz_mm)[1:] + 0.5
-            to_border_px = min(row, height_px - row), min(column, width_px - column)
-            to_border_mm = float(np.min(to_border_px * grid.zooms_mm[1:]))
-            if disc.value in keep:
-                discs.append(disc)
-            elif to_border_mm >= 0:
-                inside = 0.5 * (1 + math.erf(to_border_mm / tip_sd_mm / math.sqrt(2)))
-                discs.append(replace(disc, confidence=disc.confidence * inside))
-        return replace(self, discs=discs)

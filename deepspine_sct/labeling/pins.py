@@ -13,15 +13,12 @@ from ..image.grid import Grid
 from .discs import Labeling
 from .heatmap import Candidates
 
-REACH_MM = 10.0
+SLICE_REACH_MM = 10.0
 """How far from its slice a disc may lie and still be the one that is meant: two successive discs are
 14 mm apart or more, so it is no other's."""
 
 LINE_MM = 25.0
 """How far from the line through the other discs a disc may lie, where these end above or below it."""
-
-FAINT = 0.03
-"""Least probability of a disc at a place that the user says is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +57,7 @@ def locate(height: Height, labeling: Labeling, faint: Candidates) -> np.ndarray:
     labeling : Labeling
         Named without what the user said; may be empty.
     faint : Candidates
-        All that `FAINT` lets pass.
+        All that `PredictorSettings.faint` lets pass.
 
     Returns
     -------
@@ -75,10 +72,10 @@ def locate(height: Height, labeling: Labeling, faint: Candidates) -> np.ndarray:
     discs_xyz = np.array([disc.xyz_mm for disc in labeling.discs]).reshape(-1, 3)
     discs_xyz = discs_xyz[np.argsort(height.grid.to_index(discs_xyz)[:, 2], kind="stable")]
     away_mm = height.away_mm(discs_xyz)
-    if away_mm.min(initial=np.inf) <= REACH_MM:
+    if away_mm.min(initial=np.inf) <= SLICE_REACH_MM:
         return discs_xyz[away_mm.argmin()]
     on_line_xyz = _on_line(height, discs_xyz)
-    near = faint.take(height.away_mm(faint.xyz_mm) <= REACH_MM)
+    near = faint.take(height.away_mm(faint.xyz_mm) <= SLICE_REACH_MM)
     if on_line_xyz is not None:
         near = near.take(np.linalg.norm(near.xyz_mm - on_line_xyz, axis=1) <= LINE_MM)
     if len(near):

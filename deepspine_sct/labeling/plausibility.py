@@ -8,9 +8,10 @@ spine from a brain, from noise and from a spine that stands on its head. All lim
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
+from ..caution import Caution
 from ..errors import DeepspineError
+from .confidence import doubted
 from .discs import Labeling
 
 CONVINCING_FIT = 10.0
@@ -79,24 +80,33 @@ def judge(
     if labeling.fit >= DOUBTFUL_FIT or (named and labeling.score >= LEAST_SCORE):
         if rival <= RIVAL_SHARE * _merit(labeling):
             return labeling
-        return _doubt(
+        return doubted(
             labeling,
             0.5,
-            "the image may be upside down or back to front: turned over it looks as much like a"
-            " spine; check every disc by eye",
+            Caution(
+                "upside_down",
+                "the image may be upside down or back to front: turned over it looks as much like a"
+                " spine; check every disc by eye",
+            ),
         )
     if not named and labeling.score < LEAST_SCORE:
         return Labeling(
             warnings=[
-                "no disc found: nothing in the image looks like a spine; if it shows one, name a"
-                " disc with -initlabel or -initz"
+                Caution(
+                    "no_disc",
+                    "no disc found: nothing in the image looks like a spine; if it shows one, name a"
+                    " disc with -initlabel or -initz",
+                )
             ]
         )
-    return _doubt(
+    return doubted(
         labeling,
         1.0 if named else 0.5 * max(labeling.fit, 0) / DOUBTFUL_FIT,
-        "what was found fits a spine badly, as in an image of something else, of poor quality or"
-        " with a wrong orientation in its header; check every disc by eye",
+        Caution(
+            "poor_fit",
+            "what was found fits a spine badly, as in an image of something else, of poor quality or"
+            " with a wrong orientation in its header; check every disc by eye",
+        ),
     )
 
 
@@ -136,20 +146,12 @@ def judge_sampling(labeling: Labeling, pixel_mm: float) -> Labeling:
     """
     if not labeling.discs or pixel_mm <= THICK_MM:
         return labeling
-    return _doubt(
+    return doubted(
         labeling,
         0.5,
-        f"voxels of {pixel_mm:.1f} mm in the sagittal plane, as in thick axial or coronal slices,"
-        " hardly show discs; check every disc by eye, or use a sagittal scan",
-    )
-
-
-def _doubt(labeling: Labeling, share: float, warning: str) -> Labeling:
-    """Leave a share of every confidence, and say why before all other warnings."""
-    discs = [replace(disc, confidence=share * disc.confidence) for disc in labeling.discs]
-    return replace(
-        labeling,
-        discs=discs,
-        level_confidence=share * labeling.level_confidence,
-        warnings=[warning, *labeling.warnings],
+        Caution(
+            "thick_slices",
+            f"voxels of {pixel_mm:.1f} mm in the sagittal plane, as in thick axial or coronal slices,"
+            " hardly show discs; check every disc by eye, or use a sagittal scan",
+        ),
     )

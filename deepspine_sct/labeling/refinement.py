@@ -9,30 +9,16 @@ import numpy as np
 
 from ..image.grid import Grid, round_index
 from ..image.volume import Volume, crop
+from .confidence import seen_elsewhere
 from .discs import Disc, Labeling
 from .heatmap import Candidates
-
-PIXEL_MM = 1.4
-"""Finer than the network's own pixels, yet within the body sizes that it was trained on."""
-SURROUNDINGS_MM = 60.0
-"""What is looked at reaches this far beyond the discs."""
-SAME_MM = 2.0
-"""A disc of the first look and one of the second are the same within this distance."""
-REACH_MM = 4.0
-"""From here on they are not. In between the second one counts less and less: a step would let a
-disc jump by 2 mm for a change of the image that cannot be seen."""
-NEXT_MM = 10.0
-"""Up to here the second look saw the same disc, but elsewhere; what is farther off is another."""
-DISAGREEMENT = 0.9
-"""Factor on the confidence in a disc that both looks see, each elsewhere: of 153 such discs with more
-than 0.9, 14 lay more than 5 mm off, against 22 of 2,509 others (30 simulated spines that score
-nothing else)."""
+from .settings import DEFAULTS, PredictorSettings
 
 
-def surroundings(image: Volume, labeling: Labeling) -> Volume:
+def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> Volume:
     """Cut the rows and columns around the discs out of an image in (L, I, P), as a view."""
     discs_ijk = image.grid.to_index([disc.xyz_mm for disc in labeling.discs])
-    margin = SURROUNDINGS_MM / image.grid.zooms_mm
+    margin = settings.surroundings_mm / image.grid.zooms_mm
     low = np.floor(discs_ijk.min(axis=0) - margin).astype(int)
     high = np.ceil(discs_ijk.max(axis=0) + margin).astype(int) + 1
     low[0], high[0] = 0, image.grid.shape[0]
@@ -46,7 +32,13 @@ def slabs_of_discs(stack: Grid, labeling: Labeling) -> range:
     return range(int(slabs.min()), int(slabs.max()) + 1)
 
 
-def refine(labeling: Labeling, candidates: Candidates, grid: Grid, named: Collection[int] = ()) -> Labeling:
+def refine(
+    labeling: Labeling,
+    candidates: Candidates,
+    grid: Grid,
+    named: Collection[int] = (),
+    settings: PredictorSettings = DEFAULTS,
+) -> Labeling:
     """Move each disc up to half-way to the candidate of the second look that is the same disc.
 
     The mean of the two looks is nearer to the truth than either: on the slices of the training
@@ -63,6 +55,8 @@ def refine(labeling: Labeling, candidates: Candidates, grid: Grid, named: Collec
         Of the image, in (L, I, P).
     named : collection of int
         Discs that the user has named, which are not doubted.
+    settings : PredictorSettings
+        From which distance on two discs are not the same.
 
     Returns
     -------
@@ -71,19 +65,20 @@ def refine(labeling: Labeling, candidates: Candidates, grid: Grid, named: Collec
     """
     if len(candidates) == 0:
         return labeling
-    discs = [_refined(disc, candidates, grid, disc.value in named) for disc in labeling.discs]
+    discs = [_refined(disc, candidates, grid, disc.value in named, settings) for disc in labeling.discs]
     return replace(labeling, discs=discs)
 
 
-def _refined(disc: Disc, candidates: Candidates, grid: Grid, named: bool) -> Disc:
+def _refined(disc: Disc, candidates: Candidates, grid: Grid, named: bool, settings: PredictorSettings) -> Disc:
     disc_ijk = grid.to_index(disc.xyz_mm)
     offsets = grid.to_index(candidates.xyz_mm) - disc_ijk
     offsets[:, 0] = 0
     away_mm = np.linalg.norm(offsets * grid.zooms_mm, axis=1)
     nearest = away_mm.argmin()
-    share = 0.5 * np.clip((REACH_MM - away_mm[nearest]) / (REACH_MM - SAME_MM), 0, 1)
-    if share == 0 and (named or away_mm[nearest] > NEXT_MM):
+    fading_mm = settings.not_same_mm - settings.same_mm
+    share = 0.5 * np.clip((settings.not_same_mm - away_mm[nearest]) / fading_mm, 0, 1)
+    if share == 0 and (named or away_mm[nearest] > settings.other_mm):
         return disc
     if share == 0:
-        return replace(disc, confidence=DISAGREEMENT * disc.confidence)
+        return seen_elsewhere(disc)
     return replace(disc, xyz_mm=grid.to_world(disc_ijk + share * offsets[nearest]))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import anatomy
+from ..caution import Caution
 from ..errors import DeepspineError
 from .cautions import about_names, about_what_was_given
 from .discs import Disc, Labeling
@@ -75,7 +76,7 @@ def _best(
     """Name the candidates that are among some values, with pins that hold."""
     candidates, pinned = place_pins(candidates, pins, prior.pin_radius_mm)
     if len(candidates) == 0:
-        return Labeling(warnings=["no disc found"])
+        return Labeling(warnings=[Caution("no_disc", "no disc found")])
     lattice = build_lattice(candidates, prior, pinned, values)
     bounds, forward = through(lattice, best)
     score, path = best_path(lattice, forward)
@@ -85,7 +86,8 @@ def _best(
             " values do; check their values and positions"
         )
     if not pinned and score <= 0:
-        return Labeling(warnings=["no disc found: no candidate looks more like a disc than not"])
+        text = "no disc found: no candidate looks more like a disc than not"
+        return Labeling(warnings=[Caution("no_disc", text)])
     posterior = _posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
     named = [posterior[i, v] / posterior[i].sum() for i, v in path]
     level_confidence = float(np.median(named))

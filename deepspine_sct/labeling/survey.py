@@ -5,35 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from ..image.volume import Volume, crop
-
-FINE_STEP_MM = 4.0
-"""Distance between the slabs around the spine."""
-# The network answers to slabs up to 9 mm off a disc's own middle: no spine slips between two coarse slabs.
-COARSE_STRIDE = 3  # a coarse slab is every third fine one
-MARGIN = 2  # fine slabs on either side of those that show the spine
-TRACE = 0.25  # a coarse slab this strong, relative to the best, shows some of the spine
-BRIGHT_PX = 100  # of each slab, on average, are brighter than this share of contrast refers to
-DARK = 0.03  # a pixel with less than this share of the bright ones' contrast shows nothing
-SHOWN_PX = 6  # of a row or a column must show something; fewer are noise
-AIR = 0.05  # with less than this share of the highest contrast a slab lies beside the body
+from .settings import DEFAULTS, PredictorSettings
 
 
-def coarse_slabs(n_slabs: int) -> range:
+def coarse_slabs(n_slabs: int, settings: PredictorSettings = DEFAULTS) -> range:
     """Return every third of ``n_slabs`` slabs, an odd number, with the middle one among them."""
-    return range(n_slabs // 2 % COARSE_STRIDE, n_slabs, COARSE_STRIDE)
+    return range(n_slabs // 2 % settings.coarse_stride, n_slabs, settings.coarse_stride)
 
 
-def body(images: np.ndarray) -> slice:
+def slabs_with_contrast(images: np.ndarray, settings: PredictorSettings = DEFAULTS) -> slice:
     """Find the first and the last of (n, H, W) images with contrast; beside them is air.
 
     Brought to unit variance, the noise of air makes the network see discs.
     """
     contrast = images.std(axis=(1, 2), dtype=np.float64)  # squares may exceed a single float
-    inside = np.flatnonzero(contrast >= AIR * contrast.max())
+    inside = np.flatnonzero(contrast >= settings.air * contrast.max())
     return slice(inside[0], inside[-1] + 1)
 
 
-def without_air(image: Volume, slabs: Volume) -> Volume:
+def without_air(image: Volume, slabs: Volume, settings: PredictorSettings = DEFAULTS) -> Volume:
     """Cut the rows and the columns off an image in which its slabs show air only.
 
     What the network sees, and how bright it sees it, is then the same however much air a scan was
@@ -45,6 +35,8 @@ def without_air(image: Volume, slabs: Volume) -> Volume:
         In (L, I, P).
     slabs : Volume
         (n, H, W) of the whole image.
+    settings : PredictorSettings
+        What is air.
 
     Returns
     -------
@@ -52,12 +44,12 @@ def without_air(image: Volume, slabs: Volume) -> Volume:
         A view of the same memory, whole where no row and no column is air.
     """
     darkest = slabs.data.min()
-    n_bright = min(BRIGHT_PX * len(slabs.data), slabs.data.size)
+    n_bright = min(settings.bright_px * len(slabs.data), slabs.data.size)
     bright = np.partition(slabs.data, -n_bright, axis=None)[-n_bright]
-    shown = slabs.data > darkest + DARK * (bright - darkest)
+    shown = slabs.data > darkest + settings.dark * (bright - darkest)
     low_ijk, high_ijk = np.zeros(3, int), np.array(image.grid.shape)
     for axis in (1, 2):
-        at = np.flatnonzero(shown.sum(axis=3 - axis).max(axis=0) >= SHOWN_PX)
+        at = np.flatnonzero(shown.sum(axis=3 - axis).max(axis=0) >= settings.shown_px)
         if len(at) == 0:
             return image
         faces_px = np.zeros((2, 3))
@@ -70,7 +62,9 @@ def without_air(image: Volume, slabs: Volume) -> Volume:
     return crop(image, low_ijk, high_ijk)
 
 
-def slabs_around_spine(coarse: range, heatmaps: np.ndarray, n_slabs: int) -> range:
+def slabs_around_spine(
+    coarse: range, heatmaps: np.ndarray, n_slabs: int, settings: PredictorSettings = DEFAULTS
+) -> range:
     """Find the slabs from the first to the last that shows the spine, with a margin.
 
     Parameters
@@ -81,6 +75,8 @@ def slabs_around_spine(coarse: range, heatmaps: np.ndarray, n_slabs: int) -> ran
         What the network saw there.
     n_slabs : int
         Slabs of the scan.
+    settings : PredictorSettings
+        What shows the spine, and how wide the margin is.
 
     Returns
     -------
@@ -88,6 +84,6 @@ def slabs_around_spine(coarse: range, heatmaps: np.ndarray, n_slabs: int) -> ran
         Slabs to look at, without a gap.
     """
     evidence = heatmaps.sum(axis=(1, 2, 3))
-    shown = np.flatnonzero(evidence >= TRACE * evidence.max())
-    first, last = coarse[shown[0]] - MARGIN, coarse[shown[-1]] + MARGIN
+    shown = np.flatnonzero(evidence >= settings.trace * evidence.max())
+    first, last = coarse[shown[0]] - settings.margin_slabs, coarse[shown[-1]] + settings.margin_slabs
     return range(max(0, first), min(n_slabs, last + 1))

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
 from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 from deepspine_sct.model.seal import KEY, UNSEALED, is_intact, seal

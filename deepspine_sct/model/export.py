@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..errors import DeepspineError
-from ..image.atomic import atomic_path
+from ..files.atomic import atomic_path
 from .checkpoint import checksum, load_checkpoint
 from .hourglass import Head, StackedHourglass
 from .onnx_runtime import FORMAT_VERSION

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..image.atomic import atomic_path
-from ..image.field import Field, read_field
+from ..files.atomic import atomic_path
+from ..image.displacement_field import Field, read_field
 from ..image.nifti import read_volume
+from ..image.straight import carry
 from ..image.volume import Volume
-from .detour import carry
 from .environment import run_command, sct_version
 
 CACHE_NAME = "straightening.cache"

@@ -7,8 +7,9 @@ coordinates continue PAM50's. Cord coordinates are
 * ``u`` [mm]: anterior of the cord axis,
 * ``x`` [mm]: right of the mid-sagittal plane (the atlas is close to symmetric, the sign matters little).
 
-PAM50 ends at L2. Below it, L2 to L5 repeat the L1 unit, stretched to published heights, and the sacrum is drawn. The
-cord is continued down to there; where it ends differs from body to body (see `variants`).
+PAM50 ends at L2. Below it, L2 to L5 repeat the L1 unit, stretched to published heights, and the sacrum is drawn: a
+stand-in for the real lower spines (see `lower_spine`) that take its place wherever there are any. The cord is continued
+down to there; where it ends differs from body to body (see `variants`).
 """
 
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from scipy import ndimage
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.image.slab import SlabSpec
 
 TISSUES = ("cord", "csf", "body", "posterior_bone", "annulus", "nucleus", "cortex")
-SLAB_MM = 5.0  # thickness that the planes are averaged over, as inference averages its slabs
+SLAB_MM = SlabSpec.thickness_mm  # thickness that the planes are averaged over, as inference averages its slabs
 
 _VOXEL_MM = 0.5
 _CORD_AXIS_J = 71  # PAM50 voxel index of the cord axis, towards anterior

@@ -4,7 +4,7 @@ Sample ``i`` of seed ``n`` is the same bytes whoever draws it, in whatever order
 and resume, and any number of workers give the same stream.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +14,19 @@ from torch.utils.data import Dataset
 from deepspine_sct.image.preprocessing import normalise
 from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.training.folds import NO_FOLD
+from deepspine_sct.training.lower_spine import LowerSpine
+from deepspine_sct.training.lumbar import SITE as LUMBAR_SITE
+from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
 from deepspine_sct.training.simulator import Case, simulate
-from deepspine_sct.training.slab_stack import SlabStack, soften
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
 _SHAPE_SHARES = (0.6, 0.2, 0.2)
+_LUMBAR_TURNS = 3  # lumbar images come so many times as often as those of another kind
+_LOOK_MM = 10.0  # the attention belongs to so much around a disc's tip
+_LOWEST_NECK_ANCHOR = 6  # who sees C4/C5 or a disc above it can count down from the skull or from C2
+_NEIGHBOUR = 0.08  # probability that each neighbour's name gets where the spine shows no end
 
 
 class SampleStream(Dataset):
@@ -34,12 +41,14 @@ class SampleStream(Dataset):
     flip_share : share of the samples that are mirrored front to back. No spine looks like that: it
         is the original's augmentation, kept to measure what it costs
     n_discs : discs that the network has a channel for
+    lower : real lower spines to build the simulated ones with
+    folds : fold of each real subject (see `folds`), which goes into the batch
     """
 
     def __init__(
         self,
         atlas: Atlas | None,
-        slices: Sequence[RealSlice | SlabStack],
+        slices: Sequence[RealSlice | PreparedSlices],
         batch_size: int,
         n_batches: int,
         seed: int,
@@ -49,15 +58,19 @@ class SampleStream(Dataset):
         families: tuple[str, ...] | None = None,
         flip_share: float = 0.0,
         n_discs: int = 25,
+        lower: Sequence[LowerSpine] = (),
+        folds: Mapping[str, int] | None = None,
     ):
         self.atlas, self.batch_size, self.n_batches, self.seed = atlas, batch_size, n_batches, seed
         self.real_share = real_share if slices else 0.0
         self.spacing_mm, self.sigma_mm = spacing_mm, sigma_mm
         self.families, self.flip_share, self.n_discs = families, flip_share, n_discs
-        # Contrasts take turns, so that few T2w slices weigh as much as many T1w ones.
-        self.by_contrast = [
-            [s for s in slices if s.contrast == contrast] for contrast in sorted({s.contrast for s in slices})
-        ]
+        self.lower, self.folds = lower, folds or {}
+        # Kinds take turns, so that few T2w slices of the neck weigh as much as many T1w ones, and lumbar ones as both.
+        kinds = sorted({_kind(s) for s in slices})
+        self.by_kind = [[s for s in slices if _kind(s) == kind] for kind in kinds]
+        turns = np.array([_LUMBAR_TURNS if is_lumbar else 1 for is_lumbar, _ in kinds])
+        self.kind_shares = turns / turns.sum() if len(kinds) else turns
         if atlas is None and self.real_share < 1:
             raise ValueError("without an atlas every sample must be real")
 
@@ -74,18 +87,25 @@ class SampleStream(Dataset):
         case = self._draw(rng, shape)
         if self.flip_share and rng.random() < self.flip_share:
             case = mirror(case)
-        return to_sample(case, self.sigma_mm, n_discs=self.n_discs)
+        fold = np.int64(self.folds.get(case.subject, NO_FOLD))
+        return to_sample(case, self.sigma_mm, n_discs=self.n_discs) | {"fold": fold}
 
     def _draw(self, rng, shape) -> Case:
         if rng.random() < self.real_share:
-            sources = self.by_contrast[rng.integers(len(self.by_contrast))]
+            sources = self.by_kind[rng.choice(len(self.by_kind), p=self.kind_shares)]
             source = sources[rng.integers(len(sources))]
-            if isinstance(source, SlabStack):
+            if isinstance(source, PreparedSlices):
                 slab, presence = source.draw(rng)
-                return soften(augment(rng, slab, shape, self.spacing_mm), presence)
+                case = soften(augment(rng, slab, shape, self.spacing_mm), presence)
+                return replace(case, subject=source.name)
             return augment(rng, source, shape, self.spacing_mm)
         family = str(rng.choice(self.families)) if self.families else None
-        return simulate(rng, self.atlas, shape, self.spacing_mm, family)
+        return simulate(rng, self.atlas, shape, self.spacing_mm, family, lower=self.lower)
+
+
+def _kind(source: RealSlice | PreparedSlices) -> tuple[bool, str]:
+    """What takes turns in the stream: lumbar images, and the others by their contrast."""
+    return source.site == LUMBAR_SITE, source.contrast
 
 
 def mirror(case: Case) -> Case:
@@ -106,13 +126,17 @@ def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25) -
     Returns
     -------
     image (1, H, W), target (n_discs + 1, h, w): disc probabilities and background, summing to one,
-    level (1, h, w) in 100 mm, NaN where it is not taught, and known (1, h, w).
+    level (1, h, w) in 100 mm, NaN where it is not taught, known (1, h, w), and look (1, h, w): where
+    the attention belongs, 1 at a disc.
     """
     size = tuple(n // stride for n in case.image.shape)
     tips_rc = (case.tips_rc[:n_discs] - (stride - 1) / 2) / stride
     discs = encode(tips_rc, size, sigma_mm / (case.spacing_mm * stride))
     discs *= case.presence[:n_discs, None, None]
     discs /= np.maximum(discs.sum(0), 1)  # Gaussians of close neighbours overlap
+    if not _is_anchored(case.presence):
+        discs = _unsure_of_name(discs)
+    look = encode(tips_rc, size, _LOOK_MM / (case.spacing_mm * stride)) * case.presence[:n_discs, None, None]
     target = np.concatenate([discs, 1 - discs.sum(0, keepdims=True)]).astype(np.float32)
     blocks = case.level_mm.reshape(size[0], stride, size[1], stride)
     known = case.known.reshape(size[0], stride, size[1], stride).all((1, 3))
@@ -121,4 +145,24 @@ def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25) -
         "target": target,
         "level": (blocks.mean((1, 3))[None] / 100).astype(np.float32),
         "known": known[None].astype(np.float32),
+        "look": look.max(0, keepdims=True).astype(np.float32),
     }
+
+
+def _is_anchored(presence: np.ndarray) -> bool:
+    """Whether the discs (25,) that are seen reach an end of the spine, from which they can be counted."""
+    return bool((presence[: _LOWEST_NECK_ANCHOR - 1] > 0).any() or presence[-1] > 0)
+
+
+def _unsure_of_name(discs: np.ndarray) -> np.ndarray:
+    """Give a share of each disc's probability (K, h, w) to its neighbours' names.
+
+    Who sees neither end of the spine names one scan in seven wrongly, by a level (see `docs/model_card.md`); a few
+    subjects that are learnt by heart would teach the network to be sure.
+    """
+    unsure = (1 - 2 * _NEIGHBOUR) * discs
+    unsure[1:] += _NEIGHBOUR * discs[:-1]
+    unsure[:-1] += _NEIGHBOUR * discs[1:]
+    unsure[0] += _NEIGHBOUR * discs[0]
+    unsure[-1] += _NEIGHBOUR * discs[-1]
+    return unsure

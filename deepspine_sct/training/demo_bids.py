@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from deepspine_sct.data.bids import CONTRASTS, LABEL_FOLDER, LABEL_SUFFIXES
 from deepspine_sct.image.grid import round_index
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
 from deepspine_sct.training.atlas import Atlas, build_atlas
-from deepspine_sct.training.bids import CONTRASTS, LABEL_FOLDER, LABEL_SUFFIXES
-from deepspine_sct.training.volume import VolumeSpec, simulate_volume
+from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
 
 SITES = ("simA", "simB")
 _SHAPE, _ZOOMS_MM = (7, 136, 104), (4.0, 2.0, 2.0)

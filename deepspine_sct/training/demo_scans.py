@@ -9,7 +9,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
 from deepspine_sct.training.atlas import build_atlas
-from deepspine_sct.training.volume import VolumeSpec, simulate_volume
+from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
 
 # name: (seed, scan, orientation of the file). None was used in training, which draws 2-D windows from other seeds.
 SCANS = {

@@ -5,7 +5,7 @@ Sites named there as evaluation-only never train.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,16 @@ from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.training.noise import smooth_noise
+from deepspine_sct.training.repaint import filtered, repaint
 from deepspine_sct.training.scanner import scan
 from deepspine_sct.training.simulator import LEVEL_BAND_MM, Case, drop_outside
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
+REPAINTED = 0.6
+"""Share of the images with known tissues that get another contrast."""
+
+_TURNED = 0.15  # share of the images that are turned by any angle up to 38 degrees
+_SIZES = (0.58, 0.98, 1.35)  # smallest, most frequent and largest: from a small child to a tall adult
 _CORD_BEHIND_TIPS_MM = 9.5  # the cord axis, on PAM50's cervical spine
 
 
@@ -34,6 +40,7 @@ class RealSlice:
     image : (H, W) float32, rows superior to inferior, columns anterior to posterior
     tips_rc : (25, 2) posterior tips [px], NaN where none is annotated
     spacing_mm : pixel size
+    tissue : (H, W, 3) share of vertebra, disc and canal, where they are known
     """
 
     name: str
@@ -42,6 +49,7 @@ class RealSlice:
     image: np.ndarray
     tips_rc: np.ndarray
     spacing_mm: float
+    tissue: np.ndarray | None = None
 
 
 def load_slices(folder: Path, evaluation: bool) -> list[RealSlice]:
@@ -66,12 +74,15 @@ def _read_slice(path: Path, name: str, entry: dict) -> RealSlice:
 
 def augment(rng: np.random.Generator, real: RealSlice, shape: tuple[int, int], spacing_mm: float) -> Case:
     """Cut a randomly turned, scaled, bent and repainted window of (H, W) pixels out of a real slice."""
+    if real.tissue is not None and rng.random() < REPAINTED:
+        real = replace(real, image=repaint(rng, real.image, real.tissue))
     to_source, to_window = _random_warp(rng, real, shape, spacing_mm)
     grid_rc = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).astype(float)
     source_rc = to_source(grid_rc)
     order = 1 if rng.random() < 0.5 else 3
     image = ndimage.map_coordinates(real.image, np.moveaxis(source_rc, -1, 0), order=order, mode="constant").clip(0)
-    image, visible = scan(rng, _recolour(rng, image / max(float(image.max()), 1e-6)), spacing_mm)
+    image = _recolour(rng, image / max(float(np.percentile(image, 99.9)), 1e-6))
+    image, visible = scan(rng, image, spacing_mm)
     tips_rc = to_window(real.tips_rc)
     level_mm, known = _levels(real, source_rc)
     seen = drop_outside(tips_rc, visible)
@@ -82,8 +93,8 @@ def _random_warp(rng, real: RealSlice, shape, spacing_mm):
     """Return window -> source and source -> window maps of (..., 2) pixel positions."""
     known_rc = real.tips_rc[~np.isnan(real.tips_rc[:, 0])]
     centre = known_rc[rng.integers(len(known_rc))] + rng.normal(0, 20, 2) / real.spacing_mm
-    angle = np.deg2rad(rng.normal(0, 9))
-    scale = spacing_mm / real.spacing_mm / rng.triangular(0.75, 1.0, 1.3)
+    angle = np.deg2rad(rng.uniform(-38, 38) if rng.random() < _TURNED else rng.normal(0, 9))
+    scale = spacing_mm / real.spacing_mm / rng.triangular(*_SIZES)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.diag(scale * rng.uniform(0.92, 1.08, 2))
     middle = np.array(shape) * (rng.uniform(0.3, 0.7), rng.uniform(0.35, 0.7))
@@ -107,15 +118,17 @@ def _random_warp(rng, real: RealSlice, shape, spacing_mm):
 
 
 def _recolour(rng, image: np.ndarray) -> np.ndarray:
-    """Bend the intensity curve; seldom, invert it or make it non-monotonic."""
+    """Bend the intensity curve; seldom, filter the image, invert it or make the curve non-monotonic."""
+    if rng.random() < 0.12:
+        image = filtered(rng, image)
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.45:
         return image
     knots = np.linspace(0, 1, 6)
     levels = np.cumsum(rng.uniform(0.2, 1.0, 6))
     if kind > 0.9:
         levels = rng.uniform(0, 1, 6)
-    elif kind > 0.85:
+    elif kind > 0.82:
         levels = levels[::-1].copy()
     body = image > 0.02
     return np.where(body, np.interp(image, knots, levels / levels.max()), image).astype(np.float32)
@@ -136,7 +149,8 @@ def _levels(real: RealSlice, source_rc: np.ndarray) -> tuple[np.ndarray, np.ndar
     level = np.where((distance < LEVEL_BAND_MM) & ~ends, s_mm[nearest], np.nan).astype(np.float32)
     last_mm = tips_mm[-1, 0] + 0.4 * (tips_mm[-1, 0] - tips_mm[-2, 0])
     row_mm = source_rc[..., 0] * real.spacing_mm
-    complete = row_mm < last_mm
+    # Below L5/S1 there is no disc, whatever the remnants in the sacrum look like.
+    complete = np.ones(row_mm.shape, bool) if known[-1] else row_mm < last_mm
     if not known[0]:  # the dens is not annotated: nothing is known above C2/C3
         complete &= row_mm > tips_mm[0, 0] - 8.0
     return level, complete

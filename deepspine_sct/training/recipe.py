@@ -1,35 +1,44 @@
 """The recipe of a network: sources, network, loss and trainer put together."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from deepspine_sct import __version__
 from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.data.bids import CONTRASTS
+from deepspine_sct.data.prepared_set import PreparedSet
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.image.slab import SlabSpec
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
 from deepspine_sct.training.atlas import SLAB_MM, Atlas, build_atlas
-from deepspine_sct.training.bids import CONTRASTS
 from deepspine_sct.training.dataset import SampleStream
+from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.loss import LOSSES
-from deepspine_sct.training.prepared import PreparedSet
+from deepspine_sct.training.lower_spine import is_usable, straighten
+from deepspine_sct.training.lumbar import LumbarSubject, load_subjects
+from deepspine_sct.training.prepared_slices import PreparedSlices, stack_slabs, stack_subject
 from deepspine_sct.training.real import RealSlice, load_slices
-from deepspine_sct.training.slab_stack import SlabStack, stack_slabs
-from deepspine_sct.training.trainer import Row, Trainer, TrainingConfig
+from deepspine_sct.training.trainer import Batch, Row, Trainer, TrainingConfig, train_together
 
-SPACING_MM = 2.0  # working resolution
+SPACING_MM = SlabSpec.spacing_mm  # working resolution
 
 CHECKPOINT = "network.safetensors"  # after the last epoch
 BEST = "best.safetensors"  # after the epoch with the best score
 
 FAMILIES = {"t1": ("t1", "t1_tse"), "t2": ("t2", "stir", "t2s")}
 """What is simulated for a contrast, keys of `contrast.FAMILIES`."""
+
+Made = TypeVar("Made")
 
 OnSave = Callable[[Path, int], Row | None]
 
@@ -43,11 +52,13 @@ class Sources:
     atlas : the straight spine to simulate from
     prepared : a prepared set, of which the training part is used
     slices : annotated slices
+    lumbar : real lumbar subjects
     """
 
     atlas: Atlas | None
     prepared: PreparedSet | None
     slices: list[RealSlice]
+    lumbar: list[LumbarSubject] = field(default_factory=list)
 
     @property
     def spacing_mm(self) -> float:
@@ -78,8 +89,8 @@ def read_sources(data: Path | None, prepared: PreparedSet | None, config: Traini
 
     Parameters
     ----------
-    data : folder with ``pam50/`` and ``head/icbm152_t1.nii.gz``, and ``slices/`` where there are
-        annotated ones; without it nothing is simulated
+    data : folder with ``pam50/`` and ``head/icbm152_t1.nii.gz``, and ``slices/`` and ``lumbar/`` where there
+        are real ones; without it nothing is simulated
     prepared : a prepared set
 
     Raises
@@ -93,7 +104,8 @@ def read_sources(data: Path | None, prepared: PreparedSet | None, config: Traini
     atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz") if simulated else None
     annotated = data is not None and config.real_share > 0 and (data / "slices").is_dir()
     slices = load_slices(data / "slices", evaluation=False) if annotated else []
-    return Sources(atlas, prepared, slices)
+    subjects = load_subjects(data / "lumbar") if data is not None else []
+    return Sources(atlas, prepared, slices, subjects)
 
 
 def train(
@@ -104,6 +116,7 @@ def train(
     start: Path | None = None,
     on_save: OnSave = lambda path, step: None,
     on_log: Callable[[list[Row]], None] = lambda rows: None,
+    folds: Sequence[int] = (SHIPPED,),
 ) -> Path:
     """Train a network and return the path of its checkpoint.
 
@@ -119,29 +132,36 @@ def train(
     on_save : called with the checkpoint's path and the step after every epoch; the scores that it
         returns join the log, and ``config.score`` among them chooses the best checkpoint
     on_log : called with the rows of the log after every epoch
+    folds : of the lumbar subjects (see `folds`), one network for each, which never sees that fold. The network of
+        the first is what this function's other outputs speak of; the others, trained on the same batches, go into
+        subfolders ``fold_K``
     """
-    torch.manual_seed(config.seed)
-    if start:
-        model, before = load_checkpoint(start)
-    else:
-        model, before = StackedHourglass(network or HourglassConfig()), {}
     images = _real_images(sources, config)
-    description = _describe(sources, config, images, model, start)
-    if "prior" in before:  # learnt from data (see `labeling.prior_fit`), which is still true
-        description["prior"] = before["prior"]
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, best = folder / CHECKPOINT, folder / BEST
+    stream = _stream(sources, images, config, network)
+    trainers = []
+    for k, fold in enumerate(folds):
+        inside = folder if k == 0 else folder / f"fold_{fold}"
+        hooks = (on_save, on_log) if k == 0 else (lambda path, step: None, lambda rows: None)
+        own_start = _start_of(start, fold) if start else None
+        trainers.append(_trainer(sources, images, stream, inside, config, network, own_start, fold, *hooks))
+    train_together(trainers)
+    return folder / BEST if (folder / BEST).exists() else folder / CHECKPOINT
 
-    def keep(averaged: StackedHourglass, step: int) -> Row | None:
-        description["training"]["step"] = step
-        save_checkpoint(checkpoint, averaged, description)
-        return on_save(checkpoint, step)
 
-    def keep_best(averaged: StackedHourglass, step: int) -> None:
-        with atomic_path(best) as temporary:
-            shutil.copyfile(checkpoint, temporary)
+def _each(make: Callable[[LumbarSubject], Made], subjects: Iterable[LumbarSubject]) -> list[Made]:
+    """Make something of each subject, on as many cores as there are."""
+    with ProcessPoolExecutor() as pool:
+        return list(pool.map(make, subjects))
 
-    stream = SampleStream(
+
+def _start_of(start: Path, fold: int) -> Path:
+    """Return the checkpoint that a fold's network starts from: its own where there is one beside ``start``."""
+    own = start.parent / f"fold_{fold}" / start.name
+    return own if own.exists() else start
+
+
+def _stream(sources: Sources, images: list, config: TrainingConfig, network: HourglassConfig | None) -> SampleStream:
+    return SampleStream(
         sources.atlas,
         images,
         config.batch_size,
@@ -151,26 +171,58 @@ def train(
         sources.spacing_mm,
         families=FAMILIES.get(config.contrast),
         flip_share=config.flip_share,
-        n_discs=model.config.n_discs,
+        n_discs=(network or HourglassConfig()).n_discs,
+        lower=_each(straighten, filter(is_usable, sources.lumbar)) if sources.atlas else [],
+        folds=deal(subject.name for subject in sources.lumbar),
     )
-    Trainer(model, stream, LOSSES[config.loss], config, folder, keep, keep_best, on_log).run()
-    return best if best.exists() else checkpoint
 
 
-def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | SlabStack]:
+def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, network, start, fold: int, on_save, on_log):
+    """Build the trainer of the network that never sees ``fold``."""
+    torch.manual_seed(config.seed)
+    if start:
+        model, before = load_checkpoint(start)
+    else:
+        model, before = StackedHourglass(network or HourglassConfig()), {}
+    description = _describe(sources, config, images, model, start, fold)
+    if "prior" in before:  # learnt from data (see `labeling.prior_fit`), which is still true
+        description["prior"] = before["prior"]
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, best = folder / CHECKPOINT, folder / BEST
+
+    def save(averaged: StackedHourglass, step: int) -> Row | None:
+        description["training"]["step"] = step
+        save_checkpoint(checkpoint, averaged, description)
+        return on_save(checkpoint, step)
+
+    def save_best(averaged: StackedHourglass, step: int) -> None:
+        with atomic_path(best) as temporary:
+            shutil.copyfile(checkpoint, temporary)
+
+    def keep(batch: Batch) -> Batch:
+        seen = batch["fold"] != fold
+        return batch if bool(seen.all()) else {key: value[seen] for key, value in batch.items()}
+
+    loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight)
+    return Trainer(model, stream, loss, config, folder, save, save_best, on_log, keep)
+
+
+def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | PreparedSlices]:
     """Real images to train on: annotated slices and the training part of the prepared set."""
     contrasts = None if config.contrast == "all" else (CONTRASTS[config.contrast],)
     images = [s for s in sources.slices if contrasts is None or s.contrast in contrasts]
     if sources.prepared and config.real_share > 0:
         for case in sources.prepared.select("train", contrasts):
             images.append(stack_slabs(case.name, case.site, case.contrast, case.load(), case.points))
+    if config.real_share > 0 and (contrasts is None or "T2w" in contrasts):
+        images += _each(stack_subject, sources.lumbar)
     if sources.atlas is None and not images:
         folder = sources.prepared.folder
         raise DeepspineError(f"{folder}: no image to train on; prepare it with other -split or -c")
     return images
 
 
-def _describe(sources: Sources, config: TrainingConfig, images: list, model, start) -> dict:
+def _describe(sources: Sources, config: TrainingConfig, images: list, model, start, fold: int) -> dict:
     """Describe the checkpoint: what inference needs to know, and where the weights come from."""
     prepared = sources.prepared
     return {
@@ -183,6 +235,7 @@ def _describe(sources: Sources, config: TrainingConfig, images: list, model, sta
             "start": start.name if start else None,
             "simulated": sources.atlas is not None,
             "real_slices": len(images),
+            "never_seen": sorted(name for name, its in deal(s.name for s in sources.lumbar).items() if its == fold),
             "real_sites": sorted({image.site for image in images}),
             "versions": {
                 "deepspine_sct": __version__,

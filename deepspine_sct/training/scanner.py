@@ -5,7 +5,8 @@ from scipy import ndimage
 
 from deepspine_sct.training.noise import smooth_noise
 
-_SIGNAL_FLOOR = 0.10  # what a coil receives with less than this share of its best sensitivity is lost in noise
+_INVERTED = 0.04  # share of the images with bright and dark exchanged
+_SIGNAL_FLOOR = 0.05  # what a coil receives with less than this share of its best sensitivity is lost in noise
 
 
 def scan(
@@ -26,6 +27,8 @@ def scan(
     image = image ** rng.uniform(0.75, 1.3)
     visible = _field_of_view(rng, shape) if partial else np.ones(shape, bool)
     image[~visible] = 0 if rng.random() < 0.8 else rng.uniform(0, 0.3) * image.max()
+    if rng.random() < _INVERTED:
+        image = image.max() - image
     return image.astype(np.float32), visible & (sensitivity > _SIGNAL_FLOOR * sensitivity.max())
 
 
@@ -40,6 +43,9 @@ def _coil(rng, shape, spacing_mm) -> np.ndarray:
         centre = rng.uniform(0.1, 0.9) * shape[0]
         reach_px = rng.uniform(60, 200) / spacing_mm
         sensitivity *= np.exp(-0.5 * np.square((rows - centre) / reach_px))
+    if rng.random() < 0.25:  # ever darker along the spine
+        along = rows if rng.random() < 0.5 else shape[0] - 1 - rows
+        sensitivity *= np.exp(-along * spacing_mm / rng.uniform(50, 250))
     return sensitivity
 
 

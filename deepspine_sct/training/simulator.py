@@ -1,5 +1,6 @@
 """Simulated mid-sagittal scans with known discs. Same seed, same bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,15 @@ from deepspine_sct.training.atlas import Atlas
 from deepspine_sct.training.contrast import random_contrast
 from deepspine_sct.training.implant import RATE as IMPLANT_RATE
 from deepspine_sct.training.implant import add_implant
+from deepspine_sct.training.lower_spine import LowerSpine
 from deepspine_sct.training.scanner import scan
 from deepspine_sct.training.shape import BodyShape, random_shape
-from deepspine_sct.training.tissue import paint
+from deepspine_sct.training.tissue import Lower, paint
 from deepspine_sct.training.variants import COMMON, Variant, random_variant
 
 LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
 _FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond
+_WIDEST_MM = 16.0  # as far off the middle as the atlas reaches
 # Where training windows are centred: (share, lowest s, highest s).
 _VIEWS = ((0.42, 400, 520), (0.23, 150, 400), (0.35, -160, 150))
 
@@ -32,6 +35,7 @@ class Case:
     level_mm : (H, W) template position along the spine; NaN where it is not taught
     known : (H, W) bool, False where the truth does not say what is there
     spacing_mm : size of a pixel
+    subject : real subject of whom a part is seen; "" where there is none
     """
 
     image: np.ndarray
@@ -40,6 +44,7 @@ class Case:
     level_mm: np.ndarray
     known: np.ndarray
     spacing_mm: float
+    subject: str = ""
 
 
 def simulate(
@@ -52,28 +57,32 @@ def simulate(
     off_middle: bool = True,
     partial: bool = True,
     variant: Variant | None = None,
+    lower: Sequence[LowerSpine] = (),
 ) -> Case:
     """Draw one scan of (H, W) pixels, around ``centre_s_mm`` when given.
 
     ``off_middle`` allows slabs beside the middle of the spine, ``partial`` an incomplete field of view, metal, and
-    spines that are not built as most, unless a ``variant`` is given.
+    spines that are not built as most, unless a ``variant`` is given. One of the real spines ``lower`` takes the atlas's
+    place below a vertebra.
     """
     body = random_shape(rng)
     points_mm, origin_mm = _window(rng, body, shape, spacing_mm, centre_s_mm)
     s_mm, u_mm = body.to_cord(points_mm)
     middle_mm = float(np.median(s_mm))
-    lateral = _lateral(rng, off_middle)
+    below = Lower.random(rng, lower)
+    lateral = _lateral(rng, off_middle, below.spine.half_width_mm if below else _WIDEST_MM)
     x_mm = lateral(s_mm - middle_mm)
     family, means = random_contrast(rng, family)
     if variant is None:
         variant = random_variant(rng, bool(s_mm.max() > LEVEL_MM[2])) if partial else COMMON
-    image = paint(rng, atlas, s_mm, u_mm, x_mm, family, means, variant)
+    image = paint(rng, atlas, s_mm, u_mm, x_mm, family, means, variant, below)
     unhidden = np.ones(shape, bool)
     if partial and rng.random() < IMPLANT_RATE:
         unhidden = add_implant(rng, image, s_mm, u_mm)
     image, visible = scan(rng, image, spacing_mm, partial)
     visible &= unhidden
-    tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], atlas.tip_u_mm[::-1])
+    tip_u_mm = below.tip_u_mm(atlas.tip_u_mm) if below else atlas.tip_u_mm
+    tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], tip_u_mm[::-1])
     tips_rc = (body.to_plane(LEVEL_MM, tips_u_mm) - origin_mm) / spacing_mm
     seen = drop_outside(tips_rc, visible) & variant.seen
     tips_rc[~variant.seen] = np.nan
@@ -81,7 +90,7 @@ def simulate(
     presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
     taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[24] - 30) & (np.abs(x_mm) < _SILENT_MM)
     level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
-    return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm)
+    return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm, below.spine.name if below else "")
 
 
 def _window(rng, body: BodyShape, shape, spacing_mm, centre_s_mm):
@@ -97,8 +106,8 @@ def _window(rng, body: BodyShape, shape, spacing_mm, centre_s_mm):
     return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1) + origin_mm, origin_mm
 
 
-def _lateral(rng, off_middle: bool):
-    """Return the slab's left-right offset from the spine's mid-plane as a function of s [mm]."""
+def _lateral(rng, off_middle: bool, widest_mm: float):
+    """Return the slab's left-right offset from the spine's mid-plane as a function of s [mm], up to the widest."""
     offset = rng.normal(0, 1.5)
     slope, bend = 0.0, 0.0
     if off_middle and rng.random() < 0.4:
@@ -106,7 +115,7 @@ def _lateral(rng, off_middle: bool):
         slope = rng.normal(0, 0.06)
         bend = rng.normal(0, 8)
     period = rng.uniform(150, 400)
-    return lambda ds: np.clip(offset + slope * ds + bend * (1 - np.cos(ds / period * np.pi)), -16, 16)
+    return lambda ds: np.clip(offset + slope * ds + bend * (1 - np.cos(ds / period * np.pi)), -widest_mm, widest_mm)
 
 
 def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:

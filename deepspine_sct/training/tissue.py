@@ -1,10 +1,16 @@
 """Paint a bent body: spine from the atlas, head from the brain template, everything else drawn."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from scipy import ndimage
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.training.atlas import TISSUES, Atlas
+from deepspine_sct.training.lower_spine import LowerSpine, random_join_mm
 from deepspine_sct.training.noise import smooth_curve, smooth_noise
+from deepspine_sct.training.repaint import repaint_rest
 from deepspine_sct.training.variants import COMMON, Variant
 
 _HEAD_FLOOR_MM = 488.0  # s of the foramen magnum's lower border
@@ -12,14 +18,46 @@ _HEAD_FLOOR_MM = 488.0  # s of the foramen magnum's lower border
 _DEPTH = ((-130.0, 0.62), (53.0, 0.64), (200.0, 0.80), (330.0, 1.0))
 
 
+@dataclass(frozen=True)
+class Lower:
+    """A real lower spine, and the template's position [mm] below which it is painted."""
+
+    spine: LowerSpine
+    join_mm: float
+
+    @classmethod
+    def random(cls, rng, spines: Sequence[LowerSpine]) -> "Lower | None":
+        """Choose one of some spines and where it begins; None where there is none."""
+        if not spines:
+            return None
+        spine = spines[rng.integers(len(spines))]
+        return cls(spine, random_join_mm(rng, spine))
+
+    def tip_u_mm(self, atlas_tip_u_mm: np.ndarray) -> np.ndarray:
+        """(25,) anterior offset of the disc tips: those of the atlas above the join, its own below."""
+        own = (self.join_mm > LEVEL_MM) & ~np.isnan(self.spine.tip_u_mm)
+        return np.where(own, self.spine.tip_u_mm, atlas_tip_u_mm)
+
+
 def paint(
-    rng, atlas: Atlas, s_mm, u_mm, x_mm, family: str, means: dict[str, float], variant: Variant = COMMON
+    rng,
+    atlas: Atlas,
+    s_mm,
+    u_mm,
+    x_mm,
+    family: str,
+    means: dict[str, float],
+    variant: Variant = COMMON,
+    lower: Lower | None = None,
 ) -> np.ndarray:
-    """Return the noise-free image (H, W) float32 at counted s, u and lateral offsets x (each (H, W), mm)."""
+    """Return the noise-free image (H, W) float32 at counted s, u and lateral offsets x (each (H, W), mm).
+
+    ``lower`` takes the atlas's place below its join.
+    """
     s_mm = variant.to_template(s_mm)
     image = _soft_tissue(rng, s_mm, u_mm, means)
     _add_spinous_processes(rng, image, s_mm, u_mm, x_mm, means)
-    _add_spine(rng, image, atlas, s_mm, u_mm, x_mm, family, means, variant)
+    _add_spine(rng, image, atlas, s_mm, u_mm, x_mm, family, means, variant, lower)
     if s_mm.max() > _HEAD_FLOOR_MM - 30:
         _add_head(rng, image, atlas, s_mm, u_mm, x_mm, means)
     return image
@@ -106,14 +144,19 @@ def _add_spinous_processes(rng, image, s_mm, u_mm, x_mm, means) -> None:
     _blend(image, means["body"] * rng.uniform(0.8, 1.3), strip * np.clip((inside - 0.05) / 0.05, 0, 1))
 
 
-def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, variant: Variant) -> None:
+def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, variant: Variant, lower) -> None:
     u_src = _template_u(u_mm, s_mm, atlas)
     fractions, texture = sample_spine(atlas, s_mm, u_src, x_mm)
+    real = np.zeros(s_mm.shape, np.float32)
+    if lower is not None:
+        real, real_fractions, real_texture = lower.spine.sample(s_mm, u_mm, x_mm, lower.join_mm)
+        fractions += real[..., None] * (real_fractions - fractions)
+        texture[real > 0.5] = np.nan
     levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(25)[::-1])
     body = np.floor(levels).astype(int).clip(0, 24)
     disc = np.rint(levels).astype(int).clip(0, 24)
-    if variant.fused.any():
-        _fuse(fractions, variant.fused[disc] * (np.abs(levels - disc) < 0.3))
+    fused = variant.fused[disc] * (np.abs(levels - disc) < 0.3)
+    _fuse(fractions, fused)
     end_cord(fractions, s_mm, variant.conus_mm)
     value = {tissue: np.full(s_mm.shape, means[tissue], np.float32) for tissue in TISSUES}
     value["body"] *= rng.normal(1, 0.07, 25)[body]
@@ -126,10 +169,16 @@ def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, varian
     if rng.random() < 0.25:  # no dark rim between marrow and disc
         value["cortex"] = value["body"]
     _add_epidural_fat(rng, image, s_mm, u_mm, means)
+    if lower is not None:
+        around = repaint_rest(rng, real_texture, lower.spine.marks, means)
+        reach_mm = rng.uniform(25, 110)  # in some scans the neighbourhood is drawn nevertheless
+        _blend(image, around, real * _edge(reach_mm - np.abs(u_mm - 12), 6))
     canal = fractions[..., :2].sum(-1)
     weight = fractions.sum(-1)
     spine = sum(fractions[..., i] * value[tissue] for i, tissue in enumerate(TISSUES))
     _mix_texture(rng, image, spine, weight, canal, texture, u_src, s_mm, variant.conus_mm, family, means)
+    if lower is not None:
+        _mix_real_texture(rng, image, real * (1 - fused), real_texture, family, means)
 
 
 def _template_u(u_mm, s_mm, atlas: Atlas):
@@ -215,6 +264,16 @@ def _mix_texture(rng, image, spine, weight, canal, texture, u_mm, s_mm, conus_mm
         share = rng.uniform(-0.25, 0.25) * border * (1 - weight)
         painted = painted * (1 + share * (texture * 3 - 0.5))
     image[:] = painted
+
+
+def _mix_real_texture(rng, image, share, texture, family, means) -> None:
+    """Blend a real lower spine's T2w texture (H, W) into the image: whole in T2w scans, its details alone in others."""
+    if family == "t2":
+        strength = rng.uniform(0.2, 1.0) * (rng.random() < 0.8)
+        _blend(image, texture ** rng.uniform(0.7, 1.2) * means["csf"] * rng.uniform(0.8, 1.1), share * strength)
+    else:
+        detail = np.clip(texture - ndimage.gaussian_filter(texture, 3.0), -0.2, 0.2)
+        image += rng.uniform(-0.5, 0.8) * share * detail
 
 
 def _add_head(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, means) -> None:

@@ -8,7 +8,7 @@ on a CPU: sample ``i`` of the stream is a function of ``i``, and the log is part
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.atomic import atomic_path
+from deepspine_sct.files.atomic import atomic_path
 
 Row = dict[str, float]  # one line of the log
+Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class TrainingConfig:
     average_decay: float = 0.998  # of the moving average of the weights, which is what is kept
     clip_norm: float = 5.0
     loss: str = "cross_entropy"
-    real_share: float = 0.3  # share of real images in the stream
+    attention_weight: float = 0.2  # how strongly the attention is taught to look at discs; 0 = not at all
+    real_share: float = 0.45  # share of real images in the stream
     flip_share: float = 0.0  # share of images mirrored front to back, as the original did
     contrast: str = "all"  # "t1" or "t2" trains on one alone
     seed: int = 0
@@ -71,12 +73,13 @@ class Trainer:
     ----------
     network : module, called on ``batch["image"]``
     stream : dataset whose item ``i`` is the batch of step ``i``
-    loss : maps (scores, batch) to a dict of scalar tensors, minimising its ``loss``
+    loss : maps (scores, attention, batch) to a dict of scalar tensors, minimising its ``loss``
     folder : where ``state.pt`` and ``log.csv`` are kept
     on_save : called as ``on_save(averaged_network, step)`` after every epoch; what it returns, say
         the scores of a validation, joins the log
     on_best : called likewise after ``on_save``, when ``config.score`` is better than ever
     on_log : called with all rows of the log, after the state was written
+    keep : returns the part of a batch that this network may see
 
     Raises
     ------
@@ -94,9 +97,10 @@ class Trainer:
         on_save: Callable[[nn.Module, int], Row | None] = lambda network, step: None,
         on_best: Callable[[nn.Module, int], None] = lambda network, step: None,
         on_log: Callable[[list[Row]], None] = lambda rows: None,
+        keep: Callable[[Batch], Batch] = lambda batch: batch,
     ):
         self.config, self.stream, self.loss, self.folder = config, stream, loss, folder
-        self.on_save, self.on_best, self.on_log = on_save, on_best, on_log
+        self.on_save, self.on_best, self.on_log, self.keep = on_save, on_best, on_log, keep
         self.device = torch.device(config.device)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         average = get_ema_multi_avg_fn(config.average_decay)
@@ -109,6 +113,8 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if self._state_path.exists():
             self._resume()
+        self._sums: dict[str, torch.Tensor] = {}  # of the losses since the last epoch's end
+        self._epoch_start = self.step
 
     @property
     def _state_path(self) -> Path:
@@ -120,29 +126,20 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last step, or until the score has not improved for ``patience`` epochs."""
-        if self._is_stale():
-            return
-        bar = tqdm(self._batches(), initial=self.step, total=self.config.steps, disable=None, unit="step")
-        sums: Row = {}
-        since = self.step
-        for batch in bar:
-            losses = self.training_step({k: v.to(self.device) for k, v in batch.items()})
-            for key, value in losses.items():
-                sums[key] = sums.get(key, 0.0) + value
-            bar.set_postfix(loss=f"{losses['loss']:.3f}")
-            if self.step % self.config.save_every == 0 or self.step == self.config.steps:
-                self._end_epoch({key: value / (self.step - since) for key, value in sums.items()})
-                sums, since = {}, self.step
-                if self._is_stale():
-                    break
-        bar.close()
+        train_together([self])
 
-    def _batches(self) -> DataLoader:
-        remaining = Subset(self.stream, range(self.step, self.config.steps))
-        workers = self.config.workers
-        return DataLoader(remaining, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    def learn(self, batch: dict[str, torch.Tensor]) -> None:
+        """Take one step on a batch, and end the epoch where it is one's end."""
+        batch = {key: value.to(self.device, non_blocking=True) for key, value in self.keep(batch).items()}
+        losses = self.training_step(batch)
+        for key, value in losses.items():
+            self._sums[key] = self._sums.get(key, 0.0) + value
+        if self.step % self.config.save_every == 0 or self.step == self.config.steps:
+            n_steps = self.step - self._epoch_start
+            self._end_epoch({key: float(value) / n_steps for key, value in self._sums.items()})
+            self._sums, self._epoch_start = {}, self.step
 
-    def training_step(self, batch: dict[str, torch.Tensor]) -> Row:
+    def training_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One optimiser step, in bfloat16 where the device has it.
 
         On a CPU with AVX-512 BF16 that is 2.6 times the speed of float32, measured.
@@ -153,15 +150,15 @@ class Trainer:
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         mixed = self.device.type == "cpu" or torch.cuda.get_device_capability(self.device) >= (8, 0)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
-            scores, _ = self.network(image)
-        losses = self.loss(scores.float(), batch)
+            scores, attention = self.network(image)
+        losses = self.loss(scores.float(), attention, batch)
         self.optimiser.zero_grad(set_to_none=True)
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.averaged.update_parameters(self.network)
         self.step += 1
-        return {key: float(value.detach()) for key, value in losses.items()}
+        return {key: value.detach() for key, value in losses.items()}
 
     def _end_epoch(self, losses: Row) -> None:
         """Validate, then write the state: killed in between, the epoch's end is done again."""
@@ -180,7 +177,9 @@ class Trainer:
         scored = [i for i, score in enumerate(scores) if not math.isnan(score)]
         return max(scored, key=lambda i: (scores[i], -i), default=None)
 
-    def _is_stale(self) -> bool:
+    @property
+    def is_stale(self) -> bool:
+        """Whether the score has not improved for ``patience`` epochs."""
         best = self._best()
         patience = self.config.patience
         return patience > 0 and best is not None and len(self.rows) - 1 - best >= patience
@@ -239,6 +238,31 @@ class Trainer:
                 for row in csv.DictReader(file)
             ]
         return [row for row in rows if row["step"] <= self.step]
+
+
+def train_together(trainers: Sequence[Trainer]) -> None:
+    """Train networks of one stream and one configuration, drawing every batch once for all of them.
+
+    One that was interrupted later than the others waits for them. It ends at the last step, or when no network's score
+    has improved for ``patience`` epochs.
+    """
+    if all(trainer.is_stale for trainer in trainers):
+        return
+    config, first = trainers[0].config, min(trainer.step for trainer in trainers)
+    batches = _batches(trainers[0].stream, range(first, config.steps), config.workers)
+    bar = tqdm(enumerate(batches, first), initial=first, total=config.steps, disable=None, unit="step")
+    for step, batch in bar:
+        for trainer in trainers:
+            if trainer.step == step:
+                trainer.learn(batch)
+        if all(trainer.is_stale for trainer in trainers):
+            break
+    bar.close()
+
+
+def _batches(stream: Dataset, steps: range, workers: int) -> DataLoader:
+    remaining = Subset(stream, steps)
+    return DataLoader(remaining, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
 
 
 def _format(name: str, value: float) -> str:

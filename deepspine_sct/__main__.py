@@ -1,0 +1,44 @@
+"""All commands behind one name: ``python -m deepspine_sct label -i t2.nii.gz -c t2``."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from deepspine_sct import __version__
+from deepspine_sct.cli.commands import COMMANDS
+
+USAGE = f"""\
+usage: python -m deepspine_sct {{{",".join(COMMANDS)}}} [options]
+
+Runs the command sct_deepspine_<name>. For its options: python -m deepspine_sct <name> -h
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first argument names.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status of the command; 2 where there is no such command.
+    """
+    name, *arguments = (sys.argv[1:] if argv is None else list(argv)) or [""]
+    if name in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if name in ("-version", "--version"):
+        print(f"deepspine_sct {__version__}")
+        return 0
+    if name not in COMMANDS:
+        print(f"{USAGE}\ndeepspine_sct: error: '{name}' is no command", file=sys.stderr)
+        return 2
+    return import_module(f"deepspine_sct.cli.{COMMANDS[name]}").main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What a user must know before trusting the labels: a sentence, and a code that programs can rely on."""
+
+from __future__ import annotations
+
+CODES = {
+    "no_disc": "No disc was found, or nothing in the image looks like a spine.",
+    "disc_missing": "A disc was not found although both of its neighbours were.",
+    "levels_uncertain": "The names as a whole may be shifted by a level.",
+    "few_discs": "Too few discs were found to check their names against their distances.",
+    "contradicts_given": "The image by itself has other names than a disc or a range that the user gave.",
+    "upside_down": "Turned over, the image looks as much like a spine.",
+    "poor_fit": "What was found fits a spine badly.",
+    "thick_slices": "The voxels are too coarse, in the sagittal plane, to show discs well.",
+    "outside_image": "A disc lies outside of the image and was not written.",
+    "low_confidence": "A disc is more likely wrong than right.",
+    "untested_contrast": "The network was not tested on this contrast.",
+    "two_geometries": "The sform and the qform of the header contradict each other.",
+    "no_attention": "The network has no attention, so that its map says nothing.",
+    "beyond_cord": "A disc lies beyond the ends of the segmented cord.",
+    "no_cord_levels": "The segmentation of the cord cannot be used, and its levels were not written.",
+    "no_way_back": "A disc of the straightened image has no place in the scan.",
+}
+"""Every code with its meaning. A code, once published, keeps its meaning."""
+
+
+class Caution(str):
+    """A sentence for the user, which is also known by a code.
+
+    It is a string, so that it prints, joins and compares as one. Programs look at `code`, as the
+    sentence may be worded otherwise in the next version.
+
+    Parameters
+    ----------
+    code : str
+        One of `CODES`.
+    text : str
+        The sentence.
+
+    Raises
+    ------
+    ValueError
+        When the code is unknown.
+    """
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, code: str, text: str) -> Caution:
+        """Make a sentence with its code."""
+        if code not in CODES:
+            raise ValueError(f"unknown code of a caution: {code}")
+        caution = super().__new__(cls, text)
+        caution.code = code
+        return caution
+
+    def __getnewargs__(self) -> tuple[str, str]:
+        """Say what a copy is made of, for `copy` and `pickle`."""
+        return self.code, str(self)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return code and text as JSON holds them."""
+        return {"code": self.code, "text": str(self)}

@@ -1,0 +1,99 @@
+"""`sct_deepspine_prior`: learn the distances between discs from a prepared set."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepspine_sct.cli.argument_types import checkpoint_path
+from deepspine_sct.cli.parser import SctArgumentParser, run, say
+
+PROG = "sct_deepspine_prior"
+
+DESCRIPTION = """\
+Learn how far apart the discs of the people in a prepared set are, level by level, and how much that
+varies; and store it in a checkpoint, where the ordering of discs reads it."""
+
+EPILOG = """\
+examples:
+  sct_deepspine_prior -set set -plot prior.png
+  sct_deepspine_prior -set set -model run/best.safetensors -o run/best_prior.safetensors"""
+
+
+def get_parser() -> SctArgumentParser:
+    """Build the parser of the command."""
+    parser = SctArgumentParser(PROG, DESCRIPTION, usage="-set <folder> [options]", epilog=EPILOG)
+    parser.mandatory.add_argument(
+        "-set", type=Path, required=True, metavar="<folder>", help="Set of sct_deepspine_prepare."
+    )
+    add = parser.optional.add_argument
+    add(
+        "-part",
+        choices=("train", "val", "test", "all"),
+        default="train",
+        help="Part of the set to learn from. Default: train.",
+    )
+    add("-model", type=Path, metavar="<file>", help="Checkpoint to put it into, or installed.")
+    add("-o", type=Path, metavar="<file>", help="Checkpoint to write; needs -model.")
+    add("-json", type=Path, metavar="<file>", help="Prior to write as JSON.")
+    add("-plot", type=Path, metavar="<file>", help="Picture to write (.png).")
+    parser.add_misc_arguments()
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run(get_parser(), learn_prior, argv)
+
+
+def learn_prior(args: argparse.Namespace) -> None:
+    """Learn a prior and write it where the arguments say.
+
+    Raises
+    ------
+    DeepspineError
+        When the set or the checkpoint cannot be used.
+    """
+    if bool(args.model) != bool(args.o):
+        get_parser().error("-model and -o go together")
+    from deepspine_sct.data.prepared_set import read_set
+    from deepspine_sct.files.atomic import atomic_path
+    from deepspine_sct.labeling.prior_fit import fit_prior
+
+    cases = read_set(args.set).select(None if args.part == "all" else args.part)
+    # One image a person: two contrasts of one spine are not two spines.
+    spines = {case.subject: case.points for case in sorted(cases, key=lambda c: len(c.points))}
+    prior, n_measured = fit_prior(list(spines.values()))
+    for value, n in enumerate(n_measured, start=1):
+        if n and args.v:
+            mm, spread = prior.spacing_mm[value - 1], prior.spread[value - 1]
+            say(f"{value:2d} to {value + 1:2d}: {mm:5.1f} mm, spread {100 * spread:4.1f} %, n={n}")
+    if args.v:
+        say(f"body size: {prior.scale_mean:.2f} of the template, SD of its log {prior.scale_sd:.2f}")
+    if args.json:
+        with atomic_path(args.json) as path:
+            path.write_text(json.dumps(prior.to_dict(), indent=1) + "\n")
+    if args.plot:
+        from deepspine_sct.evaluation.study_figures import render_prior
+
+        picture = render_prior(prior, n_measured.tolist())
+        with atomic_path(args.plot) as path:
+            path.write_bytes(picture)
+    if args.model:
+        _store(prior.to_dict(), checkpoint_path(args.model), args.o)
+    if args.v:
+        for path in filter(None, (args.json, args.plot, args.o)):
+            say(f"Wrote {path}")
+
+
+def _store(prior: dict, model: Path, target: Path) -> None:
+    """Copy a checkpoint with another prior in it."""
+    from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
+
+    network, description = load_checkpoint(model)
+    save_checkpoint(target, network, description | {"prior": prior})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

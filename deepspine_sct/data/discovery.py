@@ -1,0 +1,121 @@
+"""Which images of a BIDS data set to label, and why the others are left out.
+
+The official BIDS schema, through bids-validator, says what is a BIDS name. Images are not opened
+here, except for files too small to be one: a folder of a hundred thousand scans is searched in a
+minute, and a disk that hangs on one of them holds up a worker, not the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepspine_sct.data.bids import Scan, find_scans
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.source import open_source
+
+POINTER_BYTES = 1024
+"""A smaller file may be git-annex's note of where the content is; no scan is as small."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a search found.
+
+    Attributes
+    ----------
+    scans : to be labelled, sorted by name
+    skipped : reason for each image that is left out, by its path below the data set
+    without_sidecar : scans that have no JSON file of their own; they are labelled all the same
+    """
+
+    scans: list[Scan]
+    skipped: dict[str, str]
+    without_sidecar: list[Scan]
+
+
+def search(
+    root: Path,
+    suffixes: tuple[str, ...],
+    participants: Collection[str] = (),
+    sessions: Collection[str] = (),
+) -> Findings:
+    """Search a BIDS data set for scans.
+
+    Parameters
+    ----------
+    root : Path
+        The data set.
+    suffixes : tuple of str
+        BIDS suffixes of the scans, such as "T2w".
+    participants, sessions : collection of str
+        Labels to choose, with or without their prefix "sub-" or "ses-"; none chooses all.
+
+    Raises
+    ------
+    DeepspineError
+        When there is no such folder, participant, session or scan, or bids-validator is missing.
+    """
+    subjects = tuple(_prefixed("sub-", participants)) or ("sub-*",)
+    chosen = set(_prefixed("ses-", sessions))
+    found = find_scans(root, suffixes, label_suffixes=(), subjects=subjects)
+    found = [scan for scan in found if not chosen or scan.session in chosen]
+    absent = sorted((chosen - {scan.session for scan in found}) | _absent(root, participants))
+    if absent:
+        raise DeepspineError(f"{root}: holds no {' and no '.join(absent)}; check the label")
+    scans, skipped = _sift(root, found)
+    return Findings(scans, skipped, [scan for scan in scans if not sidecar_of(scan.image).exists()])
+
+
+def relative(scan: Scan) -> str:
+    """Path of a scan below its data set."""
+    return f"{scan.folder}/{scan.image.name}"
+
+
+def sidecar_of(image: Path) -> Path:
+    """JSON file that BIDS puts beside an image."""
+    return image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.json")
+
+
+def _prefixed(prefix: str, labels: Iterable[str]) -> list[str]:
+    """Names of labels, each with its prefix; BIDS allows letters, digits and a plus in a label."""
+    names = [label.removeprefix(prefix) for label in labels]
+    for name in names:
+        if not name.replace("+", "").isalnum() or not name.isascii():
+            raise DeepspineError(f"'{name}' is no BIDS label; it has letters, digits and + only")
+    return [prefix + name for name in names]
+
+
+def _absent(root: Path, participants: Iterable[str]) -> set[str]:
+    return {name for name in _prefixed("sub-", participants) if not (root / name).is_dir()}
+
+
+def _sift(root: Path, found: list[Scan]) -> tuple[list[Scan], dict[str, str]]:
+    """Part the scans that can be labelled from those that cannot."""
+    from bids_validator import BIDSValidator  # reads the schema: not for -h
+
+    scans: dict[tuple[str, str], Scan] = {}
+    skipped = {}
+    for scan in found:
+        twin = scans.get((scan.folder, scan.stem))
+        if not BIDSValidator.parse(f"/{relative(scan)}"):
+            skipped[relative(scan)] = "is not named as BIDS asks; rename it"
+        elif pointer := _pointer(scan.image):
+            skipped[relative(scan)] = pointer
+        elif twin:
+            skipped[relative(scan)] = f"has the same name as {twin.image.name}; remove one of them"
+        else:
+            scans[scan.folder, scan.stem] = scan
+    return list(scans.values()), skipped
+
+
+def _pointer(image: Path) -> str:
+    """Say why the content of an image is not here; "" where it may be."""
+    if image.exists() and not 0 < image.stat().st_size < POINTER_BYTES:
+        return ""
+    try:
+        with open_source(image):
+            return ""
+    except DeepspineError as error:
+        return str(error).removeprefix(f"{image}: ")

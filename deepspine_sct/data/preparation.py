@@ -1,0 +1,154 @@
+"""A BIDS data set into a prepared set: check every label, cut the slabs, say what was left out."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from deepspine_sct import __version__
+from deepspine_sct.anatomy import SPECIAL_VALUES, disc_name
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.prepared_set import (
+    INDEX,
+    SLABS,
+    PreparedCase,
+    PreparedSet,
+    read_set,
+    write_index,
+    write_slabs,
+)
+from deepspine_sct.data.split import split_subjects
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.extent import check_extent
+from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.preprocessing import canonical
+from deepspine_sct.image.slab import SlabSpec, extract_slabs
+from deepspine_sct.image.volume import Volume
+
+FEWEST_DISCS = 2  # one disc has no neighbour to tell the level around it
+_BLOB_MM = 5.0  # voxels of one value farther from their centre than this are two marks
+
+Points = dict[int, np.ndarray]
+Straighten = Callable[[Scan, Points], tuple[Volume, Points]]
+
+
+def prepare(
+    scans: Iterable[Scan],
+    folder: Path,
+    spec: SlabSpec | None = None,
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    by_site: bool = False,
+    seed: int = 0,
+    straighten: Straighten | None = None,
+) -> PreparedSet:
+    """Write a prepared set.
+
+    Parameters
+    ----------
+    scans : images to take; what cannot be used is left out with a reason in ``set.json``
+    folder : of the set; made when missing
+    spec : how the slabs are cut
+    shares, by_site, seed : see `split_subjects`
+    straighten : makes a straight image, and the same discs in it, from a scan and its discs
+
+    Raises
+    ------
+    DeepspineError
+        Where no image can be used.
+    """
+    spec = spec or SlabSpec()
+    (folder / SLABS).mkdir(parents=True, exist_ok=True)
+    usable: list[tuple[Scan, Points, Path]] = []
+    dropped = []
+    for scan in scans:
+        try:
+            volume, points = load_labelled(scan, straighten)
+        except DeepspineError as error:
+            reason = str(error).removeprefix(f"{scan.image}: ")
+            dropped.append({"image": f"{scan.folder}/{scan.image.name}", "reason": reason})
+            continue
+        if not usable:  # from here on an older set in this folder is none
+            (folder / INDEX).unlink(missing_ok=True)
+        path = folder / SLABS / f"{scan.stem}.npz"
+        write_slabs(path, extract_slabs(canonical(volume), spec.step_mm, spec.thickness_mm, spec.spacing_mm))
+        usable.append((scan, points, path))
+    if not usable:
+        reason = dropped[0]["reason"] if dropped else "there is none"
+        raise DeepspineError(f"{folder}: not one image can be used; the first one: {reason}")
+    part = split_subjects({scan.subject: scan.site for scan, _, _ in usable}, shares, by_site, seed)
+    cases = [
+        PreparedCase(
+            scan.stem, scan.subject, scan.session, scan.site, scan.contrast, part[scan.subject],
+            f"{scan.folder}/{scan.image.name}", path, points,
+        )
+        for scan, points, path in usable
+    ]  # fmt: skip
+    description = {
+        "made_by": {"deepspine_sct": __version__},
+        "spacing_mm": spec.spacing_mm,
+        "step_mm": spec.step_mm,
+        "thickness_mm": spec.thickness_mm,
+        "straightened": straighten is not None,
+        "split": {"shares": list(shares), "by": "site" if by_site else "subject", "seed": seed},
+    }
+    write_index(folder, description, cases, dropped)
+    return read_set(folder)
+
+
+def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Volume, Points]:
+    """Read an image and its discs, or say why they cannot be used.
+
+    Raises
+    ------
+    DeepspineError
+        Where a file is missing or unreadable (a git-annex pointer says ``git annex get``), or the
+        labels contradict the image or themselves; see `check_labels`.
+    """
+    if scan.label is None:
+        raise DeepspineError(f"{scan.image}: has no disc labels; see -label-suffix and -label-folder")
+    points = read_labels(scan.label)
+    _check_marks(scan.label, points)
+    volume = read_volume(scan.image)
+    check_labels(scan.label, points, volume)
+    try:
+        check_extent(volume.grid.reoriented(("L", "I", "P")))
+    except DeepspineError as error:
+        raise DeepspineError(f"{scan.image}: {error}") from error
+    if straighten:
+        volume, points = straighten(scan, points)
+        check_labels(scan.label, points, volume)
+    return volume, points
+
+
+def check_labels(path: Path, points: Points, volume: Volume) -> None:
+    """Refuse discs that are too few, outside of the image, out of order or with a gap between them.
+
+    A gap is refused because training takes every place between the first and the last disc that has
+    no label for a place without a disc.
+
+    Raises
+    ------
+    DeepspineError
+        Naming ``path`` and the first disc that is wrong.
+    """
+    values = sorted(points)
+    if len(values) < FEWEST_DISCS:
+        raise DeepspineError(f"{path}: holds {len(values)} disc; {FEWEST_DISCS} are needed at least")
+    for value in values:
+        if not volume.grid.contains(volume.grid.to_index(points[value])):
+            raise DeepspineError(f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it")
+    for upper, lower in zip(values, values[1:], strict=False):
+        if points[lower][2] >= points[upper][2]:
+            raise DeepspineError(f"{path}: disc {lower} lies above disc {upper}; two labels are swapped")
+        if lower != upper + 1:
+            raise DeepspineError(f"{path}: disc {upper + 1} is missing between {upper} and {lower}; mark it")
+
+
+def _check_marks(path: Path, points: Points) -> None:
+    """Refuse a value that marks two places; voxels that touch are one mark."""
+    marks = read_volume(path)
+    ijk = np.argwhere(np.abs(marks.data) > 0.5)
+    values = np.rint(marks.data[tuple(ijk.T)]).astype(int)
+    for value, voxel in zip(values.tolist(), ijk, strict=True):
+        if value not in SPECIAL_VALUES and np.linalg.norm(marks.grid.to_world(voxel) - points[value]) > _BLOB_MM:
+            raise DeepspineError(f"{path}: disc {value} is marked in two places; keep one")

@@ -1,0 +1,177 @@
+"""A prepared set: what training, validation and evaluation need of a data set, in one folder.
+
+The format, which ``set.json`` also explains in its ``about``:
+
+* ``set.json`` holds ``format``, ``version``, how the set was made (``spacing_mm``, ``step_mm``,
+  ``thickness_mm``, ``straightened``, ``split``, ``made_by``), ``cases``, and ``dropped`` (images
+  left out, and why).
+* A case holds ``name``, ``subject``, ``session``, ``site``, ``contrast``, ``part`` (train, val or
+  test), ``image`` (path below the data set), ``slabs`` (path below the set) and ``discs_xyz_mm``,
+  the world RAS+ position [mm] of the posterior tip of each disc by its value.
+* A slab file is a NumPy archive without pickled objects: ``data`` (N, H, W) float32, sagittal slabs
+  from right to left, rows from superior to inferior, columns from anterior to posterior, in the
+  scanner's intensities; and ``affine`` (4, 4), from indices to world RAS+ mm.
+
+``set.json`` is written last: a folder without it was not finished.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepspine_sct.anatomy import check_values
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.volume import Volume
+
+FORMAT = "deepspine_sct prepared set"
+FORMAT_VERSION = 1
+INDEX = "set.json"
+SLABS = "slabs"
+
+_ABOUT = (
+    "Sagittal slabs of MRI scans with disc positions. cases[].slabs: NumPy archive, data (N, H, W)"
+    " float32 (slabs right to left, rows superior to inferior, columns anterior to posterior) and"
+    " affine (4, 4) from indices to world RAS+ mm. cases[].discs_xyz_mm: SCT disc value to"
+    " posterior tip, world RAS+ mm. dropped: what was left out, and why."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """One image of a prepared set.
+
+    Attributes
+    ----------
+    name : unique in the set, the image's file name without suffix
+    subject, session, site, contrast : as `bids.Scan`
+    part : "train", "val" or "test"
+    image : path of the image below its data set
+    slabs_path : the slab file
+    points : world RAS+ position (3,) [mm] of each disc value
+    """
+
+    name: str
+    subject: str
+    session: str
+    site: str
+    contrast: str
+    part: str
+    image: str
+    slabs_path: Path
+    points: dict[int, np.ndarray]
+
+    def load(self) -> Volume:
+        """Read the slabs, (N, H, W) float32.
+
+        Raises
+        ------
+        DeepspineError
+            Where the file is missing or no slab file.
+        """
+        try:
+            with np.load(self.slabs_path, allow_pickle=False) as arrays:
+                data = arrays["data"]
+                return Volume(data, Grid(data.shape, arrays["affine"]))
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise DeepspineError(f"{self.slabs_path}: not a slab file ({error}); prepare the set again") from error
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSet:
+    """A prepared set that was read: its description and its cases, in the order of the file."""
+
+    folder: Path
+    description: dict
+    cases: list[PreparedCase]
+
+    @property
+    def spacing_mm(self) -> float:
+        """Size of a pixel."""
+        return float(self.description["spacing_mm"])
+
+    @property
+    def thickness_mm(self) -> float:
+        """Left-right width that a slab is the average of."""
+        return float(self.description["thickness_mm"])
+
+    def select(self, part: str | None = None, contrasts: tuple[str, ...] | None = None) -> list[PreparedCase]:
+        """Return the cases of a part and of some contrasts (None: of all)."""
+        return [
+            case
+            for case in self.cases
+            if part in (None, case.part) and (contrasts is None or case.contrast in contrasts)
+        ]
+
+
+def write_slabs(path: Path, slabs: Volume) -> None:
+    """Write a slab file, whole or not at all; the same slabs give the same bytes."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, data=slabs.data.astype(np.float32, copy=False), affine=slabs.grid.affine)
+
+
+def write_index(folder: Path, description: Mapping, cases: list[PreparedCase], dropped: list[dict]) -> None:
+    """Write ``set.json``: the last step, which makes the set readable."""
+    index = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "about": _ABOUT,
+        **description,
+        "cases": [_entry(case, folder) for case in cases],
+        "dropped": dropped,
+    }
+    with atomic_path(folder / INDEX) as temporary:
+        temporary.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+
+
+def read_set(folder: Path) -> PreparedSet:
+    """Read the index of a prepared set; the slabs stay on disk until they are asked for.
+
+    Raises
+    ------
+    DeepspineError
+        Where there is no finished set, or one of another format.
+    """
+    path = folder / INDEX
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DeepspineError(f"{path}: no such file; make the set with sct_deepspine_prepare") from error
+    except (OSError, ValueError) as error:
+        raise DeepspineError(f"{path}: cannot be read ({error}); prepare the set again") from error
+    if not isinstance(index, dict) or (index.get("format"), index.get("version")) != (
+        FORMAT,
+        FORMAT_VERSION,
+    ):
+        raise DeepspineError(f"{path}: not a prepared set of format {FORMAT_VERSION}; prepare it again")
+    try:
+        cases = [_case(entry, folder) for entry in index.pop("cases")]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeepspineError(f"{path}: a case is incomplete ({error}); prepare the set again") from error
+    return PreparedSet(folder, index, cases)
+
+
+def _entry(case: PreparedCase, folder: Path) -> dict:
+    return {
+        "name": case.name,
+        "subject": case.subject,
+        "session": case.session,
+        "site": case.site,
+        "contrast": case.contrast,
+        "part": case.part,
+        "image": case.image,
+        "slabs": case.slabs_path.relative_to(folder).as_posix(),
+        "discs_xyz_mm": {str(value): np.round(xyz_mm, 3).tolist() for value, xyz_mm in sorted(case.points.items())},
+    }
+
+
+def _case(entry: dict, folder: Path) -> PreparedCase:
+    points = {int(value): np.array(xyz_mm, float) for value, xyz_mm in entry["discs_xyz_mm"].items()}
+    check_values(points)
+    fields = ("name", "subject", "session", "site", "contrast", "part", "image")
+    return PreparedCase(*(entry[name] for name in fields), folder / entry["slabs"], points)

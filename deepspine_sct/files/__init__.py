@@ -1,0 +1,1 @@
+"""Files that are whole or not there at all: written under another name, locked, and in plain formats."""

@@ -1,0 +1,55 @@
+"""Images that are in memory already, such as nibabel's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeepspineError
+from .grid import Grid
+from .volume import Volume
+
+
+def as_volume(image: Any) -> Volume:
+    """Take an image from memory as one that was read from a file.
+
+    Parameters
+    ----------
+    image : Volume or nibabel image
+        Three-dimensional; further dimensions of a nibabel image must have length 1.
+
+    Returns
+    -------
+    Volume
+        float32, NaN and infinity set to 0. The image itself is not changed.
+
+    Raises
+    ------
+    DeepspineError
+        When it is no image, not three-dimensional, without a usable geometry, or shows nothing.
+    """
+    if isinstance(image, Volume):
+        data, affine = image.data, image.grid.affine
+    else:
+        try:
+            data, affine = np.asanyarray(image.dataobj), image.affine
+        except AttributeError as error:
+            raise DeepspineError(
+                f"cannot label a {type(image).__name__}; give a path, a nibabel image, or a Volume with its Grid"
+            ) from error
+    if data.dtype.kind not in "iufb":
+        raise DeepspineError("the image has colour or complex voxels; give a scalar image")
+    if data.ndim < 3 or any(n != 1 for n in data.shape[3:]):
+        raise DeepspineError(f"the image has the shape {data.shape}; give a three-dimensional one")
+    data = data.reshape(data.shape[:3])
+    try:
+        grid = Grid(data.shape, affine)
+    except ValueError as error:
+        raise DeepspineError(f"the image has no usable geometry ({error}); correct its affine") from error
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = data.astype(np.float32)
+    values[~np.isfinite(values)] = 0
+    if (values == values[0, 0, 0]).all():
+        raise DeepspineError("every voxel of the image has the same value; give an image of a spine")
+    return Volume(values, grid)

@@ -1,0 +1,212 @@
+"""Vertebral levels of a segmented spinal cord, as `sct_label_vertebrae -discfile` writes them.
+
+The rule is SCT's, written anew and compared with its output. A smooth line runs through the middle
+of the cord, with one point in each axial slice. Every disc and every voxel of the cord belongs to
+the point of the line that is nearest to it. Vertebra N are the voxels whose point lies from disc N
+down to, but not including, disc N + 1; above the uppermost disc lies the vertebra before it, and
+below the lowest one its own vertebra goes on. As the nearest point lies at a right angle to the
+line, so do the boundaries.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..anatomy import disc_name
+from ..caution import Caution
+from ..errors import DeepspineError
+from ..image.grid import Grid
+from ..image.nifti import read_any
+from ..image.volume import Volume, reorient
+
+_UPWARDS = ("L", "A", "S")
+"""Axis codes of the orientation that SCT calls RPI: its last index counts axial slices upwards."""
+
+_SMOOTHNESS_PER_MM = 20 / 3
+"""SCT's smoothing of the line: sum of squared residuals [voxel^2] per mm of slice thickness, where
+the cord is marked in every slice."""
+
+MAX_AREA_MM2 = 1000.0
+"""More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
+
+MAX_DISTANCE_MM = 40.0
+"""A disc's posterior tip lies about 10 mm from the middle of the cord, never this far."""
+
+
+@dataclass(frozen=True, eq=False)
+class CordLabels:
+    """A labeled cord, on the grid of its segmentation.
+
+    Attributes
+    ----------
+    levels : Volume
+        uint8: the vertebra of each voxel of the cord, 1 = C1; 0 outside and above C1.
+    discs : Volume
+        uint8: one voxel a disc, on the middle line of the cord.
+    warnings : list of Caution
+        Sentences for the user.
+    """
+
+    levels: Volume
+    discs: Volume
+    warnings: list[Caution]
+
+
+def read_cord(path: str | os.PathLike, image: Grid) -> Volume:
+    """Read a segmentation of the spinal cord and check that it belongs to an image.
+
+    Parameters
+    ----------
+    path : path
+        NIfTI file; every voxel that is not zero belongs to the cord. Any grid in the world of the
+        image will do.
+    image : Grid
+        Grid of the image.
+
+    Returns
+    -------
+    Volume
+        float32.
+
+    Raises
+    ------
+    DeepspineError
+        When it is unreadable, marks nothing, marks what is no cord, or lies beside the image.
+    """
+    cord = read_any(Path(path))
+    ijk = np.argwhere(cord.data)
+    if not len(ijk):
+        raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")
+    voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
+    n_slices = np.unique(ijk[:, _slice_axis(cord.grid)]).size
+    area_mm2 = len(ijk) * voxel_mm2 / n_slices
+    if area_mm2 > MAX_AREA_MM2:
+        raise DeepspineError(
+            f"{path}: marks {area_mm2:.0f} mm2 in each axial slice, which is no spinal cord; give "
+            "the cord's segmentation"
+        )
+    if n_slices < 2:
+        raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
+    if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
+        raise DeepspineError(f"{path}: lies outside of the image; segment this very scan")
+    return cord
+
+
+def centreline(cord: Volume) -> np.ndarray:
+    """Draw a smooth line through the middle of the cord.
+
+    Parameters
+    ----------
+    cord : Volume
+        Segmentation in any orientation, marked in at least two axial slices.
+
+    Returns
+    -------
+    (n, 3) array
+        Continuous voxel indices in the order of the segmentation's own axes: one point in each
+        axial slice from the lowest marked one upwards, also where slices between are unmarked.
+    """
+    from scipy.interpolate import splev, splrep  # slow to load
+
+    upright = reorient(cord, _UPWARDS)
+    ijk = np.argwhere(upright.data)
+    marked, which = np.unique(ijk[:, 2], return_inverse=True)
+    counts = np.bincount(which)
+    slices = np.arange(marked[0], marked[-1] + 1)
+    smoothness = _SMOOTHNESS_PER_MM * upright.grid.zooms_mm[2] * (len(marked) / len(slices)) ** 2
+    line = np.column_stack([np.zeros((len(slices), 2)), slices])
+    for axis in (0, 1):
+        middle = np.bincount(which, ijk[:, axis]) / counts
+        spline = splrep(marked, middle, s=smoothness, k=3 if len(marked) > 3 else 1)
+        line[:, axis] = splev(slices, spline)
+    axes, flips = cord.grid.moves_to(_UPWARDS)
+    lengths = np.array(upright.grid.shape)
+    own = np.empty_like(line)
+    own[:, axes] = np.where(flips, lengths - 1 - line, line)
+    return own
+
+
+def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
+    """Give every voxel of the cord its vertebra, and every disc its place on the middle line.
+
+    Parameters
+    ----------
+    cord : Volume
+        Segmentation, as `read_cord` returns it.
+    points : mapping of int to (3,) array
+        World RAS+ mm of each disc value; at least one. For SCT to find the same from the label
+        file, these are the centres of its voxels.
+
+    Returns
+    -------
+    CordLabels
+
+    Raises
+    ------
+    DeepspineError
+        When the discs lie far from the cord.
+    """
+    line = centreline(cord)
+    voxels, distances_mm = _project(cord.grid, line, points)
+    if np.median(list(distances_mm.values())) > MAX_DISTANCE_MM:
+        raise DeepspineError(
+            f"the segmented cord runs {np.median(list(distances_mm.values())):.0f} mm beside the "
+            "discs; segment this very scan"
+        )
+    discs = np.zeros(cord.grid.shape, dtype=np.uint8)
+    # Of discs that share a voxel the nearest one stands: the others lie beyond the cord's ends.
+    for value in sorted(points, key=lambda value: -distances_mm[value]):
+        discs[voxels[value]] = value
+    levels = np.zeros(cord.grid.shape, dtype=np.uint8)
+    cord_ijk = np.argwhere(cord.data)
+    levels[tuple(cord_ijk.T)] = _levels(cord.grid, line, discs, cord_ijk)
+    lost = sorted(set(points) - set(discs[discs > 0].tolist()))
+    return CordLabels(Volume(levels, cord.grid), Volume(discs, cord.grid), _warnings(lost))
+
+
+def _project(
+    grid: Grid, line: np.ndarray, points: Mapping[int, np.ndarray]
+) -> tuple[dict[int, tuple[int, ...]], dict[int, float]]:
+    """Voxel of each disc on the line, and how far from the disc it is [mm]."""
+    from scipy.spatial import KDTree
+
+    distances_mm, nearest = KDTree(grid.to_world(line)).query(np.array(list(points.values())))
+    voxels = np.rint(line[nearest]).astype(int).clip(0, np.array(grid.shape) - 1)
+    return (
+        {value: tuple(voxel) for value, voxel in zip(points, voxels.tolist(), strict=True)},
+        dict(zip(points, distances_mm.tolist(), strict=True)),
+    )
+
+
+def _levels(grid: Grid, line: np.ndarray, discs: np.ndarray, cord_ijk: np.ndarray) -> np.ndarray:
+    """Vertebra of each voxel of the cord: (n,) uint8."""
+    from scipy.spatial import KDTree
+
+    # Indices cut off, not rounded, and the discs' own voxels projected once more: SCT does so, and
+    # a boundary one voxel off would make our file disagree with the one that it computes.
+    tree = KDTree(grid.to_world(line.astype(int)))
+    discs_ijk = np.argwhere(discs)
+    _, disc_rows = tree.query(grid.to_world(discs_ijk))
+    _, cord_rows = tree.query(grid.to_world(cord_ijk))
+    upwards = np.argsort(disc_rows)
+    values = discs[tuple(discs_ijk.T)][upwards]
+    levels = np.append(values, values[-1] - 1)
+    return levels[np.searchsorted(disc_rows[upwards], cord_rows)]
+
+
+def _slice_axis(grid: Grid) -> int:
+    """Array axis that counts axial slices."""
+    return grid.moves_to(_UPWARDS)[0][2]
+
+
+def _warnings(lost: Sequence[int]) -> list[Caution]:
+    if not lost:
+        return []
+    named = ", ".join(f"{value} ({disc_name(value)})" for value in lost)
+    text = f"beyond the ends of the segmented cord and left out of its labels: {named}"
+    return [Caution("beyond_cord", text)]

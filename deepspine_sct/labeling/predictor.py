@@ -1,0 +1,304 @@
+"""From a volume to named discs: slabs, network, candidates, order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import DeepspineError
+from ..image.extent import check_extent
+from ..image.grid import Grid, round_index
+from ..image.preprocessing import canonical, normalise, without_margins
+from ..image.slab import SlabStack, pad_to_multiple
+from ..image.volume import Volume, crop
+from ..model.output import Maps, Prediction
+from ..model.runtime import Runtime, load_runtime
+from ..stopwatch import Stopwatch
+from .confidence import within_image
+from .discs import Labeling
+from .heatmap import find_candidates
+from .pins import Height, locate
+from .plausibility import judge, judge_sampling
+from .refinement import refine, slabs_of_discs, surroundings
+from .settings import DEFAULTS, PredictorSettings
+from .skeleton import SkeletonPrior, order
+from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
+
+MapsOfSlab = tuple[np.ndarray, ...]
+"""The three `Maps` of one slab."""
+
+
+class Seen(NamedTuple):
+    """What the network was shown, and what it answered.
+
+    Attributes
+    ----------
+    slabs : Volume
+        (N, H, W) normalised and padded slabs.
+    prediction : Prediction
+        Heatmaps, level and attention on them.
+    """
+
+    slabs: Volume
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that labeling a volume gives.
+
+    Attributes
+    ----------
+    labeling : Labeling
+        The named discs.
+    slabs : Volume
+        (N, H, W) normalised slabs that the network saw around the spine.
+    prediction : Prediction
+        Its heatmaps, level and attention on them.
+    seconds : dict of str to float
+        Time of each stage.
+    """
+
+    labeling: Labeling
+    slabs: Volume
+    prediction: Prediction
+    seconds: dict[str, float]
+
+
+class Predictor:
+    """A network with the preprocessing and the ordering prior that belong to it.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The network, ready to run.
+    settings : PredictorSettings
+        What the steps go by.
+
+    Raises
+    ------
+    DeepspineError
+        When the network does not say, or not sensibly, how it wants its images.
+    """
+
+    def __init__(self, runtime: Runtime, settings: PredictorSettings = DEFAULTS):
+        self.runtime = runtime
+        self.settings = settings
+        self.config: dict = runtime.description
+        self.checksum: str = runtime.checksum
+        try:
+            self.spacing_mm = float(self.config["spacing_mm"])
+            self.thickness_mm = float(self.config["thickness_mm"])
+            self.prior = SkeletonPrior.from_dict(self.config.get("prior", {}))
+            if not (0.5 <= self.spacing_mm <= 5 and 0.5 <= self.thickness_mm <= 50):
+                raise ValueError(f"slabs of {self.thickness_mm} mm, pixels of {self.spacing_mm} mm")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DeepspineError(f"the network's description cannot be used ({error}); check -model") from error
+
+    @classmethod
+    def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:
+        """Load a network, by default the shipped one; see `load_runtime`.
+
+        Raises
+        ------
+        DeepspineError
+            When it cannot be read, or the device is not available.
+        """
+        return cls(load_runtime(model_path, device))
+
+    def predict(
+        self,
+        volume: Volume,
+        *,
+        threshold: float | None = None,
+        values: tuple[int, ...] | None = None,
+        pins: dict[int, np.ndarray] | None = None,
+        height: Height | None = None,
+    ) -> Result:
+        """Find and name the discs of a volume in any orientation.
+
+        Parameters
+        ----------
+        volume : Volume
+            The image.
+        threshold : float, optional
+            Least probability of a disc at a candidate.
+        values : tuple of int, optional
+            Disc values asked for; see `order`.
+        pins : dict of int to (3,) array, optional
+            World positions [mm] of discs whose name is known.
+        height : Height, optional
+            In place of `pins`, a disc of which the axial slice is known.
+
+        Returns
+        -------
+        Result
+            Discs in world mm, and what they were read from.
+
+        Raises
+        ------
+        DeepspineError
+            When the volume is too small or too coarse to show discs, its header contradicts the
+            anatomy, or the discs that are known cannot be where they are said to be.
+        """
+        watch = Stopwatch()
+        named = [height.value] if height else pins or ()
+
+        whole = without_margins(canonical(volume))
+        check_extent(whole.grid)
+        body, seen = self._survey(whole, watch)
+        with watch.stage("ordering"):
+            labeling = self._name(seen.prediction, threshold, values, pins, height)
+        with watch.stage("refinement"):
+            labeling = self._look_again(body, labeling, named)
+        with watch.stage("plausibility"):
+            labeling = within_image(labeling, whole.grid, self.prior.tip_sd_mm, named)
+            labeling = self._judge(labeling, seen, named)
+            labeling = judge_sampling(labeling, max(whole.grid.zooms_mm[1:]))
+        return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
+
+    def predict_slabs(self, slabs: Volume) -> Result:
+        """Find and name the discs in slabs that were cut beforehand, as a prepared set holds them.
+
+        Parameters
+        ----------
+        slabs : Volume
+            (N, H, W) sagittal slabs in (L, I, P), in any intensities, of the network's pixel size.
+
+        Returns
+        -------
+        Result
+            Discs in world mm, and what they were read from.
+
+        Raises
+        ------
+        DeepspineError
+            When the pixels have another size.
+        """
+        pixel_mm = slabs.grid.zooms_mm[1:]
+        if not np.allclose(pixel_mm, self.spacing_mm, rtol=1e-3):
+            raise DeepspineError(
+                f"the slabs have pixels of {pixel_mm[0]:.2f} mm, the network works on"
+                f" {self.spacing_mm:.2f} mm; prepare the set with -spacing {self.spacing_mm:g}"
+            )
+        watch = Stopwatch()
+        seen = self._run_network(slabs, watch)
+        with watch.stage("ordering"):
+            labeling = self._name(seen.prediction)
+        return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
+
+    def _survey(self, whole: Volume, watch: Stopwatch) -> tuple[Volume, Seen]:
+        """Run the network on every third slab, then on the missing ones where the spine is.
+
+        Returns
+        -------
+        Volume
+            The part of the image that is no air: it alone is looked at, and looked at again.
+        Seen
+            Slabs around the spine.
+        """
+        with watch.stage("slabs"):
+            stack = self._stack(whole)
+            n_slabs = stack.grid.shape[0]
+            coarse = coarse_slabs(n_slabs, self.settings)
+            slabs = stack.extract(coarse)
+            coarse = coarse[slabs_with_contrast(slabs.data, self.settings)]
+            body = without_air(whole, slabs, self.settings)
+            stack = self._stack(body)
+            low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
+            slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
+        seen = self._run_network(slabs, watch)
+        fine = slabs_around_spine(coarse, seen.prediction.heatmaps, n_slabs, self.settings)
+        if fine == coarse:
+            return body, seen
+        prediction = seen.prediction
+        maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
+        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
+        with watch.stage("slabs"):
+            slabs = stack.extract(fine)
+        return body, self._run_network(slabs, watch, known)
+
+    def _name(
+        self,
+        prediction: Prediction,
+        threshold: float | None = None,
+        values: tuple[int, ...] | None = None,
+        pins: dict[int, np.ndarray] | None = None,
+        height: Height | None = None,
+    ) -> Labeling:
+        """Find the candidates and put them in order; see `predict` for what may be known."""
+        candidates = find_candidates(prediction, self.settings.threshold if threshold is None else threshold)
+        if height is not None:
+            faint = find_candidates(prediction, self.settings.faint)
+            spine = order(candidates, self.prior)
+            if not spine.discs:
+                spine = order(faint, self.prior)
+            pins = {height.value: locate(height, spine, faint)}
+        return order(candidates, self.prior, values, pins)
+
+    def _look_again(self, image: Volume, labeling: Labeling, named: Collection[int]) -> Labeling:
+        """Move the discs by a second look at them, on finer pixels."""
+        if not (labeling.discs and self.settings.looks_again):
+            return labeling
+        near = surroundings(image, labeling, self.settings)
+        stack = self._stack(near, self.settings.fine_pixel_mm)
+        seen = self._run_network(stack.extract(slabs_of_discs(stack.grid, labeling)), Stopwatch())
+        second = find_candidates(seen.prediction, self.settings.threshold)
+        return refine(labeling, second, image.grid, named, self.settings)
+
+    def _judge(self, labeling: Labeling, seen: Seen, named: Collection[int]) -> Labeling:
+        """Ask whether it is a spine, and the right way up."""
+        return judge(labeling, partial(self._name_turned, seen), named)
+
+    def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
+        """Name the slab that shows most of the spine as if it were turned over along some axes."""
+        prediction = seen.prediction
+        best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
+        maps = self.runtime.run(np.flip(seen.slabs.data[best : best + 1], axes))
+        shown = prediction.heatmaps[best].any(axis=0)[None]  # (1, h, w), not the padding
+        heatmaps = maps.heatmaps * np.flip(shown, axes)[:, None]
+        grid = Grid(shown.shape, prediction.grid.affine)
+        return self._name(Prediction(heatmaps, maps.level_mm, maps.attention, grid))
+
+    def _stack(self, image: Volume, spacing_mm: float | None = None) -> SlabStack:
+        spacing_mm = spacing_mm or self.spacing_mm
+        return SlabStack(image, self.settings.step_mm, self.thickness_mm, spacing_mm, anchored=True)
+
+    def _run_network(self, slabs: Volume, watch: Stopwatch, known: Mapping[int, MapsOfSlab] | None = None) -> Seen:
+        """Make slabs fit for the network and run it; ``known`` holds the maps of slabs that were run before."""
+        with watch.stage("slabs"):
+            shown = slabs.grid
+            # Padded dark before it is normalised, as the training images' empty margins are.
+            slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
+            slabs = Volume(normalise(slabs.data), slabs.grid)
+        with watch.stage("network"):
+            maps = self._run(slabs.data, known or {})
+            # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
+            shape = maps.level_mm.shape
+            grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
+            _silence_outside(maps.heatmaps, grid, shown)
+        return Seen(slabs, Prediction(*maps, grid))
+
+    def _run(self, images: np.ndarray, known: Mapping[int, MapsOfSlab]) -> Maps:
+        if not known:
+            return self.runtime.run(images)
+        fresh = [i for i in range(len(images)) if i not in known]
+        of_image = known | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
+        rows = (of_image[i] for i in range(len(images)))
+        return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
+
+
+def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
+    """Set the heatmaps (N, K, h, w) to zero, in place, at pixels that show padding only."""
+    _, height, width = grid.shape
+    for axis, n in ((1, height), (2, width)):
+        ijk = np.zeros((n, 3))
+        ijk[:, axis] = np.arange(n)
+        at = seen.to_index(grid.to_world(ijk))[:, axis]
+        outside = (at < -1) | (at > seen.shape[axis])
+        np.moveaxis(heatmaps, axis + 1, 0)[outside] = 0

@@ -1,0 +1,1 @@
+"""Pages on which a person checks the labels of many scans: our own, and SCT's report."""

@@ -1,0 +1,93 @@
+"""What is read of a scan before anything slow runs, and checked against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..caution import Caution
+from ..errors import DeepspineError
+from ..image.grid import Grid
+from ..image.nifti import read_volume
+from ..image.volume import Volume
+from ..labeling.pins import Height
+from .request import ScanRequest
+
+
+@dataclass(frozen=True, eq=False)
+class ScanInputs:
+    """The images of a request, in memory.
+
+    Attributes
+    ----------
+    volume : Volume
+        The scan.
+    cord : Volume or None
+        Segmentation of its cord.
+    pins : mapping of int to (3,) array
+        World RAS+ mm of the discs that are known.
+    height : Height or None
+        A disc of which the axial slice is known.
+    cautions : tuple of Caution
+        What was found amiss.
+    """
+
+    volume: Volume
+    cord: Volume | None = None
+    pins: Mapping[int, np.ndarray] = field(default_factory=dict)
+    height: Height | None = None
+    cautions: tuple[Caution, ...] = ()
+
+
+def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInputs:
+    """Read what a request names.
+
+    Parameters
+    ----------
+    request : ScanRequest
+        The request.
+    volume : Volume, optional
+        The scan, where it was read before.
+
+    Returns
+    -------
+    ScanInputs
+
+    Raises
+    ------
+    DeepspineError
+        When a file cannot be used, or a known disc contradicts the image or the values asked for.
+    """
+    if volume is None:
+        volume = read_volume(request.image, lazy=True)
+    cord, cautions = None, ()
+    if request.cord:
+        from ..labeling.cord_levels import read_cord
+
+        try:
+            cord = read_cord(request.cord, volume.grid)
+        except DeepspineError as error:
+            if not request.cord_may_fail:
+                raise
+            cautions = (no_cord_levels(error),)
+    pins, height = _read_start(request, volume.grid)
+    return ScanInputs(volume, cord, pins, height, cautions)
+
+
+def _read_start(request: ScanRequest, grid: Grid) -> tuple[dict[int, np.ndarray], Height | None]:
+    """Read the discs that are known, by their place or by the slice of one of them."""
+    if not (request.initlabel or request.initz):
+        return {}, None
+    from .starting_point import check_pins, height_of_slice, pins_from_file
+
+    pins = pins_from_file(request.initlabel, grid) if request.initlabel else {}
+    height = height_of_slice(*request.initz, grid) if request.initz else None
+    check_pins([height.value] if height else pins, request.values)
+    return pins, height
+
+
+def no_cord_levels(error: DeepspineError) -> Caution:
+    """Warn of a segmentation of the cord that cannot be used, where that is no refusal."""
+    return Caution("no_cord_levels", f"no levels of the cord: {error}")

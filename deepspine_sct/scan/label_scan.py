@@ -1,0 +1,194 @@
+"""Label a scan: from a request to named discs and a report, without writing a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..caution import Caution
+from ..errors import DeepspineError, NoDiscFound
+from ..image.nifti import place_discs
+from ..image.sform_qform import geometry_warnings
+from ..image.volume import Volume
+from ..labeling.discs import Disc
+from ..stopwatch import Stopwatch
+from .inputs import ScanInputs, no_cord_levels, read_inputs
+from .report import Report, build_report, result_cautions
+from .request import ScanRequest, Straightening
+
+if TYPE_CHECKING:
+    from ..image.straight import Points, Straight
+    from ..labeling.cord_levels import CordLabels
+    from ..labeling.predictor import Predictor, Result
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A scan with its discs, and all that is needed to write its files.
+
+    Attributes
+    ----------
+    request : ScanRequest
+        What was asked.
+    volume : Volume
+        The scan.
+    result : Result
+        What the network and the ordering answered. Its discs may lie outside of the image.
+    straight : Straight or None
+        The straight image that the discs were found in, where it is another one.
+    voxels : mapping of int to tuple of int
+        Voxel (i, j, k) of each disc that lies in the image.
+    cord_labels : CordLabels or None
+        Levels of the segmented cord.
+    report : Report
+        The answer as data.
+    """
+
+    request: ScanRequest
+    volume: Volume
+    result: Result
+    straight: Straight | None
+    voxels: Mapping[int, tuple[int, ...]]
+    cord_labels: CordLabels | None
+    report: Report
+
+    @property
+    def discs(self) -> list[Disc]:
+        """Discs that lie in the image, superior to inferior, in world RAS+ mm."""
+        return [disc for disc in self.result.labeling.discs if disc.value in self.voxels]
+
+    @property
+    def points(self) -> dict[int, np.ndarray]:
+        """World RAS+ position (3,) [mm] of each disc value, superior to inferior."""
+        return {disc.value: disc.xyz_mm for disc in self.discs}
+
+    @property
+    def level_confidence(self) -> float:
+        """Probability that the names as a whole are right, not shifted by a level."""
+        return self.result.labeling.level_confidence
+
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """What should be known before the labels are trusted."""
+        return self.report.warnings
+
+
+def label_scan(
+    request: ScanRequest,
+    predictor: Predictor,
+    inputs: ScanInputs | None = None,
+    watch: Stopwatch | None = None,
+) -> Labelled:
+    """Find and name the discs of a scan, and refuse whatever cannot be written.
+
+    Parameters
+    ----------
+    request : ScanRequest
+        What is asked.
+    predictor : Predictor
+        The network.
+    inputs : ScanInputs, optional
+        What was read before; by default it is read now.
+    watch : Stopwatch, optional
+        Takes the times of the stages.
+
+    Returns
+    -------
+    Labelled
+
+    Raises
+    ------
+    DeepspineError
+        When an input or the request cannot be used, or the voxels are too coarse for the discs.
+    NoDiscFound
+        When the image holds no disc.
+    """
+    watch = watch or Stopwatch()
+    if inputs is None:
+        with watch.stage("read"):
+            inputs = read_inputs(request)
+    result, straight = _find_discs(request, predictor, inputs)
+    watch.seconds.update(result.seconds)
+    with watch.stage("write"):
+        grid = inputs.volume.grid
+        try:
+            voxels = place_discs(request.outputs.discs or request.name, grid, result.labeling.points)
+        except NoDiscFound as error:  # all of them lie outside of the image
+            raise _no_disc(request) from error
+        centres = {value: grid.to_world(ijk) for value, ijk in voxels.items()}
+        cord_labels, of_cord = _label_cord(request, inputs, centres)
+    of_header = geometry_warnings(request.image) if request.image else []
+    cautions = result_cautions(result, voxels, request)
+    report = build_report(
+        request,
+        result.labeling,
+        voxels,
+        warnings=[*cautions, *of_header, *inputs.cautions, *of_cord],
+        checksum=predictor.checksum,
+        seconds=watch.seconds,
+        has_levels=cord_labels is not None,
+    )
+    return Labelled(request, inputs.volume, result, straight, voxels, cord_labels, report)
+
+
+def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) -> tuple[Result, Straight | None]:
+    """Run the network and the ordering, in the scan or in a straight image of it."""
+    volume, pins, height = inputs.volume, inputs.pins, inputs.height
+    if request.straighten == Straightening.NONE:
+        return _look(request, predictor, volume, pins, height, request.values), None
+    from .straightened import find_straightened, make_straight  # not for the many that ask for none
+
+    first = None
+    if height or request.straighten == Straightening.BY_DISCS:
+        first = _look(request, predictor, volume, pins, height)
+    if height:  # a slice of the scan is none of the straight image
+        pins = {height.value: first.labeling.points[height.value]}
+
+    def look_again(image: Volume, known: Points) -> Result:
+        return _look(request, predictor, image, known, None, request.values)
+
+    straight = make_straight(request, volume, first)
+    result = find_straightened(look_again, straight, pins)
+    _refuse_without_disc(request, result)
+    return result, straight
+
+
+def _look(request, predictor, volume, pins, height, values=None) -> Result:
+    """Run the predictor; it knows no file, so its refusals are given the name of the image."""
+    try:
+        result = predictor.predict(
+            volume, threshold=request.threshold, values=values, pins=dict(pins) or None, height=height
+        )
+    except DeepspineError as error:
+        raise type(error)(f"{request.name}: {error}") from error
+    _refuse_without_disc(request, result)
+    return result
+
+
+def _refuse_without_disc(request: ScanRequest, result: Result) -> None:
+    if not result.labeling.discs:
+        raise _no_disc(request)
+
+
+def _no_disc(request: ScanRequest) -> NoDiscFound:
+    return NoDiscFound(
+        f"{request.name}: no disc was found, so nothing was written; check that the scan shows the spine from the side"
+    )
+
+
+def _label_cord(request: ScanRequest, inputs: ScanInputs, centres: Points) -> tuple[CordLabels | None, list[Caution]]:
+    """Label the segmented cord, if there is one, from the centres of the discs' voxels, as SCT does."""
+    if inputs.cord is None:
+        return None, []
+    from ..labeling.cord_levels import label_cord
+
+    try:
+        labels = label_cord(inputs.cord, centres)
+    except DeepspineError as error:
+        if request.cord_may_fail:
+            return None, [no_cord_levels(error)]
+        raise DeepspineError(f"{request.cord}: {error}") from error
+    return labels, labels.warnings

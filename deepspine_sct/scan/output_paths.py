@@ -1,0 +1,189 @@
+"""Where the results go, settled before any work starts and refused where they would do harm."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.image.source import SUFFIXES, check_suffix
+
+LONGEST_NAME = 255
+"""Bytes of a file name that every common file system takes."""
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """Paths that one run writes; None where nobody asked for it.
+
+    Attributes
+    ----------
+    discs : Path or None
+        Label file. Its folder may have to be made first.
+    json : Path or None
+        Report.
+    overlay : Path or None
+        Picture.
+    qc : Path or None
+        Folder of the quality-control page.
+    attention, heatmaps : Path or None
+        NIfTI file of what the network looked at, and of what it saw; a picture goes beside each.
+    levels, cord_discs : Path or None
+        Labeled segmentation of the cord and discs on its middle line.
+    """
+
+    discs: Path | None = None
+    json: Path | None = None
+    overlay: Path | None = None
+    qc: Path | None = None
+    attention: Path | None = None
+    heatmaps: Path | None = None
+    levels: Path | None = None
+    cord_discs: Path | None = None
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether a picture has to be drawn."""
+        return self.overlay is not None or self.qc is not None or bool(self.explanations)
+
+    @property
+    def explanations(self) -> dict[str, Path]:
+        """NIfTI file of each kind of explanation that was asked for."""
+        paths = {"attention": self.attention, "heatmaps": self.heatmaps}
+        return {kind: path for kind, path in paths.items() if path is not None}
+
+    def named(self) -> dict[str, Path]:
+        """Name each file that is written, the label file first."""
+        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay}
+        if self.qc is not None:
+            from deepspine_sct.quality_control.page import PAGE_NAME  # not for the many without a page
+
+            paths["qc"] = self.qc / PAGE_NAME
+        for kind, path in self.explanations.items():
+            paths |= {kind: path, f"{kind}_picture": picture_of(path)}
+        paths |= {"levels": self.levels, "cord_discs": self.cord_discs}
+        return {name: path for name, path in paths.items() if path is not None}
+
+
+def plan_outputs(
+    image: str,
+    cord: str | None = None,
+    *,
+    file: str | None = None,
+    folder: str = ".",
+    json: str | None = None,
+    overlay: str | None = None,
+    qc: str | None = None,
+    attention: str | None = None,
+    heatmaps: str | None = None,
+    inputs: Sequence[str] = (),
+) -> OutputPaths:
+    """Work out every output path from what the user asks for.
+
+    Parameters
+    ----------
+    image : str
+        Image to be labelled.
+    cord : str, optional
+        Segmentation of its cord, whose levels are then written beside the label file.
+    file : str, optional
+        Label file; by default `default_name` in `folder`, which is made when it is missing.
+    folder : str
+        Folder of the label file.
+    json, overlay, qc, attention, heatmaps : str, optional
+        See `OutputPaths`.
+    inputs : sequence of str
+        Further files that are read, and must not be overwritten.
+
+    Returns
+    -------
+    OutputPaths
+
+    Raises
+    ------
+    DeepspineError
+        When a path has the wrong extension, lies in a folder that does not exist, is a folder, or
+        would overwrite an input or another output.
+    """
+    discs = Path(file) if file else Path(folder) / default_name(image)
+    outputs = OutputPaths(
+        discs=discs,
+        json=_optional_path(json),
+        overlay=_optional_path(overlay),
+        qc=_optional_path(qc),
+        attention=_optional_path(attention),
+        heatmaps=_optional_path(heatmaps),
+        levels=discs.parent / cord_name(cord, "_labeled") if cord else None,
+        cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
+    )
+    for path in (discs, *outputs.explanations.values()):
+        check_suffix(path)
+    if outputs.overlay and outputs.overlay.suffix.lower() != ".png":
+        raise DeepspineError(f"{outputs.overlay}: a picture is written as .png; name it so")
+    for place in (Path(folder), outputs.qc):  # these are made when missing
+        if place is not None and place.exists() and not place.is_dir():
+            raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
+    files = [path for name, path in outputs.named().items() if name != "qc"]
+    for path in files:
+        _check_place(path, folder_is_made=path.parent == discs.parent and not file)
+    _refuse_overwriting(files, [Path(name) for name in (image, cord, *inputs) if name])
+    return outputs
+
+
+def default_name(image: str) -> str:
+    """Name the label file after the image, as SCT's commands do: t2_labeled_discs.nii.gz."""
+    return f"{_split(image)[0]}_labeled_discs.nii.gz"
+
+
+def cord_name(cord: str, ending: str) -> str:
+    """Name a labeled cord after its segmentation, as SCT does: t2_seg_labeled.nii.gz."""
+    stem, suffix = _split(cord)
+    return f"{stem}{ending}{suffix}"
+
+
+def picture_of(path: Path) -> Path:
+    """Name the picture beside a NIfTI file."""
+    return path.with_name(f"{_split(path)[0]}.png")
+
+
+def _split(path: str | Path) -> tuple[str, str]:
+    """File name before its suffix, and the suffix of a NIfTI file, if it has one."""
+    name = Path(path).name
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
+
+
+def _optional_path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+def _check_place(path: Path, folder_is_made: bool) -> None:
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
+    if path.is_dir():
+        raise DeepspineError(f"{path}: is a folder; give the name of a file in it")
+    if not folder_is_made and not path.parent.is_dir():
+        raise DeepspineError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and not path.is_file():
+        raise DeepspineError(f"{path}: is a pipe or a device; give the name of a file")
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        raise DeepspineError(f"{path}: the folder cannot be written; give another one")
+
+
+def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:
+    """Refuse outputs that are one and the same file, or one of the inputs."""
+    for output in files:
+        for source in inputs:
+            if _same_file(output, source):
+                raise DeepspineError(f"{output}: is an input and would be overwritten; rename it")
+    for first, second in combinations(files, 2):
+        if _same_file(first, second):
+            raise DeepspineError(f"{first}: two outputs would go to this file; rename one")
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    """Tell whether two names lead to one file: by path, symbolic link or hard link."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return os.path.realpath(first) == os.path.realpath(second)  # unlike Path.resolve, ends in loops

@@ -1,0 +1,184 @@
+"""The way in from Python: the same discs as the command, from files and from arrays."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from fake_predictor import SHAPE, VOXELS, FakePredictor, known_discs, oblique_affine, world, write_scan
+
+import deepspine_sct
+from deepspine_sct import (
+    DeepspineError,
+    Grid,
+    Labelled,
+    NoDiscFound,
+    Predictor,
+    Volume,
+    label,
+    read_volume,
+    write_discs,
+)
+from deepspine_sct.cli import label as command
+
+DATA = Path(__file__).resolve().parent.parent / "data_test"
+
+
+@pytest.fixture
+def image():
+    """The scan of `fake_predictor`, as nibabel holds it."""
+    data = np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.float32)
+    return nib.Nifti1Image(data, oblique_affine())
+
+
+def test_every_name_can_be_imported_and_no_other():
+    """What __all__ promises is there, and a wrong name is an AttributeError as in any module."""
+    for name in deepspine_sct.__all__:
+        assert getattr(deepspine_sct, name).__name__ == name
+    assert set(deepspine_sct.__all__) <= set(dir(deepspine_sct))
+    with pytest.raises(AttributeError, match="has no attribute 'labels'"):
+        _ = deepspine_sct.labels
+
+
+def test_the_package_alone_loads_nothing_heavy():
+    """The commands import it before they parse an argument."""
+    code = "import deepspine_sct, sys; print([m for m in ('numpy', 'nibabel', 'scipy', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_labelling_loads_no_room_of_research():
+    """Neither training nor evaluation nor torch: they may not even be installed."""
+    code = (
+        "import sys; from deepspine_sct import label; label(sys.argv[1], 't2'); "
+        "print([m for m in sys.modules if m.startswith(tuple(sys.argv[2:]))])"
+    )
+    arguments = [str(DATA / "t2_lumbar_sim.nii.gz"), "deepspine_sct.training", "deepspine_sct.evaluation", "torch"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_file_gives_the_discs_of_the_command(tmp_path, capsys):
+    """With the installed network: names, places and confidences are those that the command reports."""
+    scan = DATA / "t2_lumbar_sim.nii.gz"
+    labelled = label(scan, "t2")
+    assert (
+        command.main(["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path), "-json", str(tmp_path / "r.json")]) == 0
+    )
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert isinstance(labelled, Labelled) and len(labelled.discs) >= 4
+    for disc, told in zip(labelled.discs, report["discs"], strict=True):
+        assert (disc.value, disc.name) == (told["value"], told["name"])
+        assert np.allclose(disc.xyz_mm, told["world_mm"], atol=1e-3) and disc.confidence == pytest.approx(
+            told["confidence"], abs=1e-4
+        )
+    assert labelled.level_confidence == pytest.approx(report["level_confidence"], abs=1e-4)
+    write_discs(tmp_path / "python.nii.gz", labelled.volume.grid, labelled.points)
+    ours, theirs = (np.asarray(nib.load(path).dataobj) for path in sorted(tmp_path.glob("*.nii.gz")))
+    assert np.array_equal(ours, theirs)
+
+
+def test_an_array_gives_the_discs_of_its_file(tmp_path):
+    """A nibabel image, a Volume and the file they were written to have the same discs in the world."""
+    scan = DATA / "t2_lumbar_sim.nii.gz"
+    predictor = Predictor.load()
+    of_file = label(scan, "t2", predictor=predictor).points
+    loaded = nib.load(scan)
+    volume = Volume(np.asarray(loaded.dataobj), Grid(loaded.shape, loaded.affine))
+    for image in (loaded, volume, read_volume(scan)):
+        points = label(image, "t2", predictor=predictor).points
+        assert list(points) == list(of_file)
+        assert np.allclose(list(points.values()), list(of_file.values()), atol=1e-3)
+
+
+def test_discs_are_in_world_mm_and_no_file_is_written(image, tmp_path, monkeypatch):
+    """An oblique image from memory: RAS+ millimetres by its affine, and the folder stays empty."""
+    monkeypatch.chdir(tmp_path)
+    labelled = label(image, "t2", predictor=FakePredictor(known_discs()))
+    for value, ijk in VOXELS.items():
+        assert np.allclose(labelled.points[value], world(ijk), atol=1e-6)
+    assert labelled.voxels == VOXELS and labelled.cautions == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_known_reaches_the_network(image):
+    """Values, pins and threshold are handed on as they were given."""
+    predictor = FakePredictor(known_discs())
+    label(image, "t2", predictor=predictor, values=[5, 3, 4], pins={4: tuple(world(VOXELS[4]))}, threshold=0.2)
+    (call,) = predictor.calls
+    assert call["values"] == (3, 4, 5) and call["threshold"] == 0.2 and set(call["pins"]) == {4}
+    assert np.allclose(call["pins"][4], world(VOXELS[4]))
+
+
+def test_straighten_looks_twice(image):
+    """As -straighten 2 does: the second look is at another image."""
+    predictor = FakePredictor(known_discs())
+    labelled = label(image, "t2", predictor=predictor, straighten=True)
+    assert len(predictor.calls) == 2 and labelled.straight is not None
+
+
+def test_the_image_is_not_changed(image):
+    """Not even where it holds what is no number."""
+    image.dataobj[2, 3, 4] = np.nan
+    before = np.array(image.dataobj)
+    label(image, "t2", predictor=FakePredictor(known_discs()))
+    assert np.array_equal(before, image.dataobj, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: np.zeros((3, 4, 5)), "cannot label a ndarray; give a path, a nibabel image, or a Volume"),
+        (lambda: nib.Nifti1Image(np.ones(SHAPE, "f4"), np.eye(4)), "every voxel of the image has the same value"),
+        (lambda: nib.Nifti1Image(np.arange(24, dtype="f4").reshape(2, 3, 4, 1), np.eye(4)), "only"),
+        (lambda: nib.Nifti1Image(np.zeros((4, 5, 6, 2), "f4"), np.eye(4)), "three-dimensional"),
+        (lambda: nib.Nifti1Image(np.zeros((4, 5), "f4"), np.eye(4)), "three-dimensional"),
+        (lambda: nib.Nifti1Image(np.zeros(SHAPE, "c8"), np.eye(4)), "scalar"),
+        (lambda: SimpleNamespace(dataobj=np.ones(SHAPE), affine=np.zeros((4, 4))), "no usable geometry"),
+        (lambda: "none.nii.gz", "none.nii.gz: no such file"),
+    ],
+)
+def test_what_is_no_image_is_refused(make, message):
+    """In one line that says what to give."""
+    with pytest.raises(DeepspineError, match=message):
+        label(make(), "t2")
+
+
+def test_wrong_requests_are_refused(image):
+    """A disc that is none, outside of the image, or left out by the values; a threshold that is none."""
+    predictor = FakePredictor(known_discs())
+    for values, pins, message in (
+        ([26], None, "not a disc value"),
+        (None, {26: (0, 0, 0)}, "not a disc value"),
+        (None, {4: (900, 0, 0)}, "does not lie in the image"),
+        (None, {4: (1, 2)}, "does not lie in the image"),
+        ([5, 6], {4: tuple(world(VOXELS[4]))}, "left out"),
+    ):
+        with pytest.raises(DeepspineError, match=message):
+            label(image, "t2", predictor=predictor, values=values, pins=pins)
+    with pytest.raises(ValueError, match="threshold"):
+        label(image, "t2", predictor=predictor, threshold=1.5)
+    assert predictor.calls == []
+
+
+def test_an_image_without_discs_is_said_to_have_none(image):
+    """As its own kind of error, which a program can tell from a fault."""
+    with pytest.raises(NoDiscFound, match="no disc was found"):
+        label(image, "t2", predictor=FakePredictor([]))
+
+
+def test_the_package_is_typed():
+    """Type checkers look into a package only where it says so."""
+    assert (Path(deepspine_sct.__file__).parent / "py.typed").exists()
+
+
+def test_a_file_is_not_left_open_or_locked(tmp_path):
+    """The image can be replaced as soon as it is labelled."""
+    scan = write_scan(tmp_path / "t2.nii.gz")
+    label(scan, "t2", predictor=FakePredictor(known_discs()))
+    scan.unlink()
+    assert not scan.exists()

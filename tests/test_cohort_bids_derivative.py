@@ -1,0 +1,113 @@
+"""Where results go, and that no name leads anywhere else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cohort_cases import find, load, make_job, write_data_set
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepspine_sct.cohort.bids_derivative import files_of, open_target, sidecar
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.errors import DeepspineError
+
+NAME = "sub-02/ses-a/anat/sub-02_ses-a_acq-sag_run-1_T2w.nii.gz"
+
+
+@pytest.fixture
+def scan(tmp_path) -> Scan:
+    """Write one scan with many entities."""
+    (scan,) = find(write_data_set(tmp_path / "data", [NAME]))
+    return scan
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Make a job that draws pictures."""
+    (tmp_path / "out").mkdir()
+    return make_job(tmp_path / "data", tmp_path / "out", pictures=True)
+
+
+def test_every_entity_is_kept_in_the_names(scan, job):
+    """The label file is the image's name with spine-generic's ending, in the image's own folder."""
+    stem = "sub-02/ses-a/anat/sub-02_ses-a_acq-sag_run-1_T2w"
+    files = files_of(job, scan)
+    assert files.labels == job.target / f"{stem}_label-discs_dlabel.nii.gz"
+    assert files.sidecar == job.target / f"{stem}_label-discs_dlabel.json"
+    assert files.picture == job.target / f"{stem}_label-discs_overlay.png"
+    assert files.log == job.target / "logs" / f"{stem}.log"
+    assert files_of(replace(job, pictures=False), scan).picture is None
+
+
+@given(folder=st.text(), stem=st.text(min_size=1).filter(lambda text: "/" not in text and "\0" not in text))
+def test_any_name_stays_inside_or_is_refused(folder, stem):
+    """Whatever a task from outside says, no file of it lies outside of the target folder."""
+    job = make_job(Path("/data"), Path("/out"), checksum="")
+    scan = Scan("sub-1", "", "", "T2w", Path("/data/x") / f"{stem}.nii.gz", folder, None)
+    try:
+        files = files_of(job, scan)
+    except DeepspineError:
+        return
+    for path in (*files.results(), files.record, files.log):
+        assert path.resolve().is_relative_to("/out")
+
+
+@pytest.mark.parametrize("folder", ["../sub-01/anat", "sub-01/../../anat", "/etc", "sub-01/anat/..", ""])
+def test_folders_that_lead_out_are_refused(scan, job, folder):
+    """Also where the name of the file is a good one."""
+    with pytest.raises(DeepspineError, match="BIDS"):
+        files_of(job, replace(scan, folder=folder))
+
+
+@pytest.mark.parametrize("link", ["sub-02", "logs/sub-02"])
+def test_links_that_lead_out_are_refused(scan, job, tmp_path, link):
+    """A link in the target folder must not make us write to where it points."""
+    (tmp_path / "elsewhere").mkdir()
+    (job.target / "logs").mkdir()
+    (job.target / link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DeepspineError, match="leads out"):
+        files_of(job, scan)
+
+
+def test_the_sidecar_says_what_bids_asks(scan, job):
+    """Space, source as a BIDS URI, and who made it with which network, when and how."""
+    content = sidecar(job, scan)
+    assert content["SpatialReference"] == "orig"
+    assert content["Sources"] == [f"bids:raw:{NAME}"]
+    (maker,) = content["GeneratedBy"]
+    assert maker["Name"] == "deepspine_sct"
+    assert maker["ModelChecksum"] == job.checksum
+    assert maker["Date"] == job.date
+    assert maker["Command"].split()[:5] == ["sct_deepspine_label", "-i", NAME, "-c", "t2"]
+
+
+def test_the_first_run_sets_the_date_of_all(tmp_path, monkeypatch):
+    """Later runs of the same network carry its date on, so that redone files are the same files."""
+    source, target = tmp_path / "data", tmp_path / "new" / "out"
+    source.mkdir()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert open_target(target, source, "a" * 64) == "2023-11-14T22:13:20Z"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1800000000")
+    assert open_target(target, source, "a" * 64) == "2023-11-14T22:13:20Z"
+    assert open_target(target, source, "b" * 64) == "2027-01-15T08:00:00Z"
+    description = load(target / "dataset_description.json")
+    assert description["DatasetType"] == "derivative"
+    assert description["DatasetLinks"] == {"raw": source.as_uri()}
+    assert description["GeneratedBy"][0]["ModelChecksum"] == "b" * 64
+
+
+FOREIGN = ['{"Name": "mine", "DatasetType": "raw"}', "{", "[]", '{"GeneratedBy": [{"Name": "x"}]}']
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_the_folder_of_another_data_set_is_refused(tmp_path, text):
+    """And so is the data set itself: nothing that is not ours is written over."""
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "dataset_description.json").write_text(text)
+    with pytest.raises(DeepspineError, match="another data set"):
+        open_target(target, tmp_path / "data", "a" * 64)
+    with pytest.raises(DeepspineError, match="data set itself"):
+        open_target(target, target, "a" * 64)
+    assert (target / "dataset_description.json").read_text() == text

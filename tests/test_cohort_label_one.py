@@ -1,0 +1,120 @@
+"""What a worker writes for one scan."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from cohort_cases import contents, find, load, make_job, write_data_set
+from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world
+
+from deepspine_sct.cohort.bids_derivative import files_of
+from deepspine_sct.cohort.job import LABELLED, SKIPPED
+from deepspine_sct.cohort.label_one import is_axial, label_one
+from deepspine_sct.errors import NoDiscFound
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.nifti import read_volume
+
+NAME = "sub-1/ses-2/anat/sub-1_ses-2_T2star.nii.gz"
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """Write a scan of a contrast that was not tested."""
+    from deepspine_sct.data.discovery import search
+
+    return search(write_data_set(tmp_path / "data", [NAME]), ("T2star",)).scans[0]
+
+
+def write_cord(folder, affine) -> None:
+    """Write a straight cord of nine voxels' thickness through the scan, on a grid of this affine."""
+    data = np.zeros((30, 44, 9), np.uint8)
+    data[:, 24:27, 3:6] = 1
+    path = folder / "sub-1" / "ses-2" / "anat" / "sub-1_ses-2_T2star_seg.nii.gz"
+    path.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(data, affine), path)
+
+
+def label(tmp_path, scan, predictor=None, target="out", **settings):
+    """Label the scan with a predictor that knows its discs."""
+    job = make_job(tmp_path / "data", tmp_path / target, checksum="c" * 64, **settings)
+    outcome = label_one(job, scan, read_volume(scan.image, lazy=True), predictor or FakePredictor(known_discs()))
+    return job, outcome
+
+
+def test_every_disc_goes_to_its_voxel_on_the_grid_of_the_scan(tmp_path, scan):
+    """And to the report, with its place in the world."""
+    job, outcome = label(tmp_path, scan)
+    files = files_of(job, scan)
+    image = nib.load(files.labels)
+    data = np.asarray(image.dataobj)
+    assert {int(data[tuple(ijk)]): tuple(ijk) for ijk in np.argwhere(data)} == VOXELS
+    assert np.allclose(image.affine, oblique_affine(), atol=1e-5)
+    for disc in load(files.report)["discs"]:
+        assert np.allclose(disc["world_mm"], world(VOXELS[disc["value"]]), atol=1e-3)
+    assert outcome.kind == LABELLED
+    assert "not on t2s" in outcome.warnings[0]
+    assert [warning["text"] for warning in load(files.report)["warnings"]] == list(outcome.warnings)
+
+
+def test_the_same_scan_gives_the_same_files(tmp_path, scan):
+    """Byte for byte, pictures too, in another folder or over the old files; nothing else is left."""
+    label(tmp_path, scan, pictures=True)
+    first = contents(tmp_path / "out")
+    label(tmp_path, scan, pictures=True)
+    label(tmp_path, scan, pictures=True, target="again")
+    assert contents(tmp_path / "out") == first == contents(tmp_path / "again")
+    endings = sorted(name.rpartition("label-")[2] for name in first)
+    assert endings == ["discs_dlabel.json", "discs_dlabel.nii.gz", "discs_overlay.png", "discs_report.json"]
+
+
+def test_a_scan_without_disc_leaves_no_file(tmp_path, scan):
+    """It fails with its reason."""
+    with pytest.raises(NoDiscFound, match="no disc"):
+        label(tmp_path, scan, FakePredictor([]))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_segmented_cord_gets_its_levels(tmp_path, scan):
+    """Between disc 4 in slice 9 and disc 5 in slice 14 lies vertebra 4, by its own sidecar's word."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    job, _ = label(tmp_path, scan, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    levels = np.asarray(nib.load(files.levels).dataobj)
+    assert set(levels[11][levels[11] > 0].tolist()) == {4}
+    assert set(np.unique(levels)) == {0, 2, 3, 4, 5, 6, 7}
+    assert load(files.levels_sidecar)["Sources"][1] == f"bids::{files.labels.relative_to(job.target)}"
+
+
+def test_a_useless_segmentation_costs_the_levels_only(tmp_path, scan):
+    """The discs are written all the same, with a warning."""
+    far = oblique_affine()
+    far[:3, 3] += 1000
+    write_cord(tmp_path / "cords", far)
+    job, outcome = label(tmp_path, scan, cords=tmp_path / "cords")
+    assert outcome.kind == LABELLED
+    assert "no levels of the cord" in outcome.warnings[-1]
+    assert not files_of(job, scan).levels.exists()
+    assert all(path.exists() for path in files_of(job, scan).results())
+
+
+def test_axial_scans_are_skipped(tmp_path):
+    """Thick slices along the spine, in any orientation of the file; thick sagittal ones are fine."""
+    sagittal = Grid((12, 100, 110), np.diag([4.0, 0.8, 0.9, 1]))
+    axial = Grid((100, 110, 12), np.diag([0.8, 0.9, 4.0, 1]))
+    for axcodes in ("LIP", "RAS", "PSR", "IAL"):
+        assert not is_axial(sagittal.reoriented(tuple(axcodes)))
+        assert is_axial(axial.reoriented(tuple(axcodes)))
+    assert not is_axial(Grid((90, 90, 90), np.eye(4)))
+
+
+def test_an_axial_scan_is_not_looked_at(tmp_path):
+    """Its outcome is a reason, and no file is written."""
+    root = tmp_path / "data"
+    path = root / "sub-1" / "anat" / "sub-1_acq-ax_T2w.nii.gz"
+    path.parent.mkdir(parents=True)
+    data = np.random.default_rng(0).normal(size=(30, 32, 10)).astype(np.float32)
+    nib.save(nib.Nifti1Image(data, np.diag([1.0, 1, 5, 1])), path)
+    (scan,) = find(root)
+    predictor = FakePredictor(known_discs())
+    _, outcome = label(tmp_path, scan, predictor)
+    assert (outcome.kind, predictor.calls) == (SKIPPED, [])
+    assert not (tmp_path / "out").exists()
