@@ -50,6 +50,7 @@ test: $(INSTALLED) lint
 lint: $(VENV)/installed-lint
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 # All tests in the environments of tests/constraints, on Python 3.10: the oldest releases that are allowed, and those
 # of SCT. One of them: make test-oldest ENVIRONMENTS=sct

@@ -177,7 +177,7 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
 
 
 def _own_description(path: Path) -> dict[str, str]:
-    """What the description of a target folder says of its maker; {} where there is none."""
+    """Read what the description of a target folder says of its maker; {} where there is none."""
     if not path.exists():
         return {}
     try:

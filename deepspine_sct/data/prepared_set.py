@@ -173,5 +173,5 @@ def _entry(case: PreparedCase, folder: Path) -> dict:
 def _case(entry: dict, folder: Path) -> PreparedCase:
     points = {int(value): np.array(xyz_mm, float) for value, xyz_mm in entry["discs_xyz_mm"].items()}
     check_values(points)
-    fields = ("name", "subject", "session", "site", "contrast", "part", "image")
-    return PreparedCase(*(entry[name] for name in fields), folder / entry["slabs"], points)
+    texts = {name: entry[name] for name in ("name", "subject", "session", "site", "contrast", "part", "image")}
+    return PreparedCase(**texts, slabs_path=folder / entry["slabs"], points=points)

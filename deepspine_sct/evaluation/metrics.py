@@ -120,7 +120,7 @@ def score_case(predicted: Points, truth: Points, tolerance_mm: float = 5.0, span
 def _disc_at(point_mm: np.ndarray, discs: Points, tolerance_mm: float) -> int | None:
     """Value of the disc nearest to a point, None beyond the tolerance."""
     away_mm = {value: float(np.linalg.norm(point_mm - disc)) for value, disc in discs.items()}
-    nearest = min(away_mm, key=away_mm.get, default=None)
+    nearest = min(away_mm, key=away_mm.__getitem__, default=None)
     return nearest if nearest is not None and away_mm[nearest] <= tolerance_mm else None
 
 

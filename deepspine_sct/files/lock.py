@@ -16,7 +16,7 @@ _PAUSE_S = 0.05
 
 
 @contextmanager
-def locked(path: str | os.PathLike, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+def locked(path: str | os.PathLike[str], timeout_s: float = TIMEOUT_S) -> Iterator[None]:
     """Hold a lock file.
 
     Parameters

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 
 from ..anatomy import SPECIAL_VALUES, check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
@@ -31,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
 
 
-def read_volume(path: str | os.PathLike, *, lazy: bool = False) -> Volume:
+def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
     """Read a three-dimensional image.
 
     Parameters
@@ -61,7 +63,7 @@ def read_volume(path: str | os.PathLike, *, lazy: bool = False) -> Volume:
     return volume
 
 
-def read_labels(path: str | os.PathLike) -> dict[int, np.ndarray]:
+def read_labels(path: str | os.PathLike[str]) -> dict[int, np.ndarray]:
     """Read disc points from a label image.
 
     Parameters
@@ -93,10 +95,10 @@ def read_labels(path: str | os.PathLike) -> dict[int, np.ndarray]:
 
 
 def write_discs(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     grid: Grid,
     points: Mapping[int, np.ndarray],
-    like: str | os.PathLike | None = None,
+    like: str | os.PathLike[str] | None = None,
 ) -> dict[int, tuple[int, int, int]]:
     """Write one voxel a disc, valued with the disc value, on a given grid.
 
@@ -137,7 +139,7 @@ def write_discs(
     return voxels
 
 
-def write_volume(path: str | os.PathLike, volume: Volume, like: str | os.PathLike | None = None) -> None:
+def write_volume(path: str | os.PathLike[str], volume: Volume, like: str | os.PathLike[str] | None = None) -> None:
     """Write an image, its voxels in the type that they have in memory.
 
     Parameters
@@ -172,11 +174,11 @@ def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
         nib.save(image, temporary)
 
 
-def place_discs(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
+def place_discs(path: Path | str, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
     """Voxel of each disc as `write_discs` writes it, or refuses to; no two the same."""
     last = np.array(grid.shape) - 1
     down = np.array([{"I": 1, "S": -1}.get(code, 0) for code in grid.axcodes])
-    voxels = {}
+    voxels: dict[int, tuple[int, int, int]] = {}
     for value in check_values(points):
         ijk = grid.to_index(points[value])
         if not ((ijk >= -1) & (ijk <= last + 1)).all():
@@ -230,7 +232,7 @@ def _is_constant(voxels: np.ndarray) -> bool:
     return all((voxels[start : start + BLOCK_VOXELS] == voxels[0]).all() for start in starts)
 
 
-def read_header(path: Path):
+def read_header(path: Path) -> Any:
     """Header with its harmless faults repaired; refuses what has no image behind it."""
     with open_source(path) as stream:
         start = stream.read(max(kind.sizeof_hdr for kind in _HEADERS))
@@ -246,7 +248,7 @@ def read_header(path: Path):
     return header
 
 
-def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
+def _spatial_shape(path: Path, header: Any) -> tuple[int, ...]:
     """Shape of the one 3-D scalar image behind a header, or a refusal."""
     with refusing(path):
         shape = tuple(int(n) for n in header.get_data_shape())
@@ -275,5 +277,5 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are refused below
             yield
-    except (nib.spatialimages.HeaderDataError, ValueError, OverflowError) as error:
+    except (HeaderDataError, ValueError, OverflowError) as error:
         raise DeepspineError(f"{path}: unusable header ({error}); export it again") from error

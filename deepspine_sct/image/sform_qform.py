@@ -14,7 +14,7 @@ _TEMPLATE_CODE = 3  # from here on an sform leads into a template, where a qform
 _TOLERANCE = 1.0  # voxels: a quaternion cannot shear, so that a tilted gantry leaves some
 
 
-def geometry_warnings(path: str | os.PathLike) -> list[Caution]:
+def geometry_warnings(path: str | os.PathLike[str]) -> list[Caution]:
     """Say so where the sform and the qform of a header contradict each other.
 
     The sform is what counts. Other programs may look at the qform, and one of the two is wrong.

@@ -7,8 +7,9 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import GzipFile
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import DeepspineError
 
@@ -62,7 +63,7 @@ def largest_content(path: Path) -> int:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[BinaryIO]:
+def open_source(path: Path) -> Iterator[GzipFile | BufferedReader]:
     """Open an image file for reading, decompressed.
 
     Parameters

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,10 @@ from .discs import Labeling
 from .heatmap import find_candidates
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
+from .prior import SkeletonPrior
 from .refinement import refine, slabs_of_discs, surroundings
 from .settings import DEFAULTS, PredictorSettings
-from .skeleton import SkeletonPrior, order
+from .skeleton import order
 from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
 
 MapsOfSlab = tuple[np.ndarray, ...]
@@ -89,7 +90,7 @@ class Predictor:
     def __init__(self, runtime: Runtime, settings: PredictorSettings = DEFAULTS):
         self.runtime = runtime
         self.settings = settings
-        self.config: dict = runtime.description
+        self.config: dict[str, Any] = runtime.description
         self.checksum: str = runtime.checksum
         try:
             self.spacing_mm = float(self.config["spacing_mm"])
@@ -288,7 +289,7 @@ class Predictor:
         if not known:
             return self.runtime.run(images)
         fresh = [i for i in range(len(images)) if i not in known]
-        of_image = known | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
+        of_image = dict(known) | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
         rows = (of_image[i] for i in range(len(images)))
         return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
 

@@ -43,6 +43,7 @@ class InferenceGraph(nn.Module):
         self.loss = loss
 
     def forward(self, images: Tensor) -> Maps:
+        """Run the network on images (B, 1, H, W)."""
         scores, attention = self.answer(images)
         scores, level = scores[:, :-1], scores[:, -1]
         if self.loss == "mse":  # the original's: one sigmoid a disc, no level
@@ -70,6 +71,7 @@ class MergedGraph(InferenceGraph):
         self.merges = nn.ModuleList(_merged(*parts) for parts in inner)
 
     def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same as the network, by fewer convolutions."""
         network = self.network
         x = network.stem(images)
         features = []
@@ -104,7 +106,7 @@ def multiply_adds(network: nn.Module, shape: tuple[int, int]) -> int:
     """Count the multiply-adds of all convolutions for one image of ``shape`` (H, W)."""
     counts = []
 
-    def count(convolution: nn.Conv2d, _: tuple, output: Tensor) -> None:
+    def count(convolution: nn.Conv2d, _: tuple[Tensor, ...], output: Tensor) -> None:
         counts.append(convolution.weight.numel() * output.shape[-2] * output.shape[-1])
 
     convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))

@@ -10,6 +10,7 @@ regresses the level, the position along the spine, densely around the cord (see 
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class HourglassConfig:
         """Image height and width must be multiples of this [pixels]."""
         return self.stride * 2**self.depth
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields as a JSON-compatible dict."""
         return asdict(self)
 
@@ -62,6 +63,7 @@ class Residual(nn.Module):
         self.skip = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, H, W) to as many rows and columns."""
         return self.skip(x) + self.body(x)
 
 
@@ -80,6 +82,7 @@ class Hourglass(nn.Module):
         self.up = _blocks(n_blocks, n_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, H, W) to features of the same shape."""
         low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
         return self.skip(x) + F.interpolate(low, scale_factor=2.0, mode="nearest")
 
@@ -93,6 +96,7 @@ class Head(nn.Module):
         self.level = nn.Conv2d(n_features, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, h, w) to scores (B, K + 2, h, w), the level last."""
         return torch.cat([self.score(x), self.level(x)], dim=1)
 
 
@@ -132,6 +136,7 @@ class StackedHourglass(nn.Module):
             )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, 1, H, W) to the scores of every stack (S, B, K + 2, h, w) and the attention (B, 1, h, w)."""
         x = self.stem(image)
         features, scores = [], []
         for i, hourglass in enumerate(self.hourglasses):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Runtime(Protocol):
         Image height and width must be multiples of this [pixels].
     """
 
-    description: dict
+    description: dict[str, Any]
     checksum: str
     multiple: int
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.lock import locked
@@ -137,7 +138,7 @@ def _entry(path: Path) -> dict:
     try:
         entry = json.loads(path.read_text())
         report = entry["report"]
-        discs = [
+        discs: list[dict[str, Any]] = [
             {
                 "value": int(disc["value"]),
                 "name": str(disc["name"]),

@@ -52,8 +52,7 @@ def add_scan(
         When the folder stays locked or cannot be written.
     """
     place = page.add_entry(folder, identity, report, pictures)
-    layers = (place / f"{name}.png" for name in ("background", "overlay"))
-    sct_report.add_entry(folder, identity, image, command, *layers)
+    sct_report.add_entry(folder, identity, image, command, place / "background.png", place / "overlay.png")
 
 
 def render_pictures(

@@ -25,9 +25,9 @@ _UUID_LINE = re.compile(r"^window\.SCT_QC_UUID = '(.+)';", re.MULTILINE)
 
 
 def add_entry(
-    report: str | os.PathLike,
+    report: str | os.PathLike[str],
     identity: Mapping[str, str],
-    image: str | os.PathLike,
+    image: str | os.PathLike[str],
     cmdline: str,
     background: Path,
     overlay: Path,

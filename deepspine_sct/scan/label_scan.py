@@ -22,6 +22,7 @@ from .request import ScanRequest, Straightening
 if TYPE_CHECKING:
     from ..image.straight import Points, Straight
     from ..labeling.cord_levels import CordLabels
+    from ..labeling.pins import Height
     from ..labeling.predictor import Predictor, Result
 
 
@@ -144,7 +145,7 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     first = None
     if height or request.straighten == Straightening.BY_DISCS:
         first = _look(request, predictor, volume, pins, height)
-    if height:  # a slice of the scan is none of the straight image
+    if height and first:  # a slice of the scan is none of the straight image
         pins = {height.value: first.labeling.points[height.value]}
 
     def look_again(image: Volume, known: Points) -> Result:
@@ -156,7 +157,14 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     return result, straight
 
 
-def _look(request, predictor, volume, pins, height, values=None) -> Result:
+def _look(
+    request: ScanRequest,
+    predictor: Predictor,
+    volume: Volume,
+    pins: Points,
+    height: Height | None,
+    values: tuple[int, ...] | None = None,
+) -> Result:
     """Run the predictor; it knows no file, so its refusals are given the name of the image."""
     try:
         result = predictor.predict(

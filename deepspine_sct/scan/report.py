@@ -47,8 +47,8 @@ class ReportedDisc:
 
     value: int
     name: str
-    world_mm: tuple[float, float, float]
-    voxel: tuple[int, int, int]
+    world_mm: tuple[float, ...]
+    voxel: tuple[int, ...]
     confidence: float
 
 

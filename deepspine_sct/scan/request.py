@@ -46,7 +46,7 @@ class ScanRequest:
         Warn of a segmentation that cannot be used, in place of a refusal.
     straighten : Straightening
         In which image the discs are looked for.
-    model : str or None
+    model : Path or None
         Network file; None is the one that is installed. It is loaded by whoever calls.
     device : str
         Where the network runs.
@@ -73,7 +73,7 @@ class ScanRequest:
     cord: Path | None = None
     cord_may_fail: bool = False
     straighten: Straightening = Straightening.NONE
-    model: str | None = None
+    model: Path | None = None
     device: str = "auto"
     keep_temporary: bool = False
     repeatable: bool = False

@@ -45,7 +45,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     if outputs.wants_picture:
         _write_pictures(labelled)
     if outputs.qc:
-        _add_to_pages(labelled, report)
+        _add_to_pages(outputs.qc, labelled, report)
     return report
 
 
@@ -76,7 +76,7 @@ def _write_pictures(labelled: Labelled) -> None:
         draw_overlay(outputs.overlay, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
 
 
-def _add_to_pages(labelled: Labelled, report: Report) -> None:
+def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:
     """Add the scan to the quality-control page and to SCT's report."""
     from ..quality_control.page import default_identity
     from ..quality_control.scan_entry import add_scan, render_pictures
@@ -86,4 +86,4 @@ def _add_to_pages(labelled: Labelled, report: Report) -> None:
     identity["dataset"] = request.page_dataset or identity["dataset"]
     identity["subject"] = request.page_subject or identity["subject"]
     pictures = render_pictures(labelled.volume, labelled.straight, labelled.result.prediction, labelled.discs)
-    add_scan(request.outputs.qc, identity, request.name, request.command, report.to_dict(), pictures)
+    add_scan(folder, identity, request.name, request.command, report.to_dict(), pictures)

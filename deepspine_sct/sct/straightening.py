@@ -88,7 +88,7 @@ def straighten(image: Path, cord: Path, work: Path, caches: Sequence[Path]) -> S
     for folder in caches:
         if is_valid_cache(folder, signature):
             return read_straightened(folder)
-    arguments = ["-i", image, "-s", cord, "-ofolder", work, "-xy-size", HALF_WIDTH_MM, "-v", 0]
+    arguments: list[str | Path] = ["-i", image, "-s", cord, "-ofolder", work, "-xy-size", str(HALF_WIDTH_MM), "-v", "0"]
     run_command("sct_straighten_spinalcord", arguments, work)
     straightened = read_straightened(work)
     # The signature last: without it the others count as absent.

@@ -62,7 +62,7 @@ def _blur(rng, image) -> np.ndarray:
 
 
 def _field_of_view(rng, shape) -> np.ndarray:
-    """True where there is signal: a random crop, and at times a defacing cut in the upper anterior corner."""
+    """Choose where there is signal: a random crop, and at times a defacing cut in the upper anterior corner."""
     visible = np.ones(shape, bool)
     if rng.random() < 0.35:
         for axis, n in enumerate(shape):
