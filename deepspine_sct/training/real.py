@@ -144,9 +144,10 @@ def _levels(real: RealSlice, source_rc: np.ndarray) -> tuple[np.ndarray, np.ndar
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     behind = np.stack([along[:, 1], -along[:, 0]], -1)  # s grows upwards: turn its direction to posterior
     cord = curve + _CORD_BEHIND_TIPS_MM * behind
-    distance, nearest = cKDTree(cord).query(source_rc * real.spacing_mm)
-    ends = (nearest == 0) | (nearest == len(s_mm) - 1)
-    level = np.where((distance < LEVEL_BAND_MM) & ~ends, s_mm[nearest], np.nan).astype(np.float32)
+    _, nearest = cKDTree(cord).query(source_rc * real.spacing_mm, distance_upper_bound=LEVEL_BAND_MM)
+    taught_mm = s_mm.astype(np.float32)
+    taught_mm[[0, -1]] = np.nan  # beyond the ends of the curve
+    level = np.append(taught_mm, np.float32(np.nan))[nearest]  # farther off, the index is one too many
     last_mm = tips_mm[-1, 0] + 0.4 * (tips_mm[-1, 0] - tips_mm[-2, 0])
     row_mm = source_rc[..., 0] * real.spacing_mm
     # Below L5/S1 there is no disc, whatever the remnants in the sacrum look like.

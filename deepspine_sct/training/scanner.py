@@ -6,6 +6,7 @@ from scipy import ndimage
 from deepspine_sct.training.noise import smooth_noise
 
 _INVERTED = 0.04  # share of the images with bright and dark exchanged
+_SHORT, _SHORT_MM = 0.1, (45.0, 120.0)  # share of the images that show but a short piece of the spine, and its length
 _SIGNAL_FLOOR = 0.05  # what a coil receives with less than this share of its best sensitivity is lost in noise
 
 
@@ -25,7 +26,7 @@ def scan(
     sigma = rng.choice([0.005, 0.02, 0.04, 0.06]) * rng.uniform(0.5, 1.5) * np.percentile(image, 98)
     image = np.hypot(image + rng.normal(0, sigma, shape), rng.normal(0, sigma, shape))  # Rician
     image = image ** rng.uniform(0.75, 1.3)
-    visible = _field_of_view(rng, shape) if partial else np.ones(shape, bool)
+    visible = _field_of_view(rng, shape, spacing_mm) if partial else np.ones(shape, bool)
     image[~visible] = 0 if rng.random() < 0.8 else rng.uniform(0, 0.3) * image.max()
     if rng.random() < _INVERTED:
         image = image.max() - image
@@ -61,10 +62,14 @@ def _blur(rng, image) -> np.ndarray:
     return image
 
 
-def _field_of_view(rng, shape) -> np.ndarray:
+def _field_of_view(rng, shape, spacing_mm: float) -> np.ndarray:
     """Choose where there is signal: a random crop, and at times a defacing cut in the upper anterior corner."""
     visible = np.ones(shape, bool)
-    if rng.random() < 0.35:
+    if rng.random() < _SHORT:
+        n_rows = int(min(shape[0], rng.uniform(*_SHORT_MM) / spacing_mm))
+        top = rng.integers(0, shape[0] - n_rows + 1)
+        visible[:top] = visible[top + n_rows :] = False
+    elif rng.random() < 0.35:
         for axis, n in enumerate(shape):
             low, high = int(rng.uniform(0, 0.3) * n), int(rng.uniform(0.7, 1.0) * n)
             outside = np.r_[0:low, high:n] if rng.random() < 0.6 else np.r_[0:0]

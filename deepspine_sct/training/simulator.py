@@ -66,8 +66,8 @@ def simulate(
     place below a vertebra.
     """
     body = random_shape(rng)
-    points_mm, origin_mm = _window(rng, body, shape, spacing_mm, centre_s_mm)
-    s_mm, u_mm = body.to_cord(points_mm)
+    origin_mm = _origin_mm(rng, body, shape, spacing_mm, centre_s_mm)
+    s_mm, u_mm = body.grid_to_cord(origin_mm, shape, spacing_mm)
     middle_mm = float(np.median(s_mm))
     below = Lower.random(rng, lower)
     lateral = _lateral(rng, off_middle, below.spine.half_width_mm if below else _WIDEST_MM)
@@ -93,17 +93,15 @@ def simulate(
     return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm, below.spine.name if below else "")
 
 
-def _window(rng, body: BodyShape, shape, spacing_mm, centre_s_mm):
-    """Place the image on the body; return its pixels (H, W, 2) and pixel (0, 0), both (down, posterior) [mm]."""
+def _origin_mm(rng, body: BodyShape, shape, spacing_mm, centre_s_mm) -> np.ndarray:
+    """Place the image on the body; return (down, posterior) [mm] of its pixel (0, 0)."""
     if centre_s_mm is None:
         share, low, high = zip(*_VIEWS, strict=True)
         view = rng.choice(len(_VIEWS), p=share)
         centre_s_mm = rng.uniform(low[view], high[view])
     size_mm = np.array(shape) * spacing_mm
     at_mm = body.to_plane(np.array(centre_s_mm), np.array(0.0))
-    origin_mm = at_mm - size_mm * (0.5, rng.uniform(0.35, 0.75))
-    rows, cols = (np.arange(n) * spacing_mm for n in shape)
-    return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1) + origin_mm, origin_mm
+    return at_mm - size_mm * (0.5, rng.uniform(0.35, 0.75))
 
 
 def _lateral(rng, off_middle: bool, widest_mm: float):
