@@ -67,6 +67,7 @@ def test_a_command_without_an_extra_names_the_remedy(environment, tmp_path):
     calls = {
         "sct_deepspine_label": ["-i", str(SCAN), "-c", "t2", "-o", "a.nii.gz", "-model", str(weights)],
         "sct_deepspine_train": ["-set", "set", "-ofolder", "run"],
+        "python": ["-m", "deepspine_sct.model.export", str(weights), "a.onnx"],
     }
     for command, arguments in calls.items():
         done = subprocess.run(
@@ -75,7 +76,7 @@ def test_a_command_without_an_extra_names_the_remedy(environment, tmp_path):
         )  # fmt: skip
         (line,) = done.stderr.splitlines()
         assert done.returncode == 1
-        assert "'torch' is missing: run `pip install 'deepspine_sct[train]'" in line
+        assert re.search(r"'(torch|onnx)' is missing: run `pip install 'deepspine_sct\[(train|export)\]'", line)
     assert not list(tmp_path.iterdir())
 
 
