@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, data, bench, cohort, fuzz, kill, doubtful, invariance,
-# dependencies, commands, test-oldest, dist, clean.
+# One word each: make demo, test, lint, accuracy, train, tutorial, sct, data, bench, cohort, fuzz, kill, doubtful,
+# invariance, dependencies, commands, test-oldest, dist, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
 # what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
@@ -15,7 +15,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial data bench cohort fuzz kill doubtful invariance dependencies \
+.PHONY: install demo test lint accuracy train tutorial sct data bench cohort fuzz kill doubtful invariance dependencies \
     commands test-oldest dist clean
 
 install: $(INSTALLED)
@@ -78,8 +78,13 @@ train: $(INSTALLED)
 tutorial: $(INSTALLED)
 	SOURCES=$(abspath $(SOURCES)) $(PY) docs/run_commands.py docs/tutorial.md tutorial_out $(UPDATE)
 
+# Every command of docs/sct.md with the real SCT, where it is on the PATH; UPDATE=-update as above.
+sct: $(INSTALLED)
+	SOURCES=$(abspath $(SOURCES)) SCT_PROGRESS_BAR=off \
+	    $(PY) docs/run_commands.py docs/sct.md sct_out -needs sct_version $(UPDATE)
+
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.training.demo_scans ../shared/real data_test
+	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
 	$(PY) benchmarks/label.py

@@ -20,7 +20,7 @@ from deepspine_sct.labeling.heatmap import find_candidates
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.settings import DEFAULTS
 from deepspine_sct.pictures.overlay import draw_overlay
-from deepspine_sct.training.atlas import build_atlas
+from deepspine_sct.simulation.atlas import build_atlas
 
 FAILED = 3  # missed discs from which on a simulated scan is pictured
 METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")

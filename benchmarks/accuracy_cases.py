@@ -10,9 +10,9 @@ import numpy as np
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_labels, read_volume
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.real import ANNOTATIONS
-from deepspine_sct.training.simulator import Case, simulate
 
 SEED = 20_000  # training draws from other seeds
 WHOLE_SPINE = (352, 112)  # pixels of 2 mm

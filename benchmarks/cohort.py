@@ -27,7 +27,7 @@ from cohort_run import BATCH, ENVIRONMENT, LABEL, LIMITS, ROOT, contents, fresh,
 
 from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.image.nifti import read_labels
-from deepspine_sct.training.atlas import build_atlas
+from deepspine_sct.simulation.atlas import build_atlas
 
 
 def main() -> None:

@@ -17,9 +17,9 @@ from scipy import ndimage
 from deepspine_sct.data.bids import CONTRASTS, LABEL_FOLDER, LABEL_SUFFIXES
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.training.atlas import Atlas
-from deepspine_sct.training.demo_bids import is_visible
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
+from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.demo_bids import is_visible
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_volume
 
 SIZES = {
     "full": ((16, 160, 160), (3.2, 1.6, 1.6), (4, 2, 2)),  # 64 x 320 x 320 at 0.8 mm, as spine-generic

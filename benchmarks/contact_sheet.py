@@ -13,10 +13,10 @@ from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical, normalise
 from deepspine_sct.image.slab import SlabStack
 from deepspine_sct.labeling.settings import DEFAULTS
-from deepspine_sct.training.atlas import SLAB_MM, Atlas, build_atlas
+from deepspine_sct.simulation.atlas import SLAB_MM, Atlas, build_atlas
+from deepspine_sct.simulation.simulator import simulate
 from deepspine_sct.training.real import load_slices
 from deepspine_sct.training.recipe import SPACING_MM
-from deepspine_sct.training.simulator import simulate
 
 COLUMNS = 8
 SEED = 40_000  # training and scoring draw from other seeds

@@ -22,7 +22,7 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling import plausibility
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Predictor
-from deepspine_sct.training.atlas import build_atlas
+from deepspine_sct.simulation.atlas import build_atlas
 
 SURE = 0.9
 """Confidence of the levels below which the user is warned."""

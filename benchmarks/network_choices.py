@@ -30,7 +30,7 @@ from deepspine_sct.model.export import export
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
 from deepspine_sct.model.inference_graph import multiply_adds
 from deepspine_sct.model.runtime import load_runtime
-from deepspine_sct.training.atlas import SLAB_MM, build_atlas
+from deepspine_sct.simulation.atlas import SLAB_MM, build_atlas
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.real import load_slices

@@ -20,8 +20,8 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.settings import DEFAULTS, PredictorSettings
 from deepspine_sct.model.runtime import Runtime, load_runtime
-from deepspine_sct.training.atlas import Atlas, build_atlas
-from deepspine_sct.training.simulator import simulate
+from deepspine_sct.simulation.atlas import Atlas, build_atlas
+from deepspine_sct.simulation.simulator import simulate
 
 SEED = 50_000  # training and the other benchmarks draw from other seeds
 SHAPE, PIXEL_MM, CENTRES_MM = (300, 240), 1.0, (420.0, 250.0, -20.0)

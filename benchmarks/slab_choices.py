@@ -14,8 +14,8 @@ from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.settings import DEFAULTS, PredictorSettings
 from deepspine_sct.model.runtime import load_runtime
-from deepspine_sct.training.atlas import build_atlas
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
+from deepspine_sct.simulation.atlas import build_atlas
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_volume
 
 SEED = 30_000  # training and `make accuracy` draw from other seeds
 SHAPE, ZOOMS_MM = (26, 144, 112), (2.6, 1.8, 1.8)

@@ -19,8 +19,8 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.scan.straightened import find_straightened
 from deepspine_sct.sct.straightening import straighten
-from deepspine_sct.training.atlas import build_atlas
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
+from deepspine_sct.simulation.atlas import build_atlas
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
 
 # Group: scan. Sway is the left-right amplitude of the scoliosis: 14 mm and 18 mm, an S of 320 mm.
 GROUPS = {

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
-from deepspine_sct.training.atlas import build_atlas
+from deepspine_sct.simulation.atlas import build_atlas
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.real import load_slices

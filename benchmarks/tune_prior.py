@@ -20,9 +20,9 @@ from deepspine_sct.labeling.heatmap import Candidates, find_candidates
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.skeleton import order
-from deepspine_sct.training.atlas import build_atlas
+from deepspine_sct.simulation.atlas import build_atlas
+from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.real import augment, load_slices
-from deepspine_sct.training.simulator import Case, simulate
 
 SEED = 10_000
 NEAR_MM = 6.0

@@ -35,7 +35,7 @@ def label(
 
     Parameters
     ----------
-    image : path, nibabel image or Volume
+    image : path, nibabel image, SCT's Image or Volume
         The scan, in any orientation and voxel size.
     contrast : str
         ``t1``, ``t2``, ``t2s``, ``pd``, ``stir``, ``psir`` or ``other``. The network looks at every

@@ -18,6 +18,8 @@ CODES = {
     "no_attention": "The network has no attention, so that its map says nothing.",
     "beyond_cord": "A disc lies beyond the ends of the segmented cord.",
     "no_cord_levels": "The segmentation of the cord cannot be used, and its levels were not written.",
+    "session_apart": "Another scan of the session could not be named together with this one.",
+    "session_renamed": "Other scans of the session changed the names of this one.",
     "no_way_back": "A disc of the straightened image has no place in the scan.",
 }
 """Every code with its meaning. A code, once published, keeps its meaning."""

@@ -1,12 +1,14 @@
-"""Run the shell blocks of a Markdown file: ``python docs/run_commands.py FILE FOLDER [-update]``.
+"""Run the shell blocks of a Markdown file: ``python docs/run_commands.py FILE FOLDER [-update] [-needs COMMAND]``.
 
 The commands of the checkout and this Python go before all others on the PATH; FOLDER, which is made
-anew, is the current folder of all of them. The first one that fails ends the run.
+anew, is the current folder of all of them, and $CHECKOUT that of the project. The first one that fails
+ends the run. Where the PATH lacks the command that -needs names, nothing is run.
 
 With -update, what a block printed goes into the text block that follows it, and each picture
 ``images/<name of FILE>_<path>``, with _ for /, is replaced by the file of that path in FOLDER.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -46,7 +48,7 @@ def run_blocks(text: str, folder: Path) -> str:
 def _run(commands: str, folder: Path) -> str:
     """Run a block, and show and return what it prints."""
     path = os.pathsep.join([str(ROOT / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "CHECKOUT": str(ROOT)}
     print("$ " + commands.rstrip().replace("\n", "\n$ "), flush=True)
     started_s = time.perf_counter()
     lines = []
@@ -82,19 +84,27 @@ def renew_pictures(source: Path, folder: Path) -> None:
 
 def main() -> None:
     """Run a file's blocks in a fresh folder and say how long it took."""
-    source, folder = map(Path, sys.argv[1:3])
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-update", action="store_true")
+    parser.add_argument("-needs", metavar="COMMAND")
+    args = parser.parse_args()
+    if args.needs and not shutil.which(args.needs):
+        print(f"Skipped: {args.needs} is not on the PATH, and {args.file} needs it")
+        return
+    shutil.rmtree(args.folder, ignore_errors=True)
+    args.folder.mkdir(parents=True)
     started_s = time.perf_counter()
     try:
-        text = run_blocks(source.read_text(), folder.resolve())
+        text = run_blocks(args.file.read_text(), args.folder.resolve())
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{source}: a command failed with status {error.returncode}")
+        sys.exit(f"{args.file}: a command failed with status {error.returncode}")
     seconds = time.perf_counter() - started_s
-    print(f"Every command of {source} ran: {seconds / 60:.1f} minutes")
-    if sys.argv[3:] == ["-update"]:
-        source.write_text(text)
-        renew_pictures(source, folder)
+    print(f"Every command of {args.file} ran: {seconds / 60:.1f} minutes")
+    if args.update:
+        args.file.write_text(text)
+        renew_pictures(args.file, args.folder)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,6 @@ def predictor(monkeypatch):
 @pytest.fixture(scope="session")
 def atlas():
     """The straight spine of the simulator, built once."""
-    from deepspine_sct.training.atlas import build_atlas
+    from deepspine_sct.simulation.atlas import build_atlas
 
     return build_atlas(SOURCES / "pam50", SOURCES / "head" / "icbm152_t1.nii.gz")

@@ -57,7 +57,8 @@ def test_labelling_loads_no_room_of_research():
         "import sys; from deepspine_sct import label; label(sys.argv[1], 't2'); "
         "print([m for m in sys.modules if m.startswith(tuple(sys.argv[2:]))])"
     )
-    arguments = [str(DATA / "t2_lumbar_sim.nii.gz"), "deepspine_sct.training", "deepspine_sct.evaluation", "torch"]
+    research = [f"deepspine_sct.{room}" for room in ("simulation", "training", "evaluation")]
+    arguments = [str(DATA / "t2_lumbar_sim.nii.gz"), *research, "torch"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -132,7 +133,7 @@ def test_the_image_is_not_changed(image):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: np.zeros((3, 4, 5)), "cannot label a ndarray; give a path, a nibabel image, or a Volume"),
+        (lambda: np.zeros((3, 4, 5)), "cannot label a ndarray; give a path, a nibabel or SCT image, or a Volume"),
         (lambda: nib.Nifti1Image(np.ones(SHAPE, "f4"), np.eye(4)), "every voxel of the image has the same value"),
         (lambda: nib.Nifti1Image(np.arange(24, dtype="f4").reshape(2, 3, 4, 1), np.eye(4)), "only"),
         (lambda: nib.Nifti1Image(np.zeros((4, 5, 6, 2), "f4"), np.eye(4)), "three-dimensional"),

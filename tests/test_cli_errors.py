@@ -98,14 +98,15 @@ def test_a_bad_image_gets_one_clear_line(in_folder, predictor, capsys, case):
 
 
 def test_a_scan_without_a_spine_exits_with_3(in_folder, predictor, capsys):
-    """No disc found: one line, exit status 3 and no file or folder, pinned or not."""
+    """No disc found: a line with the advice that is still open, exit status 3 and no file or folder."""
     predictor.labeling.discs.clear()
     before = files_in(in_folder)
     for start in ((), ("-initz", "3,5")):
         line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-ofolder", "new", *start, status=3)
         assert line.startswith("t2.nii.gz: no disc was found") and "-discs" not in line
+        assert ("give one disc that you know with -initz <slice>,<disc>" in line) == (not start)
     line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-discs", "3:8", status=3)
-    assert line.endswith("or lower -thr or widen -discs")
+    assert line.endswith("with -initz <slice>,<disc>, widen -discs, or lower -thr")
     assert files_in(in_folder) == before
     assert not (in_folder / "new").exists()
 

@@ -44,6 +44,7 @@ def test_writes_one_voxel_a_disc_on_the_grid_of_the_image(in_folder, predictor):
     assert run() == 0
     assert sorted(path.name for path in in_folder.iterdir()) == [
         "t2.nii.gz",
+        "t2_labeled_discs.json",
         "t2_labeled_discs.nii.gz",
     ]
     image = nib.load("t2_labeled_discs.nii.gz")
@@ -84,7 +85,7 @@ def test_prints_a_table_of_the_discs(in_folder, predictor, capsys):
         assert np.allclose([float(word) for word in words[5:8]], world(ijk), atol=0.051)
         assert words[8:] == ["0.97"]
     assert lines[5] == "Confidence of the level assignment: 0.93"
-    assert lines[6:] == ["Wrote t2_labeled_discs.nii.gz"]
+    assert lines[6:] == ["Wrote t2_labeled_discs.nii.gz", "Wrote t2_labeled_discs.json"]
 
 
 def test_report_holds_the_run(in_folder, predictor):
@@ -104,7 +105,11 @@ def test_report_holds_the_run(in_folder, predictor):
     assert {"deepspine_sct", "python", "numpy", "nibabel", "torch"} <= set(report["versions"])
     assert {"read", "load", "network", "write"} == set(report["seconds"])
     assert report["inputs"]["values"] == [3, 4, 5, 6, 7, 9]
-    assert report["outputs"] == {"discs": "t2_labeled_discs.nii.gz", "json": "t2.json"}
+    assert report["outputs"] == {
+        "discs": "t2_labeled_discs.nii.gz",
+        "discs_sidecar": "t2_labeled_discs.json",
+        "json": "t2.json",
+    }
 
 
 def test_requests_reach_the_predictor(in_folder, predictor):

@@ -1,7 +1,9 @@
 """The page on cohorts and the scripts beside it do what they say."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,12 +67,39 @@ def test_every_file_that_the_page_names_is_there():
 
 
 def test_the_script_for_sct_run_batch_labels_its_participant(data, environment, tmp_path):
-    """Called as `sct_run_batch` calls it, for a participant or for one session of one."""
-    environment |= {"PATH_DATA": str(data), "PATH_RESULTS": str(tmp_path / "results")}
+    """Called as `sct_run_batch` calls it, for a participant or one session of one; SCT is asked for each scan's QC."""
+    calls = tmp_path / "calls.txt"
+    stand_in = tmp_path / "bin" / "sct_qc"
+    stand_in.write_text(f'#!/bin/sh\necho "$@" >> "{calls}"\n')
+    stand_in.chmod(0o755)
+    results, report = tmp_path / "results", tmp_path / "qc"
+    environment |= {"PATH_DATA": str(data), "PATH_RESULTS": str(results), "PATH_QC": str(report)}
+    script = str(DOCS / "cohort_sct_run_batch.sh")
     for subject in ("sub-1", "sub-2/ses-a"):
-        script = str(DOCS / "cohort_sct_run_batch.sh")
         subprocess.run([script, subject], cwd=tmp_path, env=environment, check=True)
-    assert labelled(tmp_path / "results" / "deepspine") == ["sub-1", "sub-2"]
+    assert labelled(results / "deepspine") == ["sub-1", "sub-2"]
+    first, second = calls.read_text().splitlines()
+    stem = "sub-2/ses-a/anat/sub-2_ses-a_T2w"
+    assert second.startswith(f"-i {data}/{stem}.nii.gz -s {results}/deepspine/{stem}_label-discs_dlabel.nii.gz -p ")
+    assert second.endswith(f"-qc {report} -qc-dataset data -qc-subject sub-2") and "sub-1_T2w.nii.gz" in first
+    (data / "sub-3" / "anat" / "sub-3_T2w.nii.gz").unlink()
+    (data / "sub-3" / "anat" / "sub-3_T2w.nii.gz").write_text("no image")
+    failed = subprocess.run([script, "sub-3"], cwd=tmp_path, env=environment, check=False)
+    assert failed.returncode == 1 and len(calls.read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(shutil.which("sct_run_batch") is None, reason="no SCT on the PATH: its batch runner is not tried")
+def test_scts_own_batch_runner_fills_its_quality_control_page(data, environment, tmp_path):
+    """The real `sct_run_batch` with our script: labels of all participants, and an entry for each scan."""
+    command = ["sct_run_batch", "-path-data", "data", "-path-output", "out"]
+    command += ["-script", str(DOCS / "cohort_sct_run_batch.sh"), "-jobs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert labelled(tmp_path / "out" / "results" / "deepspine") == ["sub-1", "sub-2", "sub-3"]
+    entries = [json.loads(path.read_text()) for path in (tmp_path / "out" / "qc" / "_json").glob("*.json")]
+    shown = sorted((entry["dataset"], entry["subject"]) for entry in entries)
+    assert shown == [("data", "sub-1"), ("data", "sub-2"), ("data", "sub-3")]
+    assert (tmp_path / "out" / "qc" / "index.html").exists()
 
 
 def test_the_jobs_of_a_slurm_array_share_the_participants(data, environment, tmp_path):

@@ -12,6 +12,7 @@ from deepspine_sct.cohort.label_one import is_axial, label_one
 from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.scan.looks import Looks
 
 NAME = "sub-1/ses-2/anat/sub-1_ses-2_T2star.nii.gz"
 
@@ -36,7 +37,8 @@ def write_cord(folder, affine) -> None:
 def label(tmp_path, scan, predictor=None, target="out", **settings):
     """Label the scan with a predictor that knows its discs."""
     job = make_job(tmp_path / "data", tmp_path / target, checksum="c" * 64, **settings)
-    outcome = label_one(job, scan, read_volume(scan.image, lazy=True), predictor or FakePredictor(known_discs()))
+    looks = Looks(predictor or FakePredictor(known_discs()))
+    outcome = label_one(job, scan, read_volume(scan.image, lazy=True), looks)
     return job, outcome
 
 

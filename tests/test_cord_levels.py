@@ -161,10 +161,11 @@ def test_discs_far_from_the_cord_are_refused():
         (lambda data: data[...].fill(0), "marks no voxel as spinal cord"),
         (lambda data: data[...].fill(1), "which is no spinal cord"),
         (lambda data: data[:, :, 9:].fill(0), "in one axial slice only"),
+        (lambda data: data[:, :, 20:].__imul__(2), r"2 values from 1 to 2, .* -uthr 1 -o cord.nii.gz"),
     ],
 )
 def test_a_file_that_marks_no_cord_is_refused(tmp_path, edit, message):
-    """Empty, the whole image, or a single slice: each with its own sentence that names the file."""
+    """Empty, the whole image, a single slice, several tissues: each with its own sentence that names the file."""
     cord = bent_cord(tilt_deg=0)
     data = cord.data.copy()
     data[:, :, :8] = 0
@@ -172,6 +173,18 @@ def test_a_file_that_marks_no_cord_is_refused(tmp_path, edit, message):
     write_volume(tmp_path / "seg.nii.gz", Volume(data, cord.grid))
     with pytest.raises(DeepspineError, match=f"seg.nii.gz: .*{message}"):
         read_cord(tmp_path / "seg.nii.gz", cord.grid)
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_a_soft_cord_and_one_of_another_value_are_cords(tmp_path, value):
+    """Shares of a voxel between 0 and 1, and 255 in place of 1."""
+    cord = bent_cord(tilt_deg=0)
+    data = value * cord.data.astype(np.float32)
+    if value == 1:
+        data[data > 0] = np.linspace(0.2, 1.04, int(cord.data.sum()), dtype=np.float32)
+    write_volume(tmp_path / "seg.nii.gz", Volume(data, cord.grid))
+    read = read_cord(tmp_path / "seg.nii.gz", cord.grid)
+    assert np.array_equal(read.data > 0, cord.data > 0)
 
 
 def test_a_foreign_segmentation_is_refused(tmp_path):

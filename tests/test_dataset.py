@@ -11,10 +11,10 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training import simulator
+from deepspine_sct.simulation import simulator
+from deepspine_sct.simulation.simulator import Case
 from deepspine_sct.training.dataset import SHAPES, SampleStream, mirror, to_sample
 from deepspine_sct.training.prepared_slices import FULL_MM, SILENT_MM, PreparedSlices, soften, stack_slabs
-from deepspine_sct.training.simulator import Case
 
 
 def stack(contrast: str = "T2w", seed: int = 0) -> PreparedSlices:

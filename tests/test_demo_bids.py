@@ -5,7 +5,7 @@ import pytest
 
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training.demo_bids import is_visible
+from deepspine_sct.simulation.demo_bids import is_visible
 
 
 @pytest.mark.parametrize(("row", "seen"), [(10, True), (5, True), (4, True), (2, False), (0, False)])

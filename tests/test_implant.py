@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepspine_sct.training.implant import add_implant
+from deepspine_sct.simulation.implant import add_implant
 
 
 def test_metal_darkens_what_the_mask_says_and_nothing_far_away():

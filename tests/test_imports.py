@@ -29,9 +29,10 @@ ALLOWED_ROOMS = {
     "quality_control": _CORE | {"pictures"},
     "scan": _SCAN,
     "cohort": _SCAN | {"scan", "data"},
-    "training": _CORE | {"data"},
+    "simulation": _IMAGES | {"data"},
+    "training": _CORE | {"data", "simulation"},
     "evaluation": _CORE | {"pictures", "data"},
-    "cli": _SCAN | {"scan", "data", "cohort", "training", "evaluation"},
+    "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},
     "pipelines": set(),
     "__main__": {"cli"},
@@ -40,7 +41,7 @@ ALLOWED_ROOMS = {
 row goes before its room's. A name with a dot allows that module alone.
 
 The way of a scan: errors, anatomy < files < image < model < labeling < pictures, sct < quality_control <
-scan < cohort < cli. Research stands beside it: data < training, evaluation < cli. So a scan is labelled
+scan < cohort < cli. Research stands beside it: data < simulation < training, evaluation < cli. So a scan is labelled
 without the rooms that train and score."""
 
 ALLOWED_LIBRARIES = {

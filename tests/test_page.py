@@ -188,6 +188,17 @@ def test_a_relative_image_is_named_after_its_real_folders(tmp_path, monkeypatch)
     assert default_identity("t2.nii.gz") == IDENTITY
 
 
+def test_a_link_has_the_identity_of_what_it_leads_to(tmp_path):
+    """As in SCT's report, so that a scan behind a link of git-annex is one scan in both pages."""
+    scan = tmp_path / "store" / "A1" / "KEY" / "KEY.nii.gz"
+    scan.parent.mkdir(parents=True)
+    scan.touch()
+    link = tmp_path / "data" / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../../store/A1/KEY/KEY.nii.gz")
+    assert tuple(default_identity(link).values()) == ("store", "A1", "KEY")
+
+
 def test_an_empty_folder_makes_an_empty_page(tmp_path):
     """No entry is no error."""
     assert Reader(render_page(tmp_path)).entries == []
@@ -271,10 +282,7 @@ def test_marks_are_kept_and_exported_for_scts_correction(tmp_path):
     add_entry(tmp_path, IDENTITY, make_report('/d/"quoted": ž #1.nii'), {})
     with Browser(tmp_path / "deepspine.html", tmp_path) as page:
         page.press("x", "ArrowDown", "x")
-        page.loaded = False
-        page.ask("Page.reload")
-        while not page.loaded:
-            page._read()
+        page.reload()
         assert page.value("document.getElementById('count').textContent").endswith("2 fail, 0 artifact")
         page.value("document.getElementById('save-fail').click()")
         deadline_s = time.monotonic() + 20

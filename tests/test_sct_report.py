@@ -14,6 +14,7 @@ from browser import CHROMIUM, PNG, Browser
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.lock import locked
+from deepspine_sct.quality_control.page import default_identity
 from deepspine_sct.quality_control.sct_report import add_entry, lock_file
 
 IDENTITY = {"dataset": "lab", "subject": "sub-01", "contrast": "anat"}
@@ -121,9 +122,8 @@ def test_the_lock_is_the_one_that_sct_takes(tmp_path):
     path.unlink()
 
 
-@pytest.mark.skipif(shutil.which("sct_qc") is None, reason="no SCT on the PATH: its own report is not tried")
-def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
-    """Ours before and after SCT's: SCT rebuilds the list with all three, and its page lists them."""
+def write_scan(folder: Path) -> None:
+    """Write a scan, its cord and two discs for SCT to show."""
     import nibabel as nib
     import numpy as np
 
@@ -133,13 +133,39 @@ def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
     cord = np.zeros((30, 30, 40), np.uint8)
     cord[13:17, 13:17] = 1
     for name, data in (("t2", z.astype(np.float32)), ("seg", cord), ("discs", labels)):
-        nib.save(nib.Nifti1Image(data, np.diag([-1.0, 1, 1, 1])), tmp_path / f"{name}.nii.gz")
+        nib.save(nib.Nifti1Image(data, np.diag([-1.0, 1, 1, 1])), folder / f"{name}.nii.gz")
+
+
+def run_sct_qc(*arguments: str | Path, folder: Path) -> None:
+    """Let SCT add an entry; what it printed is shown when it fails."""
+    command = ["sct_qc", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+@pytest.mark.skipif(shutil.which("sct_qc") is None, reason="no SCT on the PATH: its identities are not compared")
+def test_a_linked_scan_has_the_identity_that_sct_gives_it(tmp_path):
+    """Both name what the link leads to, as with git-annex."""
+    write_scan(tmp_path)
+    report, link = tmp_path / "qc", tmp_path / "a" / "b" / "c" / "scan.nii.gz"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "t2.nii.gz")
+    run_sct_qc("-i", link, "-s", "discs.nii.gz", "-p", "sct_label_utils", "-qc", report, folder=tmp_path)
+    pictures = [report / "deepspine" / f"{name}.png" for name in ("background", "overlay")]
+    add_entry(report, default_identity(link), link, COMMAND, *pictures)
+    theirs, ours = datasets(report)[1]
+    assert ours["command"] == "sct_deepspine_label" and theirs["command"] == "sct_label_utils"
+    assert all(ours[key] == theirs[key] for key in ("dataset", "subject", "contrast", "inputFile", "plane"))
+
+
+@pytest.mark.skipif(shutil.which("sct_qc") is None, reason="no SCT on the PATH: its own report is not tried")
+def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
+    """Ours before and after SCT's: SCT rebuilds the list with all three, and its page lists them."""
+    write_scan(tmp_path)
     report = tmp_path / "qc"
     add(report, subject="ours-1")
-    command = ["sct_qc", "-i", "t2.nii.gz", "-s", "discs.nii.gz", "-d", "seg.nii.gz", "-p", "sct_label_utils"]
-    command += ["-qc", str(report), "-qc-subject", "theirs"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    files = ("-i", "t2.nii.gz", "-s", "discs.nii.gz", "-d", "seg.nii.gz", "-p", "sct_label_utils")
+    run_sct_qc(*files, "-qc", report, "-qc-subject", "theirs", folder=tmp_path)
     assert [entry["subject"] for entry in datasets(report)[1]] == ["ours-1", "theirs"]
     add(report, subject="ours-2")
     # SCT's own script, which it leaves in the report, accepts what we wrote.
@@ -148,10 +174,7 @@ def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
     if CHROMIUM is None:
         pytest.skip("SCT's list is right, but there is no Chromium to open its page in")
     with Browser(report / "index.html", tmp_path) as page:
-        shown = page.value(
-            "new Promise((done) => { const look = () => document.body.innerText.includes('ours-2')"
-            " ? done(document.body.innerText) : setTimeout(look, 100); look(); })"
-        )
+        shown = page.wait_for("ours-2")
         assert all(subject in shown for subject in ("ours-1", "theirs", "ours-2"))
         assert shown.count("sct_deepspine_label") == 2
         assert page.errors == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.training.shape import random_shape
+from deepspine_sct.simulation.shape import random_shape
 
 BODIES = [random_shape(np.random.default_rng(seed)) for seed in range(12)]
 

@@ -9,11 +9,11 @@ from templates import SOURCES, needs_templates
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.nifti import read_labels, read_volume
-from deepspine_sct.training.atlas import TISSUES
-from deepspine_sct.training.contrast import FAMILIES, SHARES, random_contrast
-from deepspine_sct.training.demo_scans import SCANS, write_scans
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
-from deepspine_sct.training.simulator import simulate
+from deepspine_sct.simulation.atlas import TISSUES
+from deepspine_sct.simulation.contrast import FAMILIES, SHARES, random_contrast
+from deepspine_sct.simulation.demo_scans import SCANS, write_scans
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
+from deepspine_sct.simulation.simulator import simulate
 
 DATA = Path(__file__).resolve().parents[1] / "data_test"
 

@@ -208,3 +208,41 @@ def test_the_real_sct_straightens_and_its_fields_lead_back(tmp_path, work):
     fresh = (work / "straight_ref.nii.gz").stat().st_mtime_ns
     straighten(*scan, work, [work])
     assert (work / "straight_ref.nii.gz").stat().st_mtime_ns == fresh
+
+
+def test_a_cache_that_is_narrower_than_ours_is_not_used(scan, calls, work, tmp_path):
+    """SCT's own commands straighten half as wide, under the same signature; as wide as the scan is enough."""
+    straighten(*scan, work, [work])
+    path = work / "straight_ref.nii.gz"
+    straight = nib.Nifti1Image(nib.load(path).get_fdata(), AFFINE)
+    assert straight.shape == SHAPE and len(calls()) == 2
+    nib.save(straight.slicer[3:-1, :, :], path)  # as SCT cuts a scan that is narrower than 140 mm
+    straighten(*scan, work, [work])
+    assert sum(call[0] == "sct_straighten_spinalcord" for call in calls()) == 1
+    nib.save(straight.slicer[:, 5:-5, :], path)
+    straighten(*scan, work, [work])
+    assert sum(call[0] == "sct_straighten_spinalcord" for call in calls()) == 2
+
+
+@pytest.mark.skipif(shutil.which("sct_straighten_spinalcord") is None, reason=NO_SCT)
+@pytest.mark.parametrize("width", [50, 90])
+def test_what_the_real_sct_straightens_by_default_is_made_anew(tmp_path, work, width):
+    """Its 70 mm give way to the 100 mm that a scan holds, or to 140 mm of 180; those are then used again."""
+    shape = (width, width, 24)
+    x, y, _ = np.indices(shape)
+    away = np.hypot(x - width / 2, y - width / 2)
+    grid = Grid(shape, np.diag([-2.0, 2, 2, 1]))
+    write_volume(tmp_path / "t2.nii.gz", Volume((200 - away).astype(np.float32), grid))
+    write_volume(tmp_path / "seg.nii.gz", Volume((away < 3).astype(np.uint8), grid))
+    scan = tmp_path / "t2.nii.gz", tmp_path / "seg.nii.gz"
+    environment.run_command("sct_straighten_spinalcord", ["-i", scan[0], "-s", scan[1], "-ofolder", work], work)
+    version = environment.sct_version(work)
+    (work / "straightening.cache").write_bytes(cache_signature(scan, version))
+    narrow = read_volume(work / "straight_ref.nii.gz").grid
+    assert (narrow.shape * narrow.zooms_mm)[:2].max() < 75
+    wide = straighten(*scan, work, [work]).image.grid
+    shown_mm = (wide.shape * wide.zooms_mm)[:2].min()
+    assert shown_mm > min(2 * width, 140) - 8
+    fresh = (work / "straight_ref.nii.gz").stat().st_mtime_ns
+    straighten(*scan, work, [work])
+    assert (work / "straight_ref.nii.gz").stat().st_mtime_ns == fresh

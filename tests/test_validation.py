@@ -13,8 +13,8 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.output import Maps
+from deepspine_sct.simulation.simulator import Case
 from deepspine_sct.training.held_out import as_slab
-from deepspine_sct.training.simulator import Case
 
 
 def held_out() -> HeldOut:

@@ -7,10 +7,10 @@ import pytest
 from templates import needs_templates
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.training.contrast import random_contrast
-from deepspine_sct.training.simulator import simulate
-from deepspine_sct.training.tissue import paint
-from deepspine_sct.training.variants import COMMON, RATES, fused_variant, numbered, random_variant
+from deepspine_sct.simulation.contrast import random_contrast
+from deepspine_sct.simulation.simulator import simulate
+from deepspine_sct.simulation.tissue import paint
+from deepspine_sct.simulation.variants import COMMON, RATES, fused_variant, numbered, random_variant
 
 DOWN_MM = np.arange(500.013, -250.0, -0.05)  # never exactly on a disc
 

@@ -43,18 +43,23 @@ def batch(args: Namespace) -> None:
     DeepspineError
         When the data set, the output or the request cannot be used, or some scans failed.
     """
-    from deepspine_sct.data.bids import CONTRASTS
     from deepspine_sct.data.discovery import search
 
-    suffixes = tuple(args.suffix or (CONTRASTS[contrast] for contrast in args.contrast))
     source = Path(args.bids_dir).absolute()
-    findings = search(source, suffixes, args.participant_label, args.session_label)
+    findings = search(source, suffixes_of(args), args.participant_label, args.session_label)
     if args.analysis_level == "group":
         report_on_group(args, findings)
     elif args.dry_run:
         show_plan(make_job(args), findings, args.force)
     else:
         label_participants(args, findings)
+
+
+def suffixes_of(args: Namespace) -> tuple[str, ...]:
+    """BIDS suffixes of the scans to do."""
+    from deepspine_sct.data.bids import CONTRASTS
+
+    return tuple(args.suffix or (CONTRASTS[contrast] for contrast in args.contrast))
 
 
 def make_job(args: Namespace, date: str = "") -> "Job":
@@ -83,6 +88,7 @@ def make_job(args: Namespace, date: str = "") -> "Job":
         model=model,
         pictures=args.qc,
         cords=cords,
+        together=suffixes_of(args) if args.joint else (),
         timeout_s=args.timeout,
         memory_gb=args.memory,
     )

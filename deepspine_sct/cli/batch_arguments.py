@@ -1,4 +1,4 @@
-"""The arguments of `sct_deepspine_batch`: a BIDS App, with SCT's -v, -r and -h."""
+"""The arguments of `sct_deepspine_batch`: a BIDS App, with SCT's -v and -h."""
 
 from argparse import SUPPRESS
 
@@ -76,6 +76,13 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         metavar="<suffix>",
         nargs="+",
         help="BIDS suffixes to do in place of T1w and T2w, which the network was tested on.",
+    )
+    parser.optional.add_argument(
+        "--joint",
+        action="store_true",
+        help="Let the scans of a session name each other's discs: both contrasts, and the parts of the spine "
+        "that were scanned one after the other. The report of each scan says what the others changed, and "
+        "why one that does not fit stands alone.",
     )
     parser.optional.add_argument(
         "--derivatives-seg",

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, nam
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
+    numbered_otherwise,
     read_cases,
     read_prediction,
     run_model,
@@ -74,7 +76,9 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         default=[],
         metavar="<name>=<pattern>",
         help="A tool's name and where its disc files lie, with {stem} (image name without suffix), "
-        "{subject}, {session}, {contrast} and {folder} (of the image). May be given several times.",
+        "{subject}, {session}, {contrast} and {folder} (of the image, as it lies in the data set: "
+        "sub-01/anat). The discs 1 and 2 of `sct_deepseg spine` lie at other places; where a tool's "
+        "files are of it, they are left out for all. May be given several times.",
     )
     add(
         "-model",
@@ -171,6 +175,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if len(set(tools)) < len(tools):
         raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
     from deepspine_sct.evaluation.study import Study
+    from deepspine_sct.evaluation.totalspineseg import comparable
     from deepspine_sct.pictures.figure import require_matplotlib
 
     require_matplotlib()  # said now, not after the networks have run
@@ -179,8 +184,15 @@ def evaluate(args: argparse.Namespace) -> None:
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
+    otherwise = numbered_otherwise(args.pred, cases)
+    if otherwise:
+        cases = [replace(case, study=replace(case.study, points=comparable(case.study.points))) for case in cases]
+        predictions = {tool: [comparable(points) for points in of_tool] for tool, of_tool in predictions.items()}
     study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
-    rows = write_report(study, cases, args)
+    on_numbers = _notes_on_numbers(study, otherwise)
+    rows = write_report(study, cases, [*_notes(study, args), *on_numbers], args)
+    for note in on_numbers:
+        print(f"Note: {note}", file=sys.stderr)
     if args.v:
         for row in rows:
             if row["by"] == "all":
@@ -221,7 +233,9 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     return answers
 
 
-def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace) -> list[dict[str, object]]:
+def write_report(
+    study: "Study", cases: list[TrueCase], notes: list[str], args: argparse.Namespace
+) -> list[dict[str, object]]:
     """Write tables, figures and the page; return the rows of the summary."""
     from deepspine_sct.evaluation.study import disc_rows, summary_rows
     from deepspine_sct.evaluation.study_figures import render_boxes, render_confusion
@@ -230,7 +244,6 @@ def write_report(study: "Study", cases: list[TrueCase], args: argparse.Namespace
     from deepspine_sct.files.tables import write_csv, write_json
 
     rows = summary_rows(study)
-    notes = _notes(study, args)
     write_csv(args.ofolder / "summary.csv", rows)
     write_json(args.ofolder / "summary.json", {"notes": notes, "rows": rows})
     write_csv(args.ofolder / "discs.csv", disc_rows(study))
@@ -276,6 +289,27 @@ def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
         "own place, of the predicted ones. 'Any name' asks only whether there is a disc, and counts "
         "both per true disc, as Azad et al. (2021) do.",
     ]
+
+
+def _notes_on_numbers(study: "Study", otherwise: Sequence[str]) -> list[str]:
+    """Say what of the numbers of TotalSpineSeg was allowed for, and what became of it, tool by tool."""
+    from deepspine_sct.evaluation.totalspineseg import passed_over
+
+    notes = []
+    if otherwise:
+        notes.append(
+            f"Discs 1 and 2 were left out everywhere: in the files of {' and '.join(otherwise)} (TotalSpineSeg) they"
+            " lie at the top of C2 and halfway to C2/C3, not at the top of C1 and at C1/C2."
+        )
+    for tool in otherwise:
+        missed = [passed_over(score) for score in study.scores(tool)] if tool in study.predictions else []
+        n_images, n_discs = sum(map(bool, missed)), sum(map(len, missed))
+        if n_discs:
+            notes.append(
+                f"{tool}: its numbers run on where a disc is missed: in {n_images} image(s) {n_discs} disc(s) were"
+                " passed over, and all discs below carry the number of the one above."
+            )
+    return notes
 
 
 def _result_line(row: dict) -> str:

@@ -24,11 +24,13 @@ class TrueCase:
     ----------
     study : name, origin and true discs
     fields : what a pattern of -pred may name
+    label : file of the truth; None in a prepared set
     load : reads the image, or the slabs of a prepared one
     """
 
     study: "StudyCase"
     fields: dict[str, str]
+    label: Path | None
     load: Callable[[], "Volume"]
 
 
@@ -61,7 +63,7 @@ def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[T
     for case in read_set(folder).select(None if part == "all" else part, contrasts):
         study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
         image_folder = case.image.rpartition("/")[0]
-        yield TrueCase(study, _fields(study, case.session, image_folder), case.load)
+        yield TrueCase(study, _fields(study, case.session, image_folder), None, case.load)
 
 
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
@@ -83,7 +85,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         def load(path: Path = scan.image) -> "Volume":
             return read_volume(path)
 
-        yield TrueCase(study, _fields(study, scan.session, scan.folder), load)
+        yield TrueCase(study, _fields(study, scan.session, scan.folder), scan.label, load)
 
 
 def _fields(study: "StudyCase", session: str, folder: str) -> dict[str, str]:
@@ -129,12 +131,31 @@ def read_prediction(pattern: str, case: TrueCase) -> "Points":
     """
     from deepspine_sct.image.nifti import read_labels
 
+    return read_labels(prediction_file(pattern, case))
+
+
+def prediction_file(pattern: str, case: TrueCase) -> str:
+    """Name a tool's disc file of a case.
+
+    Raises
+    ------
+    DeepspineError
+        When the pattern has an unknown field.
+    """
     try:
-        path = pattern.format(**case.fields)
+        return pattern.format(**case.fields)
     except (KeyError, IndexError, ValueError) as error:
         known = ", ".join(f"{{{name}}}" for name in case.fields)
         raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
-    return read_labels(path)
+
+
+def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: Iterable[TrueCase]) -> list[str]:
+    """Name the tools, and the truth, whose files number the discs as TotalSpineSeg does."""
+    from deepspine_sct.evaluation.totalspineseg import is_totalspineseg
+
+    files = {name: [Path(prediction_file(pattern, case)) for case in cases] for name, pattern in patterns}
+    files["the truth"] = [case.label for case in cases if case.label is not None]
+    return [name for name, paths in files.items() if any(map(is_totalspineseg, paths))]
 
 
 def run_model(predictor: "Predictor", case: TrueCase, prepared: bool) -> "tuple[Volume, Result]":

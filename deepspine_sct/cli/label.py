@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join([parser.prog, *arguments])
 
     def label_as_asked(args: Namespace) -> None:
+        if args.overlay_session and not args.beside:
+            parser.error("argument -overlay-session: shows a session, whose other scans are given with -with")
+        if args.beside and args.straighten:
+            parser.error("argument -with: not allowed with argument -straighten, which leaves the scans' common world")
         give_numpy_one_thread()
         label(make_request(args, command), verbosity=args.v)
 
@@ -63,10 +67,11 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         folder=args.ofolder,
         json=args.json,
         overlay=args.overlay,
+        session=args.overlay_session,
         qc=args.qc,
         attention=args.attention,
         heatmaps=args.heatmaps,
-        inputs=[name for name in (args.initlabel, args.model) if name],
+        inputs=[name for name in (args.initlabel, args.model, *args.beside) if name],
     )
     if outputs.wants_picture:
         from deepspine_sct.pictures.figure import require_matplotlib
@@ -82,6 +87,7 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         initz=args.initz,
         cord=_optional_path(args.s),
         straighten=Straightening(args.straighten),
+        beside=tuple(map(Path, args.beside)),
         model=_optional_path(args.model),
         device=args.device,
         keep_temporary=args.r == 0,
@@ -118,8 +124,15 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     try:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
-        raise NoDiscFound(f"{error}, or lower -thr{' or widen -discs' if request.values else ''}") from error
+        raise NoDiscFound(f"{error}, {_advice(request)}") from error
     announce(request, write_outputs(labelled, watch), verbosity)
+
+
+def _advice(request: "ScanRequest") -> str:
+    """Name the options that may help where no disc was found, the most helpful one first."""
+    knows_a_disc = request.initz or request.initlabel
+    first = "" if knows_a_disc else "give one disc that you know with -initz <slice>,<disc>, "
+    return f"{first}{'widen -discs, ' if request.values else ''}or lower -thr"
 
 
 def load_predictor(request: "ScanRequest") -> "Predictor":
@@ -139,6 +152,8 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
         return
     say(result_table.disc_table(report))
     say(result_table.level_line(report))
+    if report.session:
+        say(result_table.session_lines(report.session))
     if verbosity == 2:
         say(result_table.provenance_lines(report))
     for path in report.outputs.values():

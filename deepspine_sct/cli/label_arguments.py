@@ -17,6 +17,7 @@ examples:
   sct_deepspine_label -i t2.nii.gz -c t2
   sct_deepspine_label -i t1.nii.gz -c t1 -ofolder labels -json labels/t1.json -qc qc
   sct_deepspine_label -i t2.nii.gz -c t2 -initz 68,4
+  sct_deepspine_label -i lumbar.nii.gz -c t2 -with cervical.nii.gz t1.nii.gz localizer.nii.gz
 
 exit status:
   0 discs were written, 1 error, 2 wrong usage, 3 no disc was found and no file was written."""
@@ -31,7 +32,7 @@ def get_parser() -> SctArgumentParser:
     _add_qc_arguments(parser)
     _add_start_arguments(parser)
     _add_model_arguments(parser)
-    parser.add_misc_arguments()
+    parser.add_misc_arguments(has_temporary_files=True)
     return parser
 
 
@@ -93,6 +94,11 @@ def _add_output_arguments(parser: SctArgumentParser) -> None:
         help="Picture to write (.png): the discs on the mid-sagittal image.",
     )
     parser.optional.add_argument(
+        "-overlay-session",
+        metavar="<file>",
+        help="Picture to write (.png): the image and the scans given with -with side by side, at one height.",
+    )
+    parser.optional.add_argument(
         "-attention",
         metavar="<file>",
         help="Image to write (.nii or .nii.gz), on the grid of the input: where the network looked, "
@@ -114,12 +120,13 @@ def _add_qc_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-qc-dataset",
         metavar="<name>",
-        help="Data set named on the page. Default: the name of the third folder above the image.",
+        help="Data set named on the page. Default: the name of the third folder above the image, or "
+        "above the file that it is a link to, as in SCT.",
     )
     parser.optional.add_argument(
         "-qc-subject",
         metavar="<name>",
-        help="Subject named on the page. Default: the name of the second folder above the image.",
+        help="Subject named on the page. Default: the name of the second folder above it.",
     )
 
 
@@ -136,6 +143,17 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         type=slice_and_disc,
         help="Slice and value of one disc that you know, e.g. 68,4 for C3/C4 in slice 68. Slices "
         "are counted from the lowest one, 0, upwards, as SCT does.",
+    )
+    start.add_argument(
+        "-with",
+        dest="beside",
+        metavar="<file>",
+        nargs="+",
+        default=(),
+        help="Other scans of the same session, in any contrast and of any part of the spine: a localizer, "
+        "the other contrast, the neck. They help to name the discs of the image; nothing is written for "
+        "them. A movement of up to 15 mm between the scans is found, and a scan that does not fit is left "
+        "out with a warning that says why.",
     )
     parser.optional.add_argument(
         "-discs",

@@ -34,8 +34,11 @@ class SctArgumentParser(argparse.ArgumentParser):
         self.optional = self.add_argument_group("OPTIONAL ARGUMENTS")
         self.misc = self.add_argument_group("MISC ARGUMENTS")
 
-    def add_misc_arguments(self, is_bids_app: bool = False) -> None:
-        """Add -v, -r and -h, which SCT's commands end with, and -version, which a BIDS App writes with two dashes."""
+    def add_misc_arguments(self, is_bids_app: bool = False, has_temporary_files: bool = False) -> None:
+        """Add -v, -r and -h, which SCT's commands end with, and -version, which a BIDS App writes with two dashes.
+
+        -r is for commands that have temporary files.
+        """
         self.misc.add_argument(
             *(("--version", "-version") if is_bids_app else ("-version", "--version")),
             action="version",
@@ -50,14 +53,15 @@ class SctArgumentParser(argparse.ArgumentParser):
             help="Verbosity. 0: warnings and errors only, 1: the result, 2: the result, the time "
             "of every stage and the traceback of an error. Default: 1.",
         )
-        self.misc.add_argument(
-            "-r",
-            type=int,
-            choices=(0, 1),
-            default=1,
-            help="Remove temporary files. 0: keep them where there are any, as with `-straighten 1`, "
-            "and say where. Default: 1.",
-        )
+        if has_temporary_files:
+            self.misc.add_argument(
+                "-r",
+                type=int,
+                choices=(0, 1),
+                default=1,
+                help="Remove temporary files. 0: keep them where there are any, as with `-straighten 1`, "
+                "and say where. Default: 1.",
+            )
         self.misc.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
 
     def parse_args(self, args=None, namespace=None):

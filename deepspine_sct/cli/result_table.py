@@ -1,10 +1,12 @@
 """What a run prints, made from its report."""
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deepspine_sct.scan.report import Report
+    from deepspine_sct.scan.session_report import SessionReport
 
 COLUMNS = ("disc", "name", "voxel", "world RAS+ [mm]", "confidence")
 
@@ -46,6 +48,19 @@ def disc_table(report: "Report") -> str:
 def level_line(report: "Report") -> str:
     """Say in one line how sure the names are as a whole."""
     return f"Confidence of the level assignment: {report.level_confidence:.2f}"
+
+
+def session_lines(session: "SessionReport") -> str:
+    """Say which other scans helped, how far they had moved, and what they changed."""
+    joined = [companion for companion in session.companions if companion.joined]
+    if not joined:
+        return "No other scan was named together with it"
+    listed = ", ".join(f"{companion.image} (moved by {math.hypot(*companion.moved_mm):.1f} mm)" for companion in joined)
+    changed = f"{len(session.renamed)} disc(s) changed" if session.renamed else "no name changed"
+    return (
+        f"Named together with {listed}: {changed}; {session.decided_by} decided; by itself the level"
+        f" confidence was {session.level_confidence_alone:.2f}"
+    )
 
 
 def provenance_lines(report: "Report") -> str:

@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.job import Job, now
+from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
 from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files import provenance
 from deepspine_sct.files.tables import write_json
+from deepspine_sct.image.source import SUFFIXES
 
-NAME = "deepspine_sct"
 DESCRIPTION_NAME = "dataset_description.json"
 LOG_FOLDER = "logs"
 
@@ -51,6 +52,7 @@ class ScanFiles:
     picture : None where it was not asked for
     levels, levels_sidecar : of the cord; None where it is not segmented
     cord : segmentation that is read; None where there is none
+    beside : other scans of the session that help to name the discs
     record, log : what became of the scan, and what its worker said
     """
 
@@ -61,6 +63,7 @@ class ScanFiles:
     levels: Path | None
     levels_sidecar: Path | None
     cord: Path | None
+    beside: tuple[Path, ...]
     record: Path
     log: Path
 
@@ -94,6 +97,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         levels=folder / f"{levels}.nii.gz" if cord else None,
         levels_sidecar=folder / f"{levels}.json" if cord else None,
         cord=cord,
+        beside=_find_others(job, scan),
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )
@@ -104,6 +108,15 @@ def _find_cord(job: Job, scan: Scan) -> Path | None:
         return None
     paths = (job.cords / scan.folder / f"{scan.stem}{suffix}.nii.gz" for suffix in CORD_SUFFIXES)
     return next((path for path in paths if path.exists()), None)
+
+
+def _find_others(job: Job, scan: Scan) -> tuple[Path, ...]:
+    """Other scans in the folder of a scan, where they are to name each other's discs."""
+    if not job.together:
+        return ()
+    endings = tuple(f"_{suffix}{ending}" for suffix in job.together for ending in SUFFIXES)
+    found = sorted(path for path in scan.image.parent.iterdir() if path.name.endswith(endings))
+    return tuple(path for path in found if path.exists() and path.name.split(".")[0] != scan.stem)
 
 
 def contrast_of(scan: Scan) -> str:
@@ -119,27 +132,15 @@ def command_of(job: Job, scan: Scan) -> str:
     """
     words = ["sct_deepspine_label", "-i", relative(scan), "-c", contrast_of(scan)]
     words += ["-o", files_of(job, scan).labels.name]
+    beside = [f"{scan.folder}/{path.name}" for path in files_of(job, scan).beside]
+    words += ["-with", *beside] if beside else []
     return shlex.join(words + (["-model", job.model.name] if job.model else []))
-
-
-def generated_by(job: Job) -> dict[str, str]:
-    """Say what made a file, as BIDS wants it."""
-    return {
-        "Name": NAME,
-        "Version": __version__,
-        "Description": "Intervertebral discs found by a network; see ModelChecksum",
-        "ModelChecksum": job.checksum,
-        "Date": job.date,
-    }
 
 
 def sidecar(job: Job, scan: Scan, *more_sources: str) -> dict:
     """Describe a file that was made from a scan, and perhaps from more, given as BIDS URIs."""
-    return {
-        "SpatialReference": "orig",
-        "Sources": [f"bids:raw:{relative(scan)}", *more_sources],
-        "GeneratedBy": [generated_by(job) | {"Command": command_of(job, scan)}],
-    }
+    maker = provenance.generated_by(job.checksum, job.date, command_of(job, scan))
+    return provenance.sidecar([maker], Sources=[f"bids:raw:{relative(scan)}", *more_sources])
 
 
 def open_target(target: Path, source: Path, checksum: str) -> str:
@@ -162,18 +163,18 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     known = _own_description(target / DESCRIPTION_NAME)
     if (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known:
         return known["Date"]
-    job = Job(source, target, checksum, now())
+    date = provenance.now()
     uri = source.resolve().as_uri()
     description = {
         "Name": "Labels of intervertebral discs",
         "BIDSVersion": "1.9.0",
         "DatasetType": "derivative",
-        "GeneratedBy": [generated_by(job)],
+        "GeneratedBy": [provenance.generated_by(checksum, date)],
         "SourceDatasets": [{"URL": uri}],
         "DatasetLinks": {"raw": uri},
     }
     write_json(target / DESCRIPTION_NAME, description)
-    return job.date
+    return date
 
 
 def _own_description(path: Path) -> dict[str, str]:
@@ -182,7 +183,7 @@ def _own_description(path: Path) -> dict[str, str]:
         return {}
     try:
         (maker, *_) = json.loads(path.read_text())["GeneratedBy"]
-        if maker["Name"] == NAME:
+        if maker["Name"] == provenance.NAME:
             return maker
     except (OSError, ValueError, KeyError, TypeError):
         pass

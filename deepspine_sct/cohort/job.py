@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 
 LABELLED, SKIPPED, FAILED = "labelled", "skipped", "failed"
@@ -22,6 +20,7 @@ class Job:
     model : network file; None is the installed one
     pictures : whether to draw the discs
     cords : folder of cord segmentations, laid out as the data set; None where there are none
+    together : BIDS suffixes of the scans of a session that name each other's discs; none where each scan stands alone
     timeout_s : time that a scan may take [s]
     memory_gb : memory that a worker may use [GiB]
     """
@@ -33,6 +32,7 @@ class Job:
     model: Path | None = None
     pictures: bool = False
     cords: Path | None = None
+    together: tuple[str, ...] = ()
     timeout_s: float = 600.0
     memory_gb: float = 4.0
 
@@ -57,10 +57,3 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mb: float = 0.0
-
-
-def now() -> str:
-    """Say what time it is (UTC), or what ``SOURCE_DATE_EPOCH`` says, for builds that are repeated."""
-    fixed_s = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(fixed_s), timezone.utc) if fixed_s.isdecimal() else datetime.now(timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from deepspine_sct.cohort.bids_derivative import ScanFiles, contrast_of, files_of, sidecar
 from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
 from deepspine_sct.data.bids import Scan
@@ -13,19 +11,17 @@ from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.scan.inputs import read_inputs
 from deepspine_sct.scan.label_scan import label_scan
+from deepspine_sct.scan.looks import Looks
 from deepspine_sct.scan.output_paths import OutputPaths
 from deepspine_sct.scan.request import ScanRequest
 from deepspine_sct.scan.write_outputs import write_outputs
 from deepspine_sct.stopwatch import Stopwatch
 
-if TYPE_CHECKING:
-    from deepspine_sct.labeling.predictor import Predictor
-
 AXIAL_RATIO = 2.5
 """Slices stacked along the spine and this many times thicker than a pixel make an axial scan."""
 
 
-def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Outcome:
+def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     """Label a scan and write its files.
 
     Parameters
@@ -36,8 +32,8 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
         Where the scan is.
     volume : Volume
         The scan itself.
-    predictor : Predictor
-        The network.
+    looks : Looks
+        What the network, which they hold, saw of the scans of the session before.
 
     Returns
     -------
@@ -56,7 +52,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, predictor: Predictor) -> Out
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
-    labelled = label_scan(request, predictor, read_inputs(request, volume), watch)
+    labelled = label_scan(request, looks.predictor, read_inputs(request, volume), watch, looks)
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
     if labelled.cord_labels:
@@ -79,6 +75,7 @@ def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
         contrast=contrast_of(scan),
         cord=files.cord,
         cord_may_fail=True,
+        beside=files.beside,
         model=job.model,
         repeatable=True,
         outputs=OutputPaths(discs=files.labels, json=files.report, overlay=files.picture, levels=files.levels),

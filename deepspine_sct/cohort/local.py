@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 from queue import SimpleQueue
 from threading import Lock, Thread
 
@@ -60,7 +61,7 @@ def label_locally(job: Job, scans: Iterable[Scan], n_workers: int) -> Iterator[O
     DeepspineError
         When no worker can be started, or the record of a scan cannot be written.
     """
-    shared = _Shared(scans)
+    shared = _Shared(_sessions(job, scans))
     answers: SimpleQueue = SimpleQueue()
     supervisors = [Supervisor(job) for _ in range(n_workers)]
     threads = [Thread(target=_keep_busy, args=(s, shared, answers), daemon=True) for s in supervisors]
@@ -83,27 +84,33 @@ def label_locally(job: Job, scans: Iterable[Scan], n_workers: int) -> Iterator[O
             thread.join()
 
 
-def _keep_busy(supervisor: Supervisor, scans: Iterable[Scan], answers: SimpleQueue) -> None:
+def _keep_busy(supervisor: Supervisor, sessions: Iterable[list[Scan]], answers: SimpleQueue) -> None:
     """Feed one worker until the scans are used up; what goes wrong is for the main thread."""
     try:
         with supervisor:
-            for outcome in label_recorded(supervisor, scans):
+            for outcome in label_recorded(supervisor, chain.from_iterable(sessions)):
                 answers.put(outcome)
         answers.put(None)
     except Exception as error:
         answers.put(error)
 
 
+def _sessions(job: Job, scans: Iterable[Scan]) -> Iterator[list[Scan]]:
+    """Keep the scans that name each other in one worker's hands, which then looks at each of them once."""
+    for _, session in groupby(scans, key=lambda scan: scan.folder if job.together else scan.image):
+        yield list(session)
+
+
 class _Shared:
     """An iterator that several threads may draw from."""
 
-    def __init__(self, items: Iterable[Scan]) -> None:
+    def __init__(self, items: Iterable[list[Scan]]) -> None:
         self._items = iter(items)
         self._lock = Lock()
 
-    def __iter__(self) -> Iterator[Scan]:
+    def __iter__(self) -> Iterator[list[Scan]]:
         return self
 
-    def __next__(self) -> Scan:
+    def __next__(self) -> list[Scan]:
         with self._lock:
             return next(self._items)

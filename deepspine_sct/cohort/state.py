@@ -54,7 +54,8 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
 
 def made_from(job: Job, scan: Scan, files: ScanFiles) -> dict:
     """Say what the result of a scan depends on: program, network, and size and date of its inputs."""
-    inputs = {str(path.relative_to(path.parents[2])): path for path in (scan.image, files.cord) if path}
+    paths = (scan.image, files.cord, *files.beside)
+    inputs = {str(path.relative_to(path.parents[2])): path for path in paths if path}
     return {
         "version": __version__,
         "model": job.checksum,

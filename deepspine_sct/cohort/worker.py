@@ -35,11 +35,12 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.scan.looks import Looks
 
 ORPHAN_S = 10
 """A worker without a supervisor ends itself this much after a scan's time is over."""
 
-Label = Callable[[Job, Scan, Volume, Predictor], Outcome]
+Label = Callable[[Job, Scan, Volume, Looks], Outcome]
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,13 @@ def main(descriptor: int, label: Label = label_one) -> None:
         job = supervisor.recv()
         try:
             _limit_memory(job)
-            predictor = Predictor.load(job.model, device="cpu")
+            looks = Looks(Predictor.load(job.model, device="cpu"))
         except (DeepspineError, MemoryError) as error:
             supervisor.send(Broken(_reason(job, error)))
             return
-        supervisor.send(Ready(__version__, predictor.checksum))
+        supervisor.send(Ready(__version__, looks.predictor.checksum))
         for scan, reading in _arriving(supervisor):
-            answer = _attempt(job, scan, reading, predictor, label)
+            answer = _attempt(job, scan, reading, looks, label)
             supervisor.send(answer)
             if isinstance(answer, Broken):
                 return
@@ -121,12 +122,12 @@ def _read_ahead(supervisor: Connection, queue: SimpleQueue) -> None:
             reading.set_exception(error)
 
 
-def _attempt(job: Job, scan: Scan, reading: Future, predictor: Predictor, label: Label) -> Outcome | Broken:
+def _attempt(job: Job, scan: Scan, reading: Future, looks: Looks, label: Label) -> Outcome | Broken:
     """Label a scan; what is none of its own fault, as far as one can tell, breaks the worker."""
     try:
         with _on_record(job, scan):
             volume, read_s = reading.result()
-            outcome = label(job, scan, volume, predictor)
+            outcome = label(job, scan, volume, looks)
             seconds = {"read": read_s} | outcome.seconds
             outcome = replace(outcome, seconds={name: round(s, 3) for name, s in seconds.items()})
             print(f"{outcome.kind} {outcome.reason}\n{outcome.seconds}", *outcome.warnings, sep="\n")

@@ -1,4 +1,4 @@
-"""Images that are in memory already, such as nibabel's."""
+"""Images that are in memory already, such as nibabel's and SCT's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def as_volume(image: Any) -> Volume:
 
     Parameters
     ----------
-    image : Volume or nibabel image
-        Three-dimensional; further dimensions of a nibabel image must have length 1.
+    image : Volume, nibabel image or SCT's Image
+        Three-dimensional; further dimensions, where there are any, must have length 1.
 
     Returns
     -------
@@ -29,15 +29,7 @@ def as_volume(image: Any) -> Volume:
     DeepspineError
         When it is no image, not three-dimensional, without a usable geometry, or shows nothing.
     """
-    if isinstance(image, Volume):
-        data, affine = image.data, image.grid.affine
-    else:
-        try:
-            data, affine = np.asanyarray(image.dataobj), image.affine
-        except AttributeError as error:
-            raise DeepspineError(
-                f"cannot label a {type(image).__name__}; give a path, a nibabel image, or a Volume with its Grid"
-            ) from error
+    data, affine = _voxels_and_affine(image)
     if data.dtype.kind not in "iufb":
         raise DeepspineError("the image has colour or complex voxels; give a scalar image")
     if data.ndim < 3 or any(n != 1 for n in data.shape[3:]):
@@ -53,3 +45,17 @@ def as_volume(image: Any) -> Volume:
     if (values == values[0, 0, 0]).all():
         raise DeepspineError("every voxel of the image has the same value; give an image of a spine")
     return Volume(values, grid)
+
+
+def _voxels_and_affine(image: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels and the way from them to the world, from each kind of image that holds both."""
+    if isinstance(image, Volume):
+        return image.data, image.grid.affine
+    try:
+        if hasattr(image, "hdr"):  # SCT's Image, which saves by its header and lets its `affine` grow old
+            return np.asanyarray(image.data), image.hdr.get_best_affine()
+        return np.asanyarray(image.dataobj), image.affine
+    except AttributeError as error:
+        raise DeepspineError(
+            f"cannot label a {type(image).__name__}; give a path, a nibabel or SCT image, or a Volume with its Grid"
+        ) from error

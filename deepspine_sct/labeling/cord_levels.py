@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -33,6 +34,12 @@ the cord is marked in every slice."""
 
 MAX_AREA_MM2 = 1000.0
 """More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
+
+MAX_SOFT_VALUE = 1.5
+"""A soft segmentation goes from 0 to 1, or a little beyond where it was resampled with splines."""
+
+MAX_TISSUES = 100
+"""More values than this are no labels of tissues but the grey values of an image."""
 
 MAX_DISTANCE_MM = 40.0
 """A disc's posterior tip lies about 10 mm from the middle of the cord, never this far."""
@@ -76,12 +83,20 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
     Raises
     ------
     DeepspineError
-        When it is unreadable, marks nothing, marks what is no cord, or lies beside the image.
+        When it is unreadable, marks nothing, marks more than a cord or what is no cord, or lies
+        beside the image.
     """
     cord = read_any(Path(path))
     ijk = np.argwhere(cord.data)
     if not len(ijk):
         raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")
+    values = np.unique(cord.data[tuple(ijk.T)])
+    if values[-1] > MAX_SOFT_VALUE and 1 < len(values) <= MAX_TISSUES:
+        raise DeepspineError(
+            f"{path}: holds {len(values)} values from {values[0]:g} to {values[-1]:g}, so it marks more than the spinal"
+            " cord; give the cord alone (SCT's _totalspineseg_all gives it up to"
+            f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
+        )
     voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
     n_slices = np.unique(ijk[:, _slice_axis(cord.grid)]).size
     area_mm2 = len(ijk) * voxel_mm2 / n_slices

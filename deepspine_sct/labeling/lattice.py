@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -197,3 +198,31 @@ def best_path(lattice: Lattice, forward: Sweep) -> tuple[float, list[tuple[int, 
         value = (forward.into[step, s] + lattice.link[step, s, :, value]).argmax()
         node, turn = lattice.tail[step], lattice.turn[lattice.head == lattice.tail[step], step]
         path.append((int(node), int(value)))
+
+
+def along(lattice: Lattice, path: list[tuple[int, int]]) -> np.ndarray:
+    """Score one path.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The scores.
+    path : list of (candidate, value)
+        First to last, at least one.
+
+    Returns
+    -------
+    (S,) float64
+        Log score at each scale; -inf where the path takes a step that does not exist.
+    """
+    score = lattice.scale.astype(float)
+    for node, value in path:
+        score += lattice.unary[node, value]
+    steps = []
+    for (node, u), (following, v) in pairwise(path):
+        step = np.flatnonzero((lattice.tail == node) & (lattice.head == following))
+        if len(step) == 0:
+            return np.full(len(score), -np.inf)
+        score += lattice.link[step[0], :, u, v]
+        steps.append(step[0])
+    return score + sum(lattice.turn[step, following] for step, following in pairwise(steps))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from ..model.runtime import Runtime, load_runtime
 from ..stopwatch import Stopwatch
 from .confidence import within_image
 from .discs import Labeling
-from .heatmap import find_candidates
+from .heatmap import Candidates, find_candidates
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
@@ -47,6 +47,27 @@ class Seen(NamedTuple):
 
     slabs: Volume
     prediction: Prediction
+
+
+class Look(NamedTuple):
+    """A volume after the network has seen it.
+
+    Attributes
+    ----------
+    grid : Grid
+        Of the volume in (L, I, P), without empty margins.
+    body : Volume
+        The part of it that is no air.
+    seen : Seen
+        Slabs around the spine.
+    turned : callable
+        Names it as if it were turned over along some axes: looked at when first asked for.
+    """
+
+    grid: Grid
+    body: Volume
+    seen: Seen
+    turned: Callable[[tuple[int, ...]], Labeling]
 
 
 @dataclass(frozen=True)
@@ -149,18 +170,54 @@ class Predictor:
         """
         watch = Stopwatch()
         named = [height.value] if height else pins or ()
+        look = self.look(volume, watch)
+        with watch.stage("ordering"):
+            labeling = self._name(look.seen.prediction, threshold, values, pins, height)
+        return self.conclude(look, labeling, watch, named)
 
+    def look(self, volume: Volume, watch: Stopwatch) -> Look:
+        """Show a volume to the network, once.
+
+        Raises
+        ------
+        DeepspineError
+            When the volume is too small or too coarse to show discs.
+        """
         whole = without_margins(canonical(volume))
         check_extent(whole.grid)
         body, seen = self._survey(whole, watch)
-        with watch.stage("ordering"):
-            labeling = self._name(seen.prediction, threshold, values, pins, height)
+        return Look(whole.grid, body, seen, cache(partial(self._name_turned, seen)))
+
+    def candidates(self, look: Look, threshold: float | None = None) -> Candidates:
+        """Find the places that may be discs."""
+        return find_candidates(look.seen.prediction, self.settings.threshold if threshold is None else threshold)
+
+    def conclude(self, look: Look, labeling: Labeling, watch: Stopwatch, named: Collection[int] = ()) -> Result:
+        """Look again at the discs of a labeling, and judge it.
+
+        Parameters
+        ----------
+        look : Look
+            What the network has seen.
+        labeling : Labeling
+            The discs, named.
+        watch : Stopwatch
+            Takes the times of the stages.
+        named : collection of int
+            Discs that the user has named, which are not doubted.
+
+        Raises
+        ------
+        DeepspineError
+            When the header contradicts the anatomy.
+        """
+        grid, body, seen, _ = look
         with watch.stage("refinement"):
             labeling = self._look_again(body, labeling, named)
         with watch.stage("plausibility"):
-            labeling = within_image(labeling, whole.grid, self.prior.tip_sd_mm, named)
-            labeling = self._judge(labeling, seen, named)
-            labeling = judge_sampling(labeling, max(whole.grid.zooms_mm[1:]))
+            labeling = within_image(labeling, grid, self.prior.tip_sd_mm, named)
+            labeling = self.judge(look, labeling, named)
+            labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
     def predict_slabs(self, slabs: Volume) -> Result:
@@ -252,9 +309,9 @@ class Predictor:
         second = find_candidates(seen.prediction, self.settings.threshold)
         return refine(labeling, second, image.grid, named, self.settings)
 
-    def _judge(self, labeling: Labeling, seen: Seen, named: Collection[int]) -> Labeling:
-        """Ask whether it is a spine, and the right way up."""
-        return judge(labeling, partial(self._name_turned, seen), named)
+    def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
+        """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
+        return judge(labeling, look.turned, named)
 
     def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
         """Name the slab that shows most of the spine as if it were turned over along some axes."""

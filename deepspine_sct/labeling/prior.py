@@ -67,6 +67,9 @@ class SkeletonPrior:
     """Correlation r of the naming errors within an image: the names and levels of n candidates
     count as those of n / (1 + (n - 1) r), the design effect of a cluster sample. A network that
     mistakes one disc for its neighbour tends to do so along the whole spine."""
+    kinship: float = 0.1
+    """The same correlation between the images of one person, of which each n discs seen elsewhere add
+    n times this much to the divisor: half of that within an image (assumed)."""
 
     temperature: float = 1.2
     """Scores are divided by it before they become probabilities: calibrates the confidence."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -55,9 +57,7 @@ def order(
         When a pinned value is not a disc, or the pins do not run from head to foot.
     """
     prior = prior or SkeletonPrior.default()
-    candidates = candidates.take(candidates.descending())
-    strongest = np.argsort(-candidates.strength, kind="stable")[: prior.max_candidates]
-    candidates = candidates.take(strongest)
+    candidates = strongest(candidates, prior)
     seen = _best(candidates, prior, anatomy.DISC_VALUES, {})
     if values is None and not pins:
         return seen
@@ -65,6 +65,12 @@ def order(
     warnings = [*asked.warnings, *about_what_was_given(seen, asked, bool(values))]
     basis = seen if seen.discs else asked
     return replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
+
+
+def strongest(candidates: Candidates, prior: SkeletonPrior) -> Candidates:
+    """Leave out the weakest candidates where there are more than the prior allows; any order gives the same ones."""
+    candidates = candidates.take(candidates.descending())
+    return candidates.take(np.argsort(-candidates.strength, kind="stable")[: prior.max_candidates])
 
 
 def _best(
@@ -88,13 +94,13 @@ def _best(
     if not pinned and score <= 0:
         text = "no disc found: no candidate looks more like a disc than not"
         return Labeling(warnings=[Caution("no_disc", text)])
-    posterior = _posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
+    posterior = name_posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
     named = [posterior[i, v] / posterior[i].sum() for i, v in path]
     level_confidence = float(np.median(named))
     return Labeling(
         discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path if v + 1 in values],
         level_confidence=level_confidence,
-        level_margin=_margin(bounds.max(axis=1), score, path),
+        level_margin=margin(bounds.max(axis=1), score, path),
         warnings=about_names([v + 1 for _, v in path], values, level_confidence),
         score=float(score),
         fit=float(score) / len(path),
@@ -125,47 +131,92 @@ def build_lattice(
     Lattice
         Over n candidates and the prior's K values.
     """
-    tail, head = np.triu_indices(len(candidates), 1)
-    step_mm = candidates.xyz_mm[head] - candidates.xyz_mm[tail]
-    length_mm = np.linalg.norm(step_mm, axis=1)
-    angle = np.arccos(np.clip(-step_mm[:, 2] / np.maximum(length_mm, 1e-6), -1, 1))
-    must = np.array(sorted(pinned or {}), dtype=int)
-    skips_pin = np.searchsorted(must, head) - np.searchsorted(must, tail, side="right") > 0
+    unary = candidate_score(candidates, prior, pinned or {})
+    unary[:, ~np.isin(np.arange(1, len(prior.level_mm) + 1), values)] -= prior.elsewhere_cost
+    apart = partial(apart_score, candidates, prior=prior)
+    return connect(candidates.xyz_mm, unary, apart, prior, sorted(pinned or {}))
+
+
+def connect(
+    xyz_mm: np.ndarray,
+    unary: np.ndarray,
+    apart: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    prior: SkeletonPrior,
+    must: Sequence[int] = (),
+) -> Lattice:
+    """Score the steps between scored places.
+
+    Parameters
+    ----------
+    xyz_mm : (n, 3)
+        Places, superior to inferior, world RAS+ [mm].
+    unary : (n, K)
+        Score of each value at each place.
+    apart : callable
+        ``apart(tail, head)`` is the (E, K, K) score of what images say of the ends of each step.
+    prior : SkeletonPrior
+        Geometry and weights.
+    must : sequence of int
+        Increasing indices of the places that every path visits.
+    """
+    tail, head = np.triu_indices(len(xyz_mm), 1)
+    step_mm = xyz_mm[head] - xyz_mm[tail]
+    length_mm, angle = measure(step_mm)
+    pins = np.array(must, dtype=int)
+    skips_pin = np.searchsorted(pins, head) - np.searchsorted(pins, tail, side="right") > 0
     keep = (angle <= np.radians(prior.max_angle_deg)) & ~skips_pin
     tail, head, step_mm, length_mm, angle = (part[keep] for part in (tail, head, step_mm, length_mm, angle))
-    scales = np.geomspace(*prior.scale_range, prior.n_scales)
+    scales = scales_of(prior)
     size_z = (np.log(scales) - np.log(prior.scale_mean)) / prior.scale_sd
-    tilt_cost = _toll(angle / np.radians(prior.angle_sd_deg), prior.knee)
-    known = _apart_score(candidates, tail, head, prior) - tilt_cost[:, None, None]
-    index = np.arange(len(candidates))
-    unary = _candidate_score(candidates, prior, pinned or {})
-    unary[:, ~np.isin(np.arange(1, len(prior.level_mm) + 1), values)] -= prior.elsewhere_cost
+    known = apart(tail, head) - tilt_cost(angle, prior)[:, None, None]
+    index = np.arange(len(xyz_mm))
     return Lattice(
         unary=np.float32(unary),
         scale=np.float32(-0.5 * size_z**2),
         tail=tail,
         head=head,
-        link=_link_score(length_mm, known, scales, prior),
-        turn=_turn_score(np.float32(step_mm / length_mm[:, None]), np.float32(length_mm), prior),
-        starts=index <= must.min(initial=len(index)),
-        ends=index >= must.max(initial=-1),
+        link=link_score(length_mm, known, scales, prior),
+        turn=turn_score(np.float32(step_mm / length_mm[:, None]), np.float32(length_mm), prior),
+        starts=index <= pins.min(initial=len(index)),
+        ends=index >= pins.max(initial=-1),
     )
 
 
-def _toll(z: np.ndarray, knee: float) -> np.ndarray:
+def measure(step_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Length [mm] and angle to the vertical [rad], both (E,), of steps (E, 3)."""
+    length_mm = np.linalg.norm(step_mm, axis=1)
+    return length_mm, np.arccos(np.clip(-step_mm[:, 2] / np.maximum(length_mm, 1e-6), -1, 1))
+
+
+def scales_of(prior: SkeletonPrior) -> np.ndarray:
+    """(S,) body sizes that are tried."""
+    return np.geomspace(*prior.scale_range, prior.n_scales)
+
+
+def tilt_cost(angle: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
+    """(E,) cost of steps at some angles (E,) to the vertical [rad]."""
+    return toll(angle / np.radians(prior.angle_sd_deg), prior.knee)
+
+
+def toll(z: np.ndarray, knee: float) -> np.ndarray:
     """Cost of a deviation of z standard deviations: z^2 / 2 near zero, linear beyond `knee`."""
     return knee**2 * (np.sqrt(1 + (z / knee) ** 2) - 1)
 
 
-def _log_peak(sd: np.ndarray | float, span: float) -> np.ndarray:
+def log_peak(sd: np.ndarray | float, span: float) -> np.ndarray:
     """Log likelihood ratio of a Gaussian's peak against a ghost that may be anywhere on `span`."""
     return np.log(span / (sd * math.sqrt(math.tau)))
 
 
-def _candidate_score(candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int]) -> np.ndarray:
-    """(n, K) score of each candidate for each value: is there a disc, and which."""
+def candidate_score(
+    candidates: Candidates, prior: SkeletonPrior, pinned: dict[int, int], elsewhere: float = 0.0
+) -> np.ndarray:
+    """(n, K) score of each candidate for each value: is there a disc, and which.
+
+    ``elsewhere`` discs are seen in other images of the same person.
+    """
     k = len(prior.level_mm)
-    dependence = 1 + prior.correlation * max(candidates.strength.sum() - 1, 0)
+    dependence = 1 + prior.correlation * max(candidates.strength.sum() - 1, 0) + prior.kinship * elsewhere
 
     odds = np.clip(candidates.strength, 0.01, 0.99)
     score = np.repeat(prior.strength_weight * np.log(odds / (1 - odds))[:, None], k, axis=1)
@@ -175,8 +226,8 @@ def _candidate_score(candidates: Candidates, prior: SkeletonPrior, pinned: dict[
 
     levels_mm = np.array(prior.level_mm)
     z = (candidates.level_mm[:, None] - levels_mm) / prior.level_sd_mm
-    peak = _log_peak(prior.level_sd_mm, np.ptp(levels_mm))
-    level = prior.level_weight / dependence * (peak - _toll(z, prior.knee))
+    peak = log_peak(prior.level_sd_mm, np.ptp(levels_mm))
+    level = prior.level_weight / dependence * (peak - toll(z, prior.knee))
     score += np.where(np.isnan(level), 0, level)
 
     for i, value in pinned.items():
@@ -191,7 +242,7 @@ def _shares(candidates: Candidates, k: int) -> np.ndarray:
     return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
 
 
-def _apart_score(candidates: Candidates, tail: np.ndarray, head: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
+def apart_score(candidates: Candidates, tail: np.ndarray, head: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
     """(E, K, K) score of how many values and levels the network sees between a step's ends.
 
     A network that names the whole spine a level too low still counts right from disc to disc.
@@ -208,11 +259,11 @@ def _apart_score(candidates: Candidates, tail: np.ndarray, head: np.ndarray, pri
     levels_mm = np.array(prior.level_mm, dtype=np.float32)
     seen_mm = np.float32(candidates.level_mm[head] - candidates.level_mm[tail])[:, None, None]
     z = (seen_mm - (levels_mm - levels_mm[:, None])) / prior.apart_sd_mm
-    level = _log_peak(prior.apart_sd_mm, float(np.ptp(levels_mm))) - _toll(z, prior.knee)
+    level = log_peak(prior.apart_sd_mm, float(np.ptp(levels_mm))) - toll(z, prior.knee)
     return score + prior.apart_weight * np.where(np.isnan(level), 0, level)
 
 
-def _link_score(length_mm: np.ndarray, known: np.ndarray, scales: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
+def link_score(length_mm: np.ndarray, known: np.ndarray, scales: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
     """(E, S, K, K) score of steps of some length (E,) and other scores (E, K, K) at each scale."""
     spacing_mm = np.array(prior.spacing_mm)
     position_mm = np.concatenate([[0], np.cumsum(spacing_mm)])
@@ -229,23 +280,23 @@ def _link_score(length_mm: np.ndarray, known: np.ndarray, scales: np.ndarray, pr
         mean_mm = scale * (position_mm - position_mm[:, None])  # (K, K)
         own_mm2 = scale**2 * np.abs(variance_mm2 - variance_mm2[:, None])
         sd_mm = np.sqrt(own_mm2 + 2 * prior.tip_sd_mm**2)
-        gain = _log_peak(sd_mm, prior.reach_mm) - gap_cost
+        gain = log_peak(sd_mm, prior.reach_mm) - gap_cost
         z = (length_mm - np.float32(mean_mm)) / np.float32(sd_mm)
-        score[:, s] = known + np.float32(gain) - _toll(z, prior.knee)
+        score[:, s] = known + np.float32(gain) - toll(z, prior.knee)
     return score
 
 
-def _turn_score(direction: np.ndarray, length_mm: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
+def turn_score(direction: np.ndarray, length_mm: np.ndarray, prior: SkeletonPrior) -> np.ndarray:
     """(E, E) score of two successive steps with unit vectors `direction` (E, 3)."""
     change_rad = np.sqrt(np.maximum(2 - 2 * direction @ direction.T, 0))
     near, far = 1 / length_mm, 1 / length_mm[:, None]
     noise = prior.tip_sd_mm**2 * (near**2 + far**2 + (near + far) ** 2)
     apart_mm = (length_mm + length_mm[:, None]) / 2
     bend = (math.radians(prior.bend_deg_per_mm) * apart_mm) ** 2
-    return -_toll(change_rad / np.sqrt(noise + bend), prior.knee)
+    return -toll(change_rad / np.sqrt(noise + bend), prior.knee)
 
 
-def _posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
+def name_posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
     """(n, K) probability that candidate i is visited with value v, over all paths and scales."""
     gathered, forward = through(lattice, total)
     complete = forward.at[lattice.ends].ravel()
@@ -253,7 +304,7 @@ def _posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
     return np.minimum(np.exp(total(gathered, 1) - everything), 1)
 
 
-def _margin(bounds: np.ndarray, score: float, path: list[tuple[int, int]]) -> float:
+def margin(bounds: np.ndarray, score: float, path: list[tuple[int, int]]) -> float:
     """Lower bound of what it costs to rename more than half of the discs.
 
     A path that renames the candidates of a set scores at most the best path that renames any single

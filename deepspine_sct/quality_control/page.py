@@ -32,14 +32,15 @@ def default_identity(image: str | Path) -> dict[str, str]:
     Parameters
     ----------
     image : str or Path
-        Path of the image, for example ``<dataset>/<subject>/<contrast>/t2.nii.gz``.
+        Path of the image, for example ``<dataset>/<subject>/<contrast>/t2.nii.gz``. Links are
+        followed first, as SCT does, so that one scan has one identity in all entries of a report.
 
     Returns
     -------
     dict of str to str
         `dataset`, `subject` and `contrast`; empty where the path has no such folder.
     """
-    parents = [folder.name for folder in Path(image).absolute().parents]
+    parents = [folder.name for folder in Path(image).resolve().parents]
     contrast, subject, dataset = (parents + ["", "", ""])[:3]
     return {"dataset": dataset, "subject": subject, "contrast": contrast}
 

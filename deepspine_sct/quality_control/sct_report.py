@@ -42,7 +42,7 @@ def add_entry(
     identity : mapping
         `dataset`, `subject` and `contrast`.
     image : path
-        Image that was labeled.
+        Image that was labeled. Where it is a link, the entry names what it leads to, as SCT's do.
     cmdline : str
         Command that labeled it, as typed in the current folder. Its first word names the command.
     background, overlay : Path
@@ -72,7 +72,7 @@ def add_entry(
             "command": cmdline.split()[0],
             "sctVersion": f"deepspine_sct {__version__}",
             **{key: str(identity[key]) for key in ("dataset", "subject", "contrast")},
-            "inputFile": Path(image).name,
+            "inputFile": Path(image).resolve().name,
             "plane": "Sagittal",
             "backgroundImage": background.relative_to(report).as_posix(),
             "overlayImage": overlay.relative_to(report).as_posix(),

@@ -77,8 +77,20 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInput
             if not request.cord_may_fail:
                 raise
             cautions = (no_cord_levels(error),)
+    _check_companions(request)
     pins, height = _read_start(request, volume.grid)
     return ScanInputs(volume, cord, pins, height, cautions)
+
+
+def _check_companions(request: ScanRequest) -> None:
+    """Refuse other scans that are missing, or are the image itself or each other."""
+    known = [request.image] if request.image else []
+    for path in request.beside:
+        if not path.exists():
+            raise DeepspineError(f"{path}: no such file; check -with")
+        if any(path.samefile(other) for other in known):
+            raise DeepspineError(f"{path}: is given twice; name each scan of the session once")
+        known.append(path)
 
 
 def _read_start(request: ScanRequest, grid: Grid) -> tuple[dict[int, np.ndarray], Height | None]:

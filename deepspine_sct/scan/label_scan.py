@@ -16,8 +16,10 @@ from ..image.volume import Volume
 from ..labeling.discs import Disc
 from ..stopwatch import Stopwatch
 from .inputs import ScanInputs, no_cord_levels, read_inputs
+from .looks import Looks
 from .report import Report, build_report, result_cautions
 from .request import ScanRequest, Straightening
+from .session_report import SessionReport, session_cautions, session_report
 
 if TYPE_CHECKING:
     from ..image.straight import Points, Straight
@@ -82,6 +84,7 @@ def label_scan(
     predictor: Predictor,
     inputs: ScanInputs | None = None,
     watch: Stopwatch | None = None,
+    looks: Looks | None = None,
 ) -> Labelled:
     """Find and name the discs of a scan, and refuse whatever cannot be written.
 
@@ -95,6 +98,8 @@ def label_scan(
         What was read before; by default it is read now.
     watch : Stopwatch, optional
         Takes the times of the stages.
+    looks : Looks, optional
+        What was seen of the scans of its session before.
 
     Returns
     -------
@@ -111,8 +116,14 @@ def label_scan(
     if inputs is None:
         with watch.stage("read"):
             inputs = read_inputs(request)
-    result, straight = _find_discs(request, predictor, inputs)
-    watch.seconds.update(result.seconds)
+    straight: Straight | None = None
+    session: SessionReport | None = None
+    of_session: list[Caution] = []
+    if request.beside:
+        result, session, of_session = _find_together(request, looks or Looks(predictor), inputs, watch)
+    else:
+        result, straight = _find_discs(request, predictor, inputs)
+        watch.seconds.update(result.seconds)
     with watch.stage("write"):
         grid = inputs.volume.grid
         try:
@@ -127,10 +138,11 @@ def label_scan(
         request,
         result.labeling,
         voxels,
-        warnings=[*cautions, *of_header, *inputs.cautions, *of_cord],
+        warnings=[*of_session, *cautions, *of_header, *inputs.cautions, *of_cord],
         checksum=predictor.checksum,
         seconds=watch.seconds,
         has_levels=cord_labels is not None,
+        session=session,
     )
     return Labelled(request, inputs.volume, result, straight, voxels, cord_labels, report)
 
@@ -155,6 +167,29 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     result = find_straightened(look_again, straight, pins)
     _refuse_without_disc(request, result)
     return result, straight
+
+
+def _find_together(
+    request: ScanRequest, looks: Looks, inputs: ScanInputs, watch: Stopwatch
+) -> tuple[Result, SessionReport, list[Caution]]:
+    """Name the scan together with others of its session."""
+    from ..labeling.companions import conclude_together  # not for the many that are alone
+
+    if request.image is None:
+        raise DeepspineError(f"{request.name}: the scans of a session are files; write the image first")
+    look = looks.at(request.image, watch, inputs.volume)
+    if isinstance(look, DeepspineError):
+        raise type(look)(f"{request.name}: {look}") from look
+    paths, together = looks.together([request.image, *request.beside], request.threshold, watch)
+    try:
+        joined = conclude_together(
+            looks.predictor, look, together, paths.index(request.image), watch, request.threshold, request.values
+        )
+    except DeepspineError as error:
+        raise type(error)(f"{request.name}: {error}") from error
+    _refuse_without_disc(request, joined.result)
+    report = session_report(request, [path for path in paths if path != request.image], joined)
+    return joined.result, report, session_cautions(report, joined.alone.discs)
 
 
 def _look(

@@ -25,27 +25,45 @@ class OutputPaths:
         Report.
     overlay : Path or None
         Picture.
+    session : Path or None
+        Picture of the scan beside the others of its session.
     qc : Path or None
         Folder of the quality-control page.
     attention, heatmaps : Path or None
         NIfTI file of what the network looked at, and of what it saw; a picture goes beside each.
     levels, cord_discs : Path or None
         Labeled segmentation of the cord and discs on its middle line.
+    has_sidecars : bool
+        Whether a JSON file beside each label file says what made it.
     """
 
     discs: Path | None = None
     json: Path | None = None
     overlay: Path | None = None
+    session: Path | None = None
     qc: Path | None = None
     attention: Path | None = None
     heatmaps: Path | None = None
     levels: Path | None = None
     cord_discs: Path | None = None
+    has_sidecars: bool = False
+
+    @property
+    def sidecars(self) -> dict[str, Path]:
+        """JSON file beside each label file, by the name that `named` has for it."""
+        labels = {"discs": self.discs, "levels": self.levels, "cord_discs": self.cord_discs}
+        paths = {f"{name}_sidecar": sidecar_of(path) for name, path in labels.items() if path is not None}
+        return paths if self.has_sidecars else {}
+
+    @property
+    def report_is_sidecar(self) -> bool:
+        """Whether the report goes to where a sidecar would go, and then says itself what made the labels."""
+        return self.json is not None and any(_same_file(self.json, path) for path in self.sidecars.values())
 
     @property
     def wants_picture(self) -> bool:
         """Whether a picture has to be drawn."""
-        return self.overlay is not None or self.qc is not None or bool(self.explanations)
+        return self.overlay is not None or self.session is not None or self.qc is not None or bool(self.explanations)
 
     @property
     def explanations(self) -> dict[str, Path]:
@@ -55,7 +73,7 @@ class OutputPaths:
 
     def named(self) -> dict[str, Path]:
         """Name each file that is written, the label file first."""
-        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay}
+        paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "session": self.session}
         if self.qc is not None:
             from deepspine_sct.quality_control.page import PAGE_NAME  # not for the many without a page
 
@@ -63,6 +81,7 @@ class OutputPaths:
         for kind, path in self.explanations.items():
             paths |= {kind: path, f"{kind}_picture": picture_of(path)}
         paths |= {"levels": self.levels, "cord_discs": self.cord_discs}
+        paths |= {name: path for name, path in self.sidecars.items() if not (self.json and _same_file(path, self.json))}
         return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -74,6 +93,7 @@ def plan_outputs(
     folder: str = ".",
     json: str | None = None,
     overlay: str | None = None,
+    session: str | None = None,
     qc: str | None = None,
     attention: str | None = None,
     heatmaps: str | None = None,
@@ -91,7 +111,7 @@ def plan_outputs(
         Label file; by default `default_name` in `folder`, which is made when it is missing.
     folder : str
         Folder of the label file.
-    json, overlay, qc, attention, heatmaps : str, optional
+    json, overlay, session, qc, attention, heatmaps : str, optional
         See `OutputPaths`.
     inputs : sequence of str
         Further files that are read, and must not be overwritten.
@@ -111,23 +131,29 @@ def plan_outputs(
         discs=discs,
         json=_optional_path(json),
         overlay=_optional_path(overlay),
+        session=_optional_path(session),
         qc=_optional_path(qc),
         attention=_optional_path(attention),
         heatmaps=_optional_path(heatmaps),
         levels=discs.parent / cord_name(cord, "_labeled") if cord else None,
         cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
+        has_sidecars=True,
     )
     for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
-    if outputs.overlay and outputs.overlay.suffix.lower() != ".png":
-        raise DeepspineError(f"{outputs.overlay}: a picture is written as .png; name it so")
+    for picture in (outputs.overlay, outputs.session):
+        if picture and picture.suffix.lower() != ".png":
+            raise DeepspineError(f"{picture}: a picture is written as .png; name it so")
     for place in (Path(folder), outputs.qc):  # these are made when missing
         if place is not None and place.exists() and not place.is_dir():
             raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
     files = [path for name, path in outputs.named().items() if name != "qc"]
     for path in files:
         _check_place(path, folder_is_made=path.parent == discs.parent and not file)
-    _refuse_overwriting(files, [Path(name) for name in (image, cord, *inputs) if name])
+    read = [Path(name) for name in (image, cord, *inputs) if name]
+    _refuse_overwriting(files, read)
+    if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
+        _refuse_overwriting(list(outputs.sidecars.values()), [sidecar_of(path) for path in read])
     return outputs
 
 
@@ -145,6 +171,11 @@ def cord_name(cord: str, ending: str) -> str:
 def picture_of(path: Path) -> Path:
     """Name the picture beside a NIfTI file."""
     return path.with_name(f"{_split(path)[0]}.png")
+
+
+def sidecar_of(path: Path) -> Path:
+    """Name the JSON file beside a NIfTI file that says what made it."""
+    return path.with_name(f"{_split(path)[0]}.json")
 
 
 def _split(path: str | Path) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from ..caution import Caution
 from ..labeling.confidence import UNLIKELY
 from ..labeling.discs import Disc, Labeling
 from .request import ScanRequest
+from .session_report import SessionReport
 
 if TYPE_CHECKING:
     from ..labeling.predictor import Result
@@ -76,6 +77,8 @@ class Report:
         Versions of the program and of what it builds on.
     seconds : mapping
         Wall time of each stage [s].
+    session : SessionReport or None
+        What other scans of the session changed; None where none was given.
     """
 
     inputs: Mapping[str, object]
@@ -87,6 +90,7 @@ class Report:
     model: Mapping[str, str]
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
+    session: SessionReport | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the report in plain JSON types."""
@@ -109,11 +113,12 @@ class Report:
             "model": dict(self.model),
             "versions": dict(self.versions),
             "seconds": {stage: round(duration, 3) for stage, duration in self.seconds.items()},
+            "session": self.session and self.session.to_dict(),
         }
 
-    def to_json(self) -> str:
-        """Return the report as a JSON text that ends in a line break."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+    def to_json(self, origin: Mapping[str, object] | None = None) -> str:
+        """Return the report, after what made the labels where that is given, as JSON that ends in a line break."""
+        return json.dumps({**(origin or {}), **self.to_dict()}, indent=2, allow_nan=False) + "\n"
 
 
 def build_report(
@@ -125,6 +130,7 @@ def build_report(
     checksum: str,
     seconds: Mapping[str, float],
     has_levels: bool,
+    session: SessionReport | None = None,
 ) -> Report:
     """Describe a labelled scan.
 
@@ -144,11 +150,14 @@ def build_report(
         Wall time of each stage [s].
     has_levels : bool
         Whether the levels of the cord are among the outputs.
+    session : SessionReport, optional
+        What other scans changed.
     """
     margin = float(labeling.level_margin)
     paths = request.outputs.named()
     if not has_levels:
-        paths = {name: path for name, path in paths.items() if name not in ("levels", "cord_discs")}
+        of_cord = ("levels", "cord_discs", "levels_sidecar", "cord_discs_sidecar")
+        paths = {name: path for name, path in paths.items() if name not in of_cord}
     model = str(request.model) if request.model else "installed"
     if request.repeatable:
         model = request.model.name if request.model else model
@@ -163,6 +172,7 @@ def build_report(
         model={"file": model, "sha256": checksum},
         versions=installed_versions(),
         seconds={} if request.repeatable else dict(seconds),
+        session=session,
     )
 
 

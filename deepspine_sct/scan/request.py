@@ -46,6 +46,8 @@ class ScanRequest:
         Warn of a segmentation that cannot be used, in place of a refusal.
     straighten : Straightening
         In which image the discs are looked for.
+    beside : tuple of Path
+        Other scans of the same session, which help to name the discs of this one.
     model : Path or None
         Network file; None is the one that is installed. It is loaded by whoever calls.
     device : str
@@ -73,6 +75,7 @@ class ScanRequest:
     cord: Path | None = None
     cord_may_fail: bool = False
     straighten: Straightening = Straightening.NONE
+    beside: tuple[Path, ...] = ()
     model: Path | None = None
     device: str = "auto"
     keep_temporary: bool = False
@@ -92,4 +95,9 @@ class ScanRequest:
             "values": None if self.values is None else list(self.values),
             "initz": None if self.initz is None else list(self.initz),
             "straighten": int(self.straighten),
-        } | {key: path and (path.name if self.repeatable else str(path)) for key, path in files.items()}
+            "beside": [self.named(path) for path in self.beside],
+        } | {key: path and self.named(path) for key, path in files.items()}
+
+    def named(self, path: Path) -> str:
+        """Name a file as reports do."""
+        return path.name if self.repeatable else str(path)

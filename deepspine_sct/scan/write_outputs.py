@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..files.atomic import atomic_path
+from ..files.provenance import generated_by, now, sidecar, without_folders
+from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
 from ..stopwatch import Stopwatch
 from .label_scan import Labelled
 from .report import Report
+from .request import ScanRequest
+from .session_report import SessionReport
 
 
 def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
@@ -39,14 +45,24 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     report = labelled.report
     if not request.repeatable:
         report = replace(report, seconds=dict(watch.seconds))
-    if outputs.json:
-        with atomic_path(outputs.json) as path:
-            path.write_text(report.to_json())
+    _write_reports(request, report)
     if outputs.wants_picture:
         _write_pictures(labelled)
     if outputs.qc:
         _add_to_pages(outputs.qc, labelled, report)
     return report
+
+
+def _write_reports(request: ScanRequest, report: Report) -> None:
+    """Write the report, and what made the labels: beside each of them, or in a report of the same name."""
+    outputs = request.outputs
+    origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
+    for name in outputs.sidecars:
+        if name in report.outputs:
+            write_json(outputs.sidecars[name], origin)
+    if outputs.json:
+        with atomic_path(outputs.json) as path:
+            path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
 
 
 def _write_labels(labelled: Labelled) -> None:
@@ -74,6 +90,24 @@ def _write_pictures(labelled: Labelled) -> None:
         write_explanation(path, picture_of(path), *shown)
     if outputs.overlay:
         draw_overlay(outputs.overlay, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
+    if outputs.session and labelled.report.session:
+        _draw_session(outputs.session, labelled, labelled.report.session)
+
+
+def _draw_session(path: Path, labelled: Labelled, session: SessionReport) -> None:
+    """Draw the scan beside those that were named together with it."""
+    from ..image.nifti import read_volume
+    from ..pictures.session_picture import Panel, draw_session
+
+    request = labelled.request
+    panels = [Panel(labelled.volume, labelled.points, np.zeros(3), Path(request.name).name)]
+    for image, companion in zip(request.beside, session.companions, strict=True):
+        if companion.joined:
+            points = {disc["value"]: np.array(disc["world_mm"]) for disc in companion.discs}
+            moved_mm = np.array(companion.moved_mm)
+            title = f"{image.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
+            panels.append(Panel(read_volume(image, lazy=True), points, moved_mm, title))
+    draw_session(path, panels)
 
 
 def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:

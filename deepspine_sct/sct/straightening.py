@@ -17,6 +17,7 @@ import numpy as np
 
 from ..files.atomic import atomic_path
 from ..image.displacement_field import Field, read_field
+from ..image.grid import Grid
 from ..image.nifti import read_volume
 from ..image.straight import carry
 from ..image.volume import Volume
@@ -30,6 +31,9 @@ TO_STRAIGHT_NAME = "warp_straight2curve.nii.gz"
 HALF_WIDTH_MM = 70
 """Reach of the straight image to each side of its middle. SCT's own 35 mm cut off most of what lies in
 front of the spine; the network has never seen a picture so narrow."""
+
+_SLACK_VOXELS = 4
+"""SCT cuts up to three voxels more from an image that is narrower than what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ def straighten(image: Path, cord: Path, work: Path, caches: Sequence[Path]) -> S
     work : Path
         Folder for temporary files.
     caches : sequence of Path
-        Folders to look for a valid ``straightening.cache`` in. The straightening is left in the
-        last one for SCT's next command, as `sct_label_vertebrae` does.
+        Folders to look for a valid ``straightening.cache`` in, whose straight image is as wide as
+        ours would be. The straightening is left in the last one for SCT's next command, as
+        `sct_label_vertebrae` does.
 
     Returns
     -------
@@ -85,9 +90,12 @@ def straighten(image: Path, cord: Path, work: Path, caches: Sequence[Path]) -> S
         When SCT is not found or fails, or one of its files cannot be read or written.
     """
     signature = cache_signature([image, cord], sct_version(work))
+    scan = read_volume(image, lazy=True).grid
     for folder in caches:
         if is_valid_cache(folder, signature):
-            return read_straightened(folder)
+            known = read_straightened(folder)
+            if is_wide_enough(known.image.grid, scan):
+                return known
     arguments: list[str | Path] = ["-i", image, "-s", cord, "-ofolder", work, "-xy-size", str(HALF_WIDTH_MM), "-v", "0"]
     run_command("sct_straighten_spinalcord", arguments, work)
     straightened = read_straightened(work)
@@ -120,6 +128,17 @@ def is_valid_cache(folder: Path, signature: bytes) -> bool:
     cache = folder / CACHE_NAME
     names = (STRAIGHT_NAME, TO_CURVED_NAME, TO_STRAIGHT_NAME)
     return cache.is_file() and cache.read_bytes() == signature and all((folder / name).is_file() for name in names)
+
+
+def is_wide_enough(straight: Grid, scan: Grid) -> bool:
+    """Tell whether a straight image shows what `HALF_WIDTH_MM` asks for, or all that the scan holds.
+
+    SCT's signature knows nothing of the width, and its other commands straighten with half of ours.
+    """
+    upright = [grid.reoriented(("L", "A", "S")) for grid in (straight, scan)]
+    shown_mm, held_mm = ((grid.shape * grid.zooms_mm)[:2] for grid in upright)
+    slack_mm = _SLACK_VOXELS * upright[0].zooms_mm[:2]
+    return bool((shown_mm + slack_mm >= np.minimum(held_mm, 2 * HALF_WIDTH_MM)).all())
 
 
 def cache_signature(inputs: Sequence[Path], version: str) -> bytes:

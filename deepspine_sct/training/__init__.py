@@ -1,1 +1,1 @@
-"""Simulated spines, training cases and the trainer."""
+"""What a network learns from, and the trainer."""

@@ -13,13 +13,13 @@ from torch.utils.data import Dataset
 
 from deepspine_sct.image.preprocessing import normalise
 from deepspine_sct.labeling.heatmap import encode
-from deepspine_sct.training.atlas import Atlas
+from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.lower_spine import LowerSpine
+from deepspine_sct.simulation.lumbar import SITE as LUMBAR_SITE
+from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.folds import NO_FOLD
-from deepspine_sct.training.lower_spine import LowerSpine
-from deepspine_sct.training.lumbar import SITE as LUMBAR_SITE
 from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
-from deepspine_sct.training.simulator import Case, simulate
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
 _SHAPE_SHARES = (0.6, 0.2, 0.2)

@@ -5,9 +5,9 @@ import numpy as np
 from deepspine_sct.data.bids import CONTRASTS
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training.atlas import SLAB_MM
+from deepspine_sct.simulation.atlas import SLAB_MM
+from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.recipe import FAMILIES, Sources
-from deepspine_sct.training.simulator import Case, simulate
 
 Labelled = tuple[str, Volume, dict[int, np.ndarray]]
 

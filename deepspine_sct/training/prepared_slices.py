@@ -7,11 +7,11 @@ import numpy as np
 
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training.atlas import SLAB_MM
-from deepspine_sct.training.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
-from deepspine_sct.training.lumbar import SITE as LUMBAR_SITE
+from deepspine_sct.simulation.atlas import SLAB_MM
+from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
+from deepspine_sct.simulation.lumbar import SITE as LUMBAR_SITE
+from deepspine_sct.simulation.simulator import Case
 from deepspine_sct.training.real import RealSlice
-from deepspine_sct.training.simulator import Case
 
 # As the simulator has it: a disc speaks fully up to here off a slab, and not at all beyond.
 FULL_MM, SILENT_MM = 4.0, 9.0

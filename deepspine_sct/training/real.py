@@ -16,10 +16,10 @@ from scipy.spatial import cKDTree
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
-from deepspine_sct.training.noise import smooth_noise
-from deepspine_sct.training.repaint import filtered, repaint
-from deepspine_sct.training.scanner import scan
-from deepspine_sct.training.simulator import LEVEL_BAND_MM, Case, drop_outside
+from deepspine_sct.simulation.noise import smooth_noise
+from deepspine_sct.simulation.repaint import filtered, repaint
+from deepspine_sct.simulation.scanner import scan
+from deepspine_sct.simulation.simulator import LEVEL_BAND_MM, Case, drop_outside
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 REPAINTED = 0.6

@@ -20,12 +20,12 @@ from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.slab import SlabSpec
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
-from deepspine_sct.training.atlas import SLAB_MM, Atlas, build_atlas
+from deepspine_sct.simulation.atlas import SLAB_MM, Atlas, build_atlas
+from deepspine_sct.simulation.lower_spine import is_usable, straighten
+from deepspine_sct.simulation.lumbar import LumbarSubject, load_subjects
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.loss import LOSSES
-from deepspine_sct.training.lower_spine import is_usable, straighten
-from deepspine_sct.training.lumbar import LumbarSubject, load_subjects
 from deepspine_sct.training.prepared_slices import PreparedSlices, stack_slabs, stack_subject
 from deepspine_sct.training.real import RealSlice, load_slices
 from deepspine_sct.training.trainer import Batch, Row, Trainer, TrainingConfig, train_together

@@ -1,4 +1,4 @@
-"""The simulated scans of ``data_test/`` and their truth: ``python -m deepspine_sct.training.demo_scans``."""
+"""The simulated scans of ``data_test/`` and their truth: ``python -m deepspine_sct.simulation.demo_scans``."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.training.atlas import build_atlas
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
+from deepspine_sct.simulation.atlas import build_atlas
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_volume
 
 # name: (seed, scan, orientation of the file). None was used in training, which draws 2-D windows from other seeds.
 SCANS = {

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from deepspine_sct.training.noise import smooth_noise
+from deepspine_sct.simulation.noise import smooth_noise
 
 _INVERTED = 0.04  # share of the images with bright and dark exchanged
 _SHORT, _SHORT_MM = 0.1, (45.0, 120.0)  # share of the images that show but a short piece of the spine, and its length

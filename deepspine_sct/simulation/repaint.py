@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from deepspine_sct.training.contrast import random_contrast
+from deepspine_sct.simulation.contrast import random_contrast
 
 _SHARES = {"t2": 0.15, "t1_tse": 0.25, "t1": 0.15, "stir": 0.2, "t2s": 0.1, "random": 0.15}
 

@@ -10,9 +10,9 @@ import numpy as np
 from scipy import ndimage
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.training.atlas import SLAB_MM
-from deepspine_sct.training.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
-from deepspine_sct.training.repaint import brightness_marks
+from deepspine_sct.simulation.atlas import SLAB_MM
+from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
+from deepspine_sct.simulation.repaint import brightness_marks
 
 # Of the straight planes, in millimetres of the template.
 _S_MM = np.arange(-215.0, 120.0)

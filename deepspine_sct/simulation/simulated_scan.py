@@ -8,12 +8,12 @@ import numpy as np
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.training.atlas import TISSUES, Atlas
-from deepspine_sct.training.contrast import random_contrast
-from deepspine_sct.training.scanner import scan
-from deepspine_sct.training.shape import BodyShape, random_shape
-from deepspine_sct.training.tissue import end_cord, paint, sample_spine
-from deepspine_sct.training.variants import COMMON
+from deepspine_sct.simulation.atlas import TISSUES, Atlas
+from deepspine_sct.simulation.contrast import random_contrast
+from deepspine_sct.simulation.scanner import scan
+from deepspine_sct.simulation.shape import BodyShape, random_shape
+from deepspine_sct.simulation.tissue import end_cord, paint, sample_spine
+from deepspine_sct.simulation.variants import COMMON
 
 _SWAY_PERIOD_MM = 320.0  # a whole S: two curves of opposite sign, each of about eight vertebrae
 

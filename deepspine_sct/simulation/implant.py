@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepspine_sct.training.noise import smooth_noise
+from deepspine_sct.simulation.noise import smooth_noise
 
 RATE = 0.04
 """Share of the simulated images with an implant."""

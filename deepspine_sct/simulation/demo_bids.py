@@ -1,4 +1,4 @@
-"""A BIDS data set of simulated scans: ``python -m deepspine_sct.training.demo_bids SOURCES FOLDER N``.
+"""A BIDS data set of simulated scans: ``python -m deepspine_sct.simulation.demo_bids SOURCES FOLDER N``.
 
 SOURCES holds ``pam50/`` and ``head/icbm152_t1.nii.gz``. FOLDER gets N subjects of two sites, each
 with a T1w and a T2w scan of one body, and the true discs of each in spine-generic's manner.
@@ -14,8 +14,8 @@ from deepspine_sct.data.bids import CONTRASTS, LABEL_FOLDER, LABEL_SUFFIXES
 from deepspine_sct.image.grid import round_index
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.training.atlas import Atlas, build_atlas
-from deepspine_sct.training.simulated_scan import VolumeSpec, simulate_volume
+from deepspine_sct.simulation.atlas import Atlas, build_atlas
+from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_volume
 
 SITES = ("simA", "simB")
 _SHAPE, _ZOOMS_MM = (7, 136, 104), (4.0, 2.0, 2.0)

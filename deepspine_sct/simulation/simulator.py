@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.training.atlas import Atlas
-from deepspine_sct.training.contrast import random_contrast
-from deepspine_sct.training.implant import RATE as IMPLANT_RATE
-from deepspine_sct.training.implant import add_implant
-from deepspine_sct.training.lower_spine import LowerSpine
-from deepspine_sct.training.scanner import scan
-from deepspine_sct.training.shape import BodyShape, random_shape
-from deepspine_sct.training.tissue import Lower, paint
-from deepspine_sct.training.variants import COMMON, Variant, random_variant
+from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.contrast import random_contrast
+from deepspine_sct.simulation.implant import RATE as IMPLANT_RATE
+from deepspine_sct.simulation.implant import add_implant
+from deepspine_sct.simulation.lower_spine import LowerSpine
+from deepspine_sct.simulation.scanner import scan
+from deepspine_sct.simulation.shape import BodyShape, random_shape
+from deepspine_sct.simulation.tissue import Lower, paint
+from deepspine_sct.simulation.variants import COMMON, Variant, random_variant
 
 LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
 _FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond

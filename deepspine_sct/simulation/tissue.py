@@ -7,11 +7,11 @@ import numpy as np
 from scipy import ndimage
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.training.atlas import TISSUES, Atlas
-from deepspine_sct.training.lower_spine import LowerSpine, random_join_mm
-from deepspine_sct.training.noise import smooth_curve, smooth_noise
-from deepspine_sct.training.repaint import repaint_rest
-from deepspine_sct.training.variants import COMMON, Variant
+from deepspine_sct.simulation.atlas import TISSUES, Atlas
+from deepspine_sct.simulation.lower_spine import LowerSpine, random_join_mm
+from deepspine_sct.simulation.noise import smooth_curve, smooth_noise
+from deepspine_sct.simulation.repaint import repaint_rest
+from deepspine_sct.simulation.variants import COMMON, Variant
 
 _HEAD_FLOOR_MM = 488.0  # s of the foramen magnum's lower border
 # Depth of the vertebral bodies behind u = 35 mm, where the template is cut: (s, compression of u in front of the tips).

@@ -1,0 +1,70 @@
+"""What made a file, as the JSON beside it tells BIDS, SCT and whoever corrects the labels later."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from deepspine_sct import __version__
+
+NAME = "deepspine_sct"
+
+
+def sidecar(makers: Iterable[dict[str, str]], **more: object) -> dict[str, object]:
+    """Describe a label file on the grid of its image.
+
+    Parameters
+    ----------
+    makers : iterable of dict
+        Of `generated_by`, the first maker first. SCT's manual-correction adds the person who corrects.
+    **more
+        Further entries, such as ``Sources``.
+
+    Returns
+    -------
+    dict
+        Content of the JSON file, with BIDS' own keys.
+    """
+    return {"SpatialReference": "orig", **more, "GeneratedBy": list(makers)}
+
+
+def generated_by(checksum: str, date: str, command: str = "") -> dict[str, str]:
+    """Say that this program made a file, with which network, when and how.
+
+    Parameters
+    ----------
+    checksum : str
+        SHA-256 of the network.
+    date : str
+        Of `now`.
+    command : str, optional
+        Command line.
+
+    Returns
+    -------
+    dict of str to str
+        An entry of BIDS' ``GeneratedBy``.
+    """
+    maker = {
+        "Name": NAME,
+        "Version": __version__,
+        "Description": "Intervertebral discs found by a network; see ModelChecksum",
+        "ModelChecksum": checksum,
+        "Date": date,
+    }
+    return maker | ({"Command": command} if command else {})
+
+
+def now() -> str:
+    """Say what time it is (UTC), or what ``SOURCE_DATE_EPOCH`` says, for builds that are repeated."""
+    fixed_s = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(fixed_s), timezone.utc) if fixed_s.isdecimal() else datetime.now(timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def without_folders(command: str) -> str:
+    """Keep the last part of each path in a command: who gets a label file knows nothing of this machine's folders."""
+    return shlex.join(Path(word).name or word for word in shlex.split(command))

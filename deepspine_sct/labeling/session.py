@@ -1,0 +1,316 @@
+"""The scans of one session name each other's discs.
+
+Every scan is ordered by itself. Then the two groups of scans that gain most by being one spine are
+put together, again and again, until no two gain. What decides is the log likelihood of one spine
+against that of two: discs that coincide and distances that fit speak for it, names and discs that a
+scan would have to give up, and movement, speak against it. The order of the scans does not matter.
+
+A confidence is the posterior over all that was weighed: every movement that was tried, and that the
+scans do not belong together at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
+
+import numpy as np
+
+from .. import anatomy
+from ..caution import Caution
+from .agreement import Agreement, agree, support
+from .cautions import about_names
+from .discs import Disc, Labeling
+from .heatmap import Candidates
+from .joint import Joint, View, alone, combine, joint_lattice
+from .lattice import Lattice, along, best, best_path, through
+from .movement import MOVED_MM, Shift, possible_shifts
+from .prior import SkeletonPrior
+from .skeleton import build_lattice, margin, name_posterior, order, strongest
+
+TOGETHER_NATS = 1.4
+"""Log odds of four to one that files given as one session are one person in one world: cautious on purpose, so
+that a scan which is unsure by itself becomes sure by discs that coincide, not by headers alone (assumed)."""
+KEPT_SHARE = 0.5
+"""A scan that would have to give up more of its discs than this stands alone."""
+OVERLAP_MM = 25.0
+"""Two scans that share less than this of the spine need not share a disc."""
+NEGLIGIBLE = 1e-4
+"""What is less probable than this is not looked into."""
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """One scan of a session.
+
+    Attributes
+    ----------
+    labeling : Labeling
+        Its own discs, where it has them, with the names that the session as a whole gives them; the
+        same as `alone` where no other scan was joined.
+    alone : Labeling
+        What the scan says by itself.
+    joined : tuple of int
+        The scans that were named with it, itself left out.
+    shift_mm : (3,) array
+        What is to be added to its world positions to reach those of the first scan of its group [mm].
+    support : dict of int to float
+        For each scan of its group, by how much its own image prefers these names to those that are one
+        level higher or lower [nats]. Negative where it would rather have others.
+    refused : dict of int to str
+        For each scan that was not joined, why.
+    """
+
+    labeling: Labeling
+    alone: Labeling
+    joined: tuple[int, ...] = ()
+    shift_mm: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    support: dict[int, float] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """One naming of some scans as one spine."""
+
+    joint: Joint
+    path: list[tuple[int, int]]  # of places and 0-based values
+    worth: float  # log likelihood ratio of this spine [nats]
+
+    def names(self, j: int) -> list[tuple[int, int]]:
+        """Candidates of a view on the path, with their values."""
+        return [(int(self.joint.member[i, j]), v) for i, v in self.path if self.joint.member[i, j] >= 0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Scans that are one spine, and how sure their names are."""
+
+    reading: _Reading
+    posterior: dict[int, np.ndarray]  # (n, K) of each view
+    margins: dict[int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Try:
+    """Two groups as one spine, after one movement."""
+
+    reading: _Reading
+    lattice: Lattice
+    bounds: np.ndarray  # (n, K) max-marginals
+    gain: float  # over two spines [nats]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, eq=False)
+class _Meeting:
+    """All tries to make one of two groups."""
+
+    one: _Group
+    other: _Group
+    tries: list[_Try]
+
+    @property
+    def chosen(self) -> _Try:
+        """The one that gains most."""
+        return max(self.tries, key=lambda a_try: a_try.gain)
+
+
+def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> list[Named]:
+    """Name the discs of several scans of one person as one spine, as far as they are one.
+
+    Parameters
+    ----------
+    views : sequence of View
+        What each scan shows, all in one world.
+    prior : SkeletonPrior, optional
+        Default: the one that ships.
+
+    Returns
+    -------
+    list of Named
+        One a view, in their order. Of a single view what `order` says.
+    """
+    prior = prior or SkeletonPrior.default()
+    # In an order of their own, so that sums are formed alike however the scans are given.
+    rank = sorted(range(len(views)), key=lambda j: _key(views[j]))
+    sorted_views = [replace(views[j], candidates=_tidy(views[j], prior)) for j in rank]
+    named = _Session(sorted_views, prior).named()
+    place = {j: i for i, j in enumerate(rank)}
+    return [_renumbered(named[place[j]], rank) for j in range(len(views))]
+
+
+def _key(view: View) -> tuple[float | bytes, ...]:
+    c = view.candidates
+    c = c.take(c.descending())
+    return (*view.span_mm, *(part.tobytes() for part in (c.xyz_mm, c.strength, c.evidence, c.level_mm)))
+
+
+def _tidy(view: View, prior: SkeletonPrior) -> Candidates:
+    candidates = strongest(view.candidates, prior)
+    return candidates.take(candidates.descending())
+
+
+def _renumbered(named: Named, rank: Sequence[int]) -> Named:
+    return replace(
+        named,
+        joined=tuple(sorted(rank[j] for j in named.joined)),
+        support={rank[j]: nats for j, nats in named.support.items()},
+        refused={rank[j]: why for j, why in named.refused.items()},
+    )
+
+
+class _Session:
+    """The scans on their way to be one spine."""
+
+    def __init__(self, views: Sequence[View], prior: SkeletonPrior) -> None:
+        self.views = views
+        self.prior = prior
+        self.alone = [order(view.candidates, prior) for view in views]
+        self.lattices: list[Lattice] = [build_lattice(view.candidates, prior) for view in views]
+        self.singles = [self._single(j) for j in range(len(views))]
+
+    def named(self) -> list[Named]:
+        """Join what belongs together, and say what became of each scan."""
+        groups = list(self.singles)
+        met: dict[tuple[tuple[int, ...], ...], _Meeting] = {}
+        while True:
+            meetings = []
+            for pair in combinations(groups, 2):
+                key = tuple(tuple(group.posterior) for group in pair)
+                if key not in met:
+                    met[key] = self._meet(*pair)
+                meetings.append(met[key])
+            meeting = max(meetings, key=lambda meeting: meeting.chosen.gain, default=None)
+            if meeting is None or meeting.chosen.gain <= 0:
+                break
+            rest = [group for group in groups if group is not meeting.one and group is not meeting.other]
+            groups = sorted([*rest, self._joined(meeting)], key=lambda group: group.reading.joint.views)
+        refused: dict[int, dict[int, str]] = {j: {} for j in range(len(self.views))}
+        for meeting in meetings:
+            why = self._reason(meeting)
+            for j, k in product(meeting.one.posterior, meeting.other.posterior):
+                refused[j][k] = refused[k][j] = why
+        group_of = {j: group for group in groups for j in group.posterior}
+        return [self._answer(j, group_of[j], refused[j]) for j in range(len(self.views))]
+
+    def _single(self, j: int) -> _Group:
+        joint, lattice = alone(self.views, j), self.lattices[j]
+        margins = {j: self.alone[j].level_margin}
+        if len(joint.xyz_mm) == 0:
+            return _Group(_Reading(joint, [], 0.0), {j: np.zeros((0, len(self.prior.level_mm)))}, margins)
+        path, bounds = _read(lattice)
+        posterior = name_posterior(lattice.tempered(self.prior.temperature), may_be_empty=True)
+        return _Group(_Reading(joint, path, max(float(bounds.max()), 0.0)), {j: posterior}, margins)
+
+    def _meet(self, one: _Group, other: _Group) -> _Meeting:
+        """Try two groups as one, moved in every way that their discs propose."""
+        here, there = one.reading.joint, other.reading.joint
+        shifts = possible_shifts(
+            here.xyz_mm, here.strength(self.views), there.xyz_mm, there.strength(self.views),
+            self.prior.reach_mm, self.prior.knee,
+        )  # fmt: skip
+        return _Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
+
+    def _try(self, one: _Group, other: _Group, shift: Shift) -> _Try:
+        """Name two groups as one spine."""
+        joint = combine(one.reading.joint, other.reading.joint, shift, self.views)
+        lattice = joint_lattice(joint, self.views, self.prior)
+        path, bounds = _read(lattice)
+        agreement = agree(joint, path, lattice, self.views, self.lattices, self.prior)
+        worth = agreement.worth - shift.cost(self.prior.knee)
+        reading = _Reading(joint, path, worth)
+        gain = worth - one.reading.worth - other.reading.worth + TOGETHER_NATS
+        if any(len(reading.names(j)) < max(KEPT_SHARE * len(self.singles[j].reading.path), 1) for j in joint.views):
+            gain = -np.inf
+        return _Try(reading, lattice, bounds, gain, agreement)
+
+    def _joined(self, meeting: _Meeting) -> _Group:
+        """Make one group of two, as sure as all tries together are."""
+        chosen, sides = meeting.chosen, (meeting.one, meeting.other)
+        # The odds of each try against two spines, whose own log odds are 0.
+        odds = np.exp(np.array([a_try.gain for a_try in meeting.tries]) / self.prior.temperature)
+        apart = 1 / (1 + odds.sum())
+        posterior = {j: apart * of_view for side in sides for j, of_view in side.posterior.items()}
+        for a_try, share in zip(meeting.tries, apart * odds, strict=True):
+            if share > NEGLIGIBLE:
+                for j, of_view in self._posterior(a_try).items():
+                    posterior[j] = posterior[j] + share * of_view
+        return _Group(chosen.reading, posterior, _margins(meeting))
+
+    def _posterior(self, a_try: _Try) -> dict[int, np.ndarray]:
+        """(n, K) probability of each value of each candidate, of every view."""
+        joint = a_try.reading.joint
+        at_places = name_posterior(a_try.lattice.tempered(self.prior.temperature), may_be_empty=True)
+        posterior = {}
+        for j in joint.views:
+            at = joint.member[:, j] >= 0
+            posterior[j] = np.zeros((len(self.views[j].candidates), at_places.shape[1]))
+            posterior[j][joint.member[at, j]] = at_places[at]
+        return posterior
+
+    def _reason(self, meeting: _Meeting) -> str:
+        """Say in one line why two groups are not one spine, in case they are not."""
+        chosen = meeting.chosen
+        if not all(self.singles[j].reading.path for side in (meeting.one, meeting.other) for j in side.posterior):
+            return "one of them shows no disc"
+        spans_mm = []
+        for side in (meeting.one, meeting.other):
+            of_views = np.array([self.views[j].span_mm for j in side.posterior])
+            spans_mm.append((of_views[:, 0].min(), of_views[:, 1].max()))
+        shared_mm = min(high for _, high in spans_mm) - max(low for low, _ in spans_mm)
+        if shared_mm > OVERLAP_MM and 2 * chosen.agreement.shared_discs < shared_mm / OVERLAP_MM:
+            return (
+                f"both show {shared_mm:.0f} mm of one height, but their discs do not lie at one place,"
+                f" not even after a movement of up to {MOVED_MM:.0f} mm"
+            )
+        if chosen.agreement.fits:
+            return "their discs could be one spine, but each has good reasons for other names"
+        return "their discs do not lie on one spine"
+
+    def _answer(self, j: int, group: _Group, refused: dict[int, str]) -> Named:
+        plain, reading = self.alone[j], group.reading
+        joined = tuple(k for k in group.posterior if k != j)
+        if not joined:
+            return Named(plain, plain, refused=refused)
+        names, posterior = reading.names(j), group.posterior[j]
+        says = {k: support(self.lattices[k], reading.names(k)) for k in group.posterior}
+        shift_mm = reading.joint.shift_mm[j]
+        if not names:
+            return Named(
+                Labeling(warnings=[Caution("no_disc", "no disc found")]), plain, joined, shift_mm, says, refused
+            )
+        level_confidence = float(np.median([posterior[i, v] / posterior[i].sum() for i, v in names]))
+        score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
+        labeling = Labeling(
+            discs=[Disc(v + 1, self.views[j].candidates.xyz_mm[i], float(posterior[i, v])) for i, v in names],
+            level_confidence=level_confidence,
+            level_margin=float(group.margins[j]),
+            warnings=about_names([v + 1 for _, v in names], anatomy.DISC_VALUES, level_confidence),
+            score=score,
+            fit=plain.fit if plain.discs else score / len(names),
+        )
+        return Named(labeling, plain, joined, shift_mm, says, refused)
+
+
+def _read(lattice: Lattice) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Return the best path and the max-marginals (n, K); no path where none is worth it."""
+    bounds, forward = through(lattice, best)
+    score, path = best_path(lattice, forward)
+    return path if score > 0 else [], bounds.max(axis=1)
+
+
+def _margins(meeting: _Meeting) -> dict[int, float]:
+    """By how much the names of each view beat others, by whatever way these come about [nats]."""
+    chosen, joint = meeting.chosen, meeting.chosen.reading.joint
+    score = max(float(chosen.bounds.max()), 0.0)
+    margins = {}
+    for j in joint.views:
+        own = [(i, v) for i, v in chosen.reading.path if joint.member[i, j] >= 0]
+        names = set(chosen.reading.names(j))
+        rivals = [(a_try.reading, a_try.gain) for a_try in meeting.tries]
+        rivals += [(side.reading, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
+        others = [chosen.gain - gain for reading, gain in rivals if 2 * len(names & set(reading.names(j))) < len(names)]
+        margins[j] = min([margin(chosen.bounds, score, own), *others]) if own else 0.0
+    return margins

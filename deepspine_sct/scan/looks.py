@@ -1,0 +1,74 @@
+"""What the network saw of scans, kept: the scans of a session are looked at, and named, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import DeepspineError
+from ..image.nifti import read_volume
+from ..image.volume import Volume
+from ..labeling.companions import Together, name_together
+from ..labeling.predictor import Look, Predictor
+from ..stopwatch import Stopwatch
+
+
+class Looks:
+    """Looks at the scans of one session after another.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The network.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self._known: dict[Path, Look | DeepspineError] = {}
+        self._together: dict[tuple[tuple[Path, ...], float | None], Together] = {}
+
+    def at(self, path: Path, watch: Stopwatch, volume: Volume | None = None) -> Look | DeepspineError:
+        """Look at a scan, or return what was seen before.
+
+        Parameters
+        ----------
+        path : Path
+            Its file.
+        watch : Stopwatch
+            Takes the times of the stages.
+        volume : Volume, optional
+            The scan, where it was read before.
+
+        Returns
+        -------
+        Look or DeepspineError
+            In place of one that cannot be used, the reason.
+        """
+        if path not in self._known:
+            try:
+                if volume is None:
+                    with watch.stage("read"):
+                        volume = read_volume(path, lazy=True)
+                self._known[path] = self.predictor.look(volume, watch)
+            except DeepspineError as error:
+                self._known[path] = error
+        return self._known[path]
+
+    def together(self, paths: Sequence[Path], threshold: float | None, watch: Stopwatch) -> tuple[list[Path], Together]:
+        """Name the scans of a session; those of other sessions are forgotten.
+
+        Returns
+        -------
+        list of Path
+            The scans in the order of the answer.
+        Together
+            How they are named.
+        """
+        paths = sorted(paths)
+        key = tuple(paths), threshold
+        if key not in self._together:
+            self._known = {path: look for path, look in self._known.items() if path in paths}
+            looks = [self.at(path, watch) for path in paths]
+            with watch.stage("ordering"):
+                self._together = {key: name_together(self.predictor, looks, threshold)}
+        return paths, self._together[key]

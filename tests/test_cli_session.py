@@ -1,0 +1,139 @@
+"""The command and the batch on the scans of one session: two stations of a simulated spine, and what does not fit."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from deepspine_sct.cli.batch import main as batch
+from deepspine_sct.cli.label import main as label
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.nifti import read_labels, read_volume, write_volume
+from deepspine_sct.image.preprocessing import canonical
+from deepspine_sct.image.volume import Volume, crop
+from deepspine_sct.scan import report as report_module
+
+DATA = Path(__file__).resolve().parent.parent / "data_test"
+MOVED_MM = (1.0, 4.0, -5.0)
+
+
+def write_station(path: Path, source: str, values: range, moved_mm=(0.0, 0.0, 0.0)) -> dict[int, np.ndarray]:
+    """Cut the rows of some discs out of a scan, move it, and return the discs of its neighbourhood."""
+    volume = canonical(read_volume(DATA / f"{source}.nii.gz"))
+    truth = read_labels(DATA / f"{source}_labels.nii.gz")
+    rows = volume.grid.to_index(np.array([truth[v] for v in values]))[:, 1]
+    low, high = np.zeros(3, int), np.array(volume.grid.shape)
+    low[1], high[1] = max(rows.min() - 12, 0), min(rows.max() + 13, high[1])
+    window = crop(volume, low, high)
+    affine = window.grid.affine.copy()
+    affine[:3, 3] += moved_mm
+    write_volume(path, Volume(np.asarray(window.data), Grid(window.grid.shape, affine)))
+    return {v: truth[v] + moved_mm for v in range(values[0] - 1, values[-1] + 2) if v in truth}
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """Write a neck, an upper thorax that overlaps it by three discs and has moved, and a scan of somebody else."""
+    folder = tmp_path_factory.mktemp("session")
+    truth = {
+        "neck": write_station(folder / "neck.nii.gz", "t2_sim", range(2, 9)),
+        "chest": write_station(folder / "chest.nii.gz", "t2_sim", range(6, 12), MOVED_MM),
+    }
+    shutil.copyfile(DATA / "t2_lumbar_sim.nii.gz", folder / "stranger.nii.gz")
+    (folder / "broken.nii.gz").write_bytes(b"no image" * 500)
+    return folder, truth
+
+
+def run(folder, *arguments):
+    """Label the chest with others; return the exit status and the report."""
+    out = folder / "out"
+    paths = [str(folder / f"{name}.nii.gz") for name in arguments]
+    argv = ["-i", str(folder / "chest.nii.gz"), "-c", "t2", "-ofolder", str(out), "-json", str(folder / "r.json")]
+    status = label([*argv, *(["-with", *paths] if paths else [])])
+    return status, json.loads((folder / "r.json").read_text())
+
+
+def test_a_chest_is_named_with_a_neck_and_the_report_says_how(session, capsys):
+    """Names are right, the movement is found within 3 mm, and report and screen name the other scan."""
+    folder, truth = session
+    status, report = run(folder, "neck")
+    assert status == 0
+    found = {disc["value"]: disc["world_mm"] for disc in report["discs"]}
+    assert len(found) >= 5 and set(found) <= set(truth["chest"])
+    for value, xyz_mm in found.items():
+        assert np.linalg.norm(np.subtract(xyz_mm, truth["chest"][value])[1:]) < 5
+    neck = report["session"]["companions"][0]
+    assert neck["joined"] and neck["reason"] == ""
+    assert np.abs(np.add(neck["moved_mm"], -np.array(MOVED_MM)))[1:].max() < 3
+    assert report["session"]["decided_by"] in (str(folder / "neck.nii.gz"), str(folder / "chest.nii.gz"))
+    assert report["inputs"]["beside"] == [str(folder / "neck.nii.gz")]
+    assert "Named together with" in capsys.readouterr().out
+    schema = json.loads(Path(report_module.__file__).with_name("report_schema.json").read_text())
+    jsonschema.validate(report, schema)
+
+
+def test_what_does_not_fit_changes_nothing_and_is_named_with_a_reason(session, capsys):
+    """Beside somebody else's scan and a file that is none, the discs are those of the chest alone."""
+    folder, _ = session
+    _, alone = run(folder)
+    status, report = run(folder, "stranger", "broken")
+    assert status == 0
+    for key in ("discs", "level_confidence", "level_margin"):
+        assert report[key] == alone[key]
+    assert [companion["joined"] for companion in report["session"]["companions"]] == [False, False]
+    assert all(companion["reason"] for companion in report["session"]["companions"])
+    error = capsys.readouterr().err
+    assert "stranger.nii.gz does not help" in error and "broken.nii.gz does not help" in error
+    assert alone["session"] is None
+
+
+@pytest.mark.parametrize(
+    ("others", "more", "status", "word"),
+    [
+        (["neck"], ["-initz", "3,9"], 2, "not allowed with"),
+        (["neck"], ["-straighten", "2"], 2, "not allowed with"),
+        (["chest"], [], 1, "given twice"),
+        (["neck", "neck"], [], 1, "given twice"),
+        (["missing"], [], 1, "no such file"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(session, capsys, others, more, status, word):
+    """A known disc, a straight image, a scan twice and a missing file are refused before anything is written."""
+    folder, _ = session
+    argv = ["-i", str(folder / "chest.nii.gz"), "-c", "t2", "-o", str(folder / "none.nii.gz")]
+    argv += [*more, "-with", *(str(folder / f"{name}.nii.gz") for name in others)]
+    try:
+        result = label(argv)
+    except SystemExit as stop:
+        result = stop.code
+    assert result == status and word in capsys.readouterr().err
+    assert not (folder / "none.nii.gz").exists()
+
+
+def test_a_batch_names_the_scans_of_a_session_together(session, tmp_path):
+    """Each report names the other scan; a second run finds all done, and one without --joint does it again."""
+    folder, truth = session
+    anat = tmp_path / "data" / "sub-1" / "ses-1" / "anat"
+    anat.mkdir(parents=True)
+    for name, station in (("acq-chest", "chest"), ("acq-neck", "neck")):
+        shutil.copyfile(folder / f"{station}.nii.gz", anat / f"sub-1_ses-1_{name}_T2w.nii.gz")
+    arguments = [str(tmp_path / "data"), str(tmp_path / "out"), "participant", "--n-procs", "1", "-v", "0"]
+    assert batch([*arguments, "--joint"]) == 0
+    results = tmp_path / "out" / "sub-1" / "ses-1" / "anat"
+    reports = {
+        name: json.loads((results / f"sub-1_ses-1_acq-{name}_T2w_label-discs_report.json").read_text())
+        for name in ("chest", "neck")
+    }
+    for name, other in (("chest", "neck"), ("neck", "chest")):
+        (companion,) = reports[name]["session"]["companions"]
+        assert companion["image"] == f"sub-1_ses-1_acq-{other}_T2w.nii.gz" and companion["joined"]
+        assert {disc["value"] for disc in reports[name]["discs"]} <= set(truth[name])
+    before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
+    assert batch([*arguments, "--joint"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in results.iterdir()} == before
+    assert batch(arguments) == 0
+    report = json.loads((results / "sub-1_ses-1_acq-chest_T2w_label-discs_report.json").read_text())
+    assert report["session"] is None

@@ -1,0 +1,69 @@
+"""What made a label file stands beside it, as BIDS, SCT and its correction scripts read it."""
+
+import json
+
+import pytest
+from fake_predictor import write_scan
+
+from deepspine_sct import __version__
+from deepspine_sct.cli import label
+from deepspine_sct.files.provenance import without_folders
+
+KEYS = {"Name", "Version", "Description", "ModelChecksum", "Date", "Command"}
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    """Work in a folder with a scan in a folder below."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    (tmp_path / "anat").mkdir()
+    write_scan(tmp_path / "anat" / "t2.nii.gz")
+    return tmp_path
+
+
+def run(*arguments: str) -> int:
+    """Run the command on the scan."""
+    return label.main(["-i", "anat/t2.nii.gz", "-c", "t2", *arguments])
+
+
+def test_every_label_file_has_a_sidecar(in_folder, predictor):
+    """It names program, version, network, date and command, but no folder of this machine."""
+    assert run("-ofolder", f"{in_folder}/out") == 0
+    assert sorted(path.name for path in (in_folder / "out").iterdir()) == [
+        "t2_labeled_discs.json",
+        "t2_labeled_discs.nii.gz",
+    ]
+    content = json.loads((in_folder / "out" / "t2_labeled_discs.json").read_text())
+    assert set(content) == {"SpatialReference", "GeneratedBy"} and content["SpatialReference"] == "orig"
+    (maker,) = content["GeneratedBy"]
+    assert set(maker) == KEYS and all(isinstance(value, str) for value in maker.values())
+    assert (maker["Name"], maker["Version"]) == ("deepspine_sct", __version__)
+    assert maker["ModelChecksum"] == predictor.checksum and maker["Date"] == "1970-01-01T00:00:01Z"
+    assert maker["Command"] == "sct_deepspine_label -i t2.nii.gz -c t2 -ofolder out"
+
+
+def test_a_report_in_the_place_of_the_sidecar_is_both(in_folder, predictor):
+    """-o discs.nii.gz -json discs.json is a natural wish: one file, with what made the labels and all the rest."""
+    assert run("-o", "discs.nii.gz", "-json", f"{in_folder}/discs.json") == 0
+    content = json.loads((in_folder / "discs.json").read_text())
+    assert content["GeneratedBy"][0]["Name"] == "deepspine_sct" and len(content["discs"]) == 5
+    assert "discs_sidecar" not in content["outputs"]
+    assert run("-o", "discs.nii.gz", "-json", "report.json") == 0
+    report = json.loads((in_folder / "report.json").read_text())
+    assert "GeneratedBy" not in report and report["outputs"]["discs_sidecar"] == "discs.json"
+
+
+def test_the_sidecar_of_the_image_is_never_replaced(in_folder, predictor, capsys):
+    """A label file beside the image, whose sidecar would be the image's own, is refused before anything is done."""
+    own = in_folder / "anat" / "t2.json"
+    own.write_text('{"EchoTime": 0.1}')
+    assert run("-o", "anat/t2.nii") == 1
+    assert "anat/t2.json: is an input and would be overwritten" in capsys.readouterr().err
+    assert own.read_text() == '{"EchoTime": 0.1}' and not (in_folder / "anat" / "t2.nii").exists()
+
+
+def test_a_command_is_told_without_the_folders_of_the_machine():
+    """Paths lose their folders, quoted ones and the current folder included; everything else stays."""
+    told = without_folders("sct_deepspine_label -i '/a b/t 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11")
+    assert told == "sct_deepspine_label -i 't 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11"
