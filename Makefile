@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, train, tutorial, sct, data, bench, cohort, fuzz, kill, doubtful,
-# invariance, dependencies, commands, test-oldest, dist, clean.
+# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort,
+# page, fuzz, kill, doubtful, invariance, dependencies, commands, test-oldest, dist, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
 # what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
@@ -15,8 +15,8 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy train tutorial sct data bench cohort fuzz kill doubtful invariance dependencies \
-    commands test-oldest dist clean
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill \
+    doubtful invariance dependencies commands test-oldest dist clean
 
 install: $(INSTALLED)
 
@@ -69,6 +69,19 @@ test-oldest: $(ENVIRONMENTS:%=.venv-%/installed)
 accuracy: $(INSTALLED)
 	$(PY) benchmarks/accuracy.py
 
+# Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
+stress: $(INSTALLED)
+	$(PY) benchmarks/real_scans.py -data $(SOURCES)
+
+# What training reads, from the unpacked archives of its owners, say:
+# make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
+sources: $(INSTALLED)
+	$(PY) -m deepspine_sct.sources -ofolder $(SOURCES) $(ARCHIVES)
+
+# Scans of one session, alone and together: the table in docs/sessions.md.
+session: $(INSTALLED)
+	$(PY) benchmarks/session.py
+
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)
 	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; about 3 hours on two cores (see docs/model_card.md)"
@@ -92,8 +105,12 @@ bench: $(INSTALLED)
 cohort: $(INSTALLED)
 	$(PY) benchmarks/cohort.py
 
+# A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
+page: $(INSTALLED)
+	$(PY) benchmarks/page_cohort.py
+
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
-# in docs/safety.md.
+# in docs/safety_measured.md.
 fuzz: $(INSTALLED)
 	$(PY) benchmarks/fuzz.py
 

@@ -1,17 +1,22 @@
 """The scans that `make accuracy` scores: every labelled real one, and a fixed simulated test set."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from real_sources import names_of, read_scan
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation.atlas import Atlas
+from deepspine_sct.simulation.lower_spine import LowerSpine, is_usable, straighten
+from deepspine_sct.simulation.lumbar import read_subject
 from deepspine_sct.simulation.simulator import Case, simulate
+from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.real import ANNOTATIONS
 
 SEED = 20_000  # training draws from other seeds
@@ -70,15 +75,39 @@ def real_scans(folder: Path) -> Iterator[Scan]:
         )
 
 
-def simulated_scans(atlas: Atlas, n: int, first: int = 0) -> Iterator[Scan]:
+def lumbar_scans(folder: Path) -> Iterator[Scan]:
+    """Yield the real lumbar volumes, apart those that the shipped weights have never seen."""
+    names = names_of(folder, "lumbar")
+    folds = deal(names)
+    for name in names:
+        role = "never trained" if folds[name] == SHIPPED else "trained"
+        scan = read_scan(folder, name)
+        yield Scan(name, f"real lumbar T2w, {role}", scan.volume, scan.truth, False)
+
+
+def unseen_lower_spines(folder: Path) -> list[LowerSpine]:
+    """Return the lower spines of the lumbar subjects that the shipped weights have never seen."""
+    folds = deal(names_of(folder, "lumbar"))
+    unseen = [read_subject(folder / "lumbar" / f"{name}_T2w.nii.gz") for name in folds if folds[name] == SHIPPED]
+    return [straighten(subject) for subject in unseen if is_usable(subject)]
+
+
+def simulated_scans(atlas: Atlas, n: int, first: int = 0, lower: Sequence[LowerSpine] = ()) -> Iterator[Scan]:
     """Yield whole spines, each at every coverage (20 to 100 % of the way from C1 to S1), and each once more as it
-    comes out of a bad scanner: cut, defaced, with dark ends."""
+    comes out of a bad scanner: cut, defaced, with dark ends. Below the atlas they are one of the spines ``lower``."""
     for i in range(first, first + n):
         family = ("t1", "t2", "t1_tse", "t2", "stir", "t2s")[i % 6]
         for partial, coverages in ((False, COVERAGES), (True, (1.0,))):
             rng = np.random.default_rng([SEED, i])
             case = simulate(
-                rng, atlas, WHOLE_SPINE, family=family, centre_s_mm=175.0, off_middle=False, partial=partial
+                rng,
+                atlas,
+                WHOLE_SPINE,
+                family=family,
+                centre_s_mm=175.0,
+                off_middle=False,
+                partial=partial,
+                lower=lower,
             )
             for coverage in coverages:
                 name = f"sim_{i:03d}_{family}_{coverage:.0%}{'_cut' if partial else ''}"

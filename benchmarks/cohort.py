@@ -26,7 +26,7 @@ from cohort_data import FAULTS, REASONS, write_data_set
 from cohort_run import BATCH, ENVIRONMENT, LABEL, LIMITS, ROOT, contents, fresh, images, run, start
 
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.image.nifti import read_labels
+from deepspine_sct.image.labels import read_labels
 from deepspine_sct.simulation.atlas import build_atlas
 
 
@@ -73,7 +73,7 @@ def faults(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None
     """Every good scan is labelled, every fault is named; what a scan costs."""
     target = fresh(args.ofolder / "undisturbed")
     status, wall_s, said = run(data, target)
-    rows = {row["scan"]: row for row in table_of(target, "scans.tsv")}
+    rows = {row["scan"]: row for row in table_of(target, "deepspine_images.tsv")}
     assert set(rows) == set(images(data))
     assert status == 1, said
     for image, row in rows.items():

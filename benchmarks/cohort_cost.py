@@ -61,7 +61,7 @@ def books(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None:
         for level in ("participant", "group"):
             wall_s, cpu_s, peak_mb = measured([*BATCH, str(many), str(target), level, *LIMITS])
             print(f"| {n:,} | {level} | {wall_s:.1f} | {cpu_s:.1f} | {peak_mb:.0f} |", flush=True)
-        assert (target / "scans.tsv").read_text().count("\tlabelled\t") == n
+        assert (target / "deepspine_images.tsv").read_text().count("\tlabelled\t") == n
 
 
 def _multiply(n: int, data: Path, done: Path, many: Path, target: Path, model: Path | None) -> None:
@@ -79,5 +79,6 @@ def _multiply(n: int, data: Path, done: Path, many: Path, target: Path, model: P
         files = files_of(job, scan)
         files.labels.parent.mkdir(parents=True)
         for path, result in zip(files.results(), files_of(was, original).results(), strict=True):
+            path.parent.mkdir(exist_ok=True)
             os.link(result, path)
         write_record(job, scan, outcome)

@@ -70,5 +70,5 @@ def images(data: Path) -> list[str]:
 def contents(folder: Path) -> dict[str, bytes]:
     """Read all results but the logs, the page and its figures; hidden files too."""
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    own = ("logs", "figures", "report.html")
+    own = ("logs", "deepspine.html")
     return {str(name): path.read_bytes() for name, path in found.items() if name.parts[0] not in own}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 

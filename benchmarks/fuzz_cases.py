@@ -4,12 +4,14 @@ import gzip
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from fuzz_base import Base
+from fuzz_labels import right_labels, wrong_labels
+from fuzz_surroundings import litter, surroundings
 
 from deepspine_sct.image.volume import reorient
 
@@ -32,11 +34,21 @@ class Case:
         Image, where its output can be compared with it.
     same_discs : bool
         Whether the discs of `Base.points` must come out.
+    must_refuse : str
+        What makes an answer wrong; "" where an answer may be right.
+    report : Path or None
+        Report folder that must show the scan.
+    variables, redirection : dict of str to str, str or None
+        Environment and streams of a process of its own; None where the case needs none.
     """
 
     arguments: list[str]
     image: Path | None = None
     same_discs: bool = False
+    must_refuse: str = ""
+    report: Path | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    redirection: str | None = None
 
 
 def make_case(seed: int, number: int, base: Base, folder: Path) -> tuple[str, Case]:
@@ -46,12 +58,12 @@ def make_case(seed: int, number: int, base: Base, folder: Path) -> tuple[str, Ca
     index = rng.choice(len(kinds), p=np.array(shares) / sum(shares))
     case = kinds[index](rng, base, folder)
     extra = ["-json", "report.json"] if rng.random() < 0.5 else []
-    if rng.random() < 0.04:
+    if rng.random() < 0.04 and "-qc" not in case.arguments and "-overlay" not in case.arguments:
         extra += ["-overlay", "picture.png", "-qc", "qc"]
     arguments = [*case.arguments, *extra]
     if "-c" not in arguments:
         arguments += ["-c", "t2"]
-    return list(KINDS)[index], Case(arguments, case.image, case.same_discs)
+    return list(KINDS)[index], replace(case, arguments=arguments)
 
 
 def _encode(data: np.ndarray, affine: np.ndarray, rng=None) -> bytearray:
@@ -272,6 +284,35 @@ def odd_request(rng, base: Base, folder: Path) -> Case:
     return Case(["-i", path.name, *where, *chosen], path)
 
 
+def right_start(rng, base: Base, folder: Path) -> Case:
+    """A good scan with a label file that says right, in any of its forms."""
+    path = _write(folder / "scan.nii", _good_bytes(base))
+    right_labels(rng, base, folder / "start.nii.gz")
+    return Case(["-i", path.name, "-ofolder", "out", "-initlabel", "start.nii.gz"], path, same_discs=True)
+
+
+def wrong_start(rng, base: Base, folder: Path) -> Case:
+    """A good scan with what is no label file of it."""
+    path = _write(folder / "scan.nii", _good_bytes(base))
+    what = wrong_labels(rng, base, folder / "start.nii.gz")
+    return Case(["-i", path.name, "-ofolder", "out", "-initlabel", "start.nii.gz"], path, must_refuse=what)
+
+
+def report_folder(rng, base: Base, folder: Path) -> Case:
+    """A good scan for a report folder in which others have left all kinds of things."""
+    path = _write(folder / "scan.nii", _good_bytes(base))
+    litter(rng, folder / "report")
+    return Case(["-i", path.name, "-ofolder", "out", "-qc", "report"], path, same_discs=True, report=folder / "report")
+
+
+def environment(rng, base: Base, folder: Path) -> Case:
+    """A good scan in an odd environment, with pictures, in a process of its own."""
+    path = _write(folder / rng.choice(("scan.nii", "größe_脊椎.nii.gz", "t2'$x$.nii")), _good_bytes(base))
+    variables, redirection = surroundings(rng, folder)
+    return Case(["-i", path.name, "-ofolder", "out", "-overlay", "picture.png"], path, same_discs=True,
+                variables=variables, redirection=redirection)  # fmt: skip
+
+
 KINDS: dict[str, tuple[Callable[..., Case], float]] = {
     "good, every variant": (good_variant, 0.15),
     "random bytes in the header": (header_bytes, 0.17),
@@ -282,5 +323,9 @@ KINDS: dict[str, tuple[Callable[..., Case], float]] = {
     "declared too large, bombs": (bomb, 0.03),
     "no regular file": (odd_file, 0.05),
     "odd requests": (odd_request, 0.07),
+    "label files": (right_start, 0.06),
+    "no label files": (wrong_start, 0.08),
+    "report folders": (report_folder, 0.03),
+    "environments": (environment, 0.03),
 }
 """Name of each kind, its maker and its share."""

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import resource
+import subprocess
+import sys
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -14,10 +16,14 @@ from time import perf_counter
 
 import nibabel as nib
 import numpy as np
-from fuzz_base import Base, load_base
+import SimpleITK as sitk
+from fuzz_base import ROOT, Base, load_base
 from fuzz_cases import Case, make_case
 
 from deepspine_sct.cli import label
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's own words on damaged headers
+LATE = "is written and good, but this is missing"
 
 FAR_MM = 5.0
 """A disc of a good variant farther than this from its true place is wrong."""
@@ -57,7 +63,7 @@ def run_case(seed: int, number: int, base: Base, show: bool = False) -> Verdict:
         before = _listing(folder)
         _forget_peak()
         resident_mb, started_s = _memory_mb("VmRSS"), perf_counter()
-        status, out, err, crash = _run(case.arguments, folder)
+        status, out, err, crash = _run(case.arguments, folder) if case.redirection is None else _run_apart(case, folder)
         seconds = perf_counter() - started_s
         grown_mb = _memory_mb("VmHWM") - resident_mb
         added = sorted(_listing(folder) - before)
@@ -85,6 +91,16 @@ def _run(arguments: list[str], folder: Path) -> tuple[int, str, str, str]:
     return status, out.getvalue(), err.getvalue(), crash
 
 
+def _run_apart(case: Case, folder: Path) -> tuple[int, str, str, str]:
+    """Run the command in a process of its own, in the environment and with the streams of the case."""
+    command = [sys.executable, "-m", "deepspine_sct.cli.label", *case.arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **case.variables}
+    script = f'"$@" {case.redirection}'
+    done = subprocess.run(["sh", "-c", script, "sh", *command], cwd=folder, env=environment, capture_output=True)
+    out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+    return done.returncode, out, err, err if "Traceback" in err or done.returncode < 0 else ""
+
+
 def judge(case: Case, base: Base, folder: Path, status: int, err: str, added: list[str]) -> tuple[str, str]:
     """Tell a right answer or a clean refusal from the faults."""
     lines = err.splitlines()
@@ -94,10 +110,14 @@ def judge(case: Case, base: Base, folder: Path, status: int, err: str, added: li
         lines = lines[-1:] if status == 2 else lines  # after the help of a usage error
         clean = len(lines) == 1 and lines[0].startswith("sct_deepspine_label: error: ")
         untidy = [] if clean else lines or ["nothing on stderr"]
+    if case.redirection is not None and not case.redirection.startswith("<"):
+        untidy = []  # nobody listens
     if untidy:
         return "untidy", " | ".join(untidy)
-    if status == 0:
-        return _judge_answer(case, base, folder, added)
+    if status == 0 and case.must_refuse:
+        return "wrong", f"took {case.must_refuse} for a label file"
+    if status == 0 or LATE in err:  # a good label file beside something that could not be written
+        return _judge_answer(case, base, folder, added, complete=status == 0)
     if added:
         return "partial", f"exit status {status}, but left {added}"
     if case.same_discs:
@@ -105,11 +125,12 @@ def judge(case: Case, base: Base, folder: Path, status: int, err: str, added: li
     return {3: "no disc"}.get(status, "refused"), err
 
 
-def _judge_answer(case: Case, base: Base, folder: Path, added: list[str]) -> tuple[str, str]:
+def _judge_answer(case: Case, base: Base, folder: Path, added: list[str], complete: bool) -> tuple[str, str]:
     """Read everything that was written with other programs than ours."""
     files = {name for name in added if (folder / name).is_file()}
     stray = [name for name in files if Path(name).name.startswith(".deepspine-")]
-    written = [name for name in files if name.endswith("_labeled_discs.nii.gz")]
+    named = case.arguments[case.arguments.index("-o") + 1] if "-o" in case.arguments else ""
+    written = [name for name in files if name.endswith("_labeled_discs.nii.gz") or name == named]
     if stray or len(written) != 1:
         return "partial", f"files: {sorted(files)}"
     try:
@@ -122,6 +143,8 @@ def _judge_answer(case: Case, base: Base, folder: Path, added: list[str]) -> tup
             assert (folder / "picture.png").read_bytes().endswith(b"IEND\xaeB`\x82"), "cut picture"
     except Exception as error:  # noqa: BLE001 - any reader's complaint is a broken file
         return "partial", f"{written[0]}: {error!r}"
+    if case.report and complete and not _shown(case.report):
+        return "partial", "the report folder does not show the scan"
     voxels = np.argwhere(data)
     values = data[tuple(voxels.T)].tolist()
     if data.dtype != np.uint8 or len(set(values)) != len(values) or not 1 <= min(values) <= max(values) <= 25:
@@ -133,12 +156,43 @@ def _judge_answer(case: Case, base: Base, folder: Path, added: list[str]) -> tup
         shift_mm = nib.affines.apply_affine(image.affine, corners) - nib.affines.apply_affine(theirs.affine, corners)
         if data.shape != theirs.shape[:3] or np.abs(shift_mm).max() > 0.1:
             return "wrong", f"grid differs from the image's by {np.abs(shift_mm).max():.3g} mm"
+        if apart := _apart_for_itk(case.image, folder / written[0]):
+            return "wrong", apart
     if case.same_discs:
         known = [value in base.points for value in values]
         far_mm = [np.linalg.norm(xyz - base.points[v]) for v, xyz, k in zip(values, places_mm, known, strict=True) if k]
         if len(far_mm) < 3 or max(far_mm) > FAR_MM:
             return "wrong", f"discs {values} are {np.round(far_mm, 1)} mm off"
     return "answered", ""
+
+
+def _shown(report: Path) -> bool:
+    """Tell whether both pages of a report folder list the scan, and whether SCT's can be read."""
+    _, _, entries = (report / "js" / "datasets.js").read_text().partition("window.SCT_QC_DATASETS = ")
+    shown = json.loads(entries.strip().removesuffix(";"))
+    whole = all(entry["backgroundImage"] and entry["overlayImage"] for entry in shown)
+    ours = [entry for entry in shown if entry["command"] == "sct_deepspine_label"]
+    return whole and len(ours) == 1 and b"scan.nii" in (report / "deepspine.html").read_bytes()
+
+
+def _apart_for_itk(image: Path, labels: Path) -> str:
+    """Say how far image and labels lie apart for ITK, which looks at other fields of a header; "" where they do not."""
+    if not str(image).isprintable():  # ITK itself crashes on a name that is no text
+        return ""
+    corners = []
+    for path in (image, labels):
+        try:
+            seen = sitk.ReadImage(str(path))
+        except (RuntimeError, UnicodeError):
+            if path == image:  # what ITK does not read it cannot compare
+                return ""
+            return "ITK reads the image and not the labels"
+        last = np.array(seen.GetSize())[:3] - 1
+        ends = np.indices((2,) * 3).reshape(3, -1).T * last
+        corners.append([seen.TransformIndexToPhysicalPoint(ijk.tolist()) for ijk in ends])
+    apart_mm = np.abs(np.subtract(*corners))
+    within = 0.01 + 1e-5 * np.abs(corners[0]).max()
+    return "" if not (apart_mm > within).any() else f"ITK sees the labels {apart_mm.max():.3g} mm from the image"
 
 
 def _listing(folder: Path) -> set[str]:

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -49,17 +50,21 @@ class Choice:
     features: int
     loss: str = "cross_entropy"
     real_share: float = 0.3
+    attention: str = "free"  # "none", "free", or "taught" to look at discs
 
     @property
     def name(self) -> str:
         """For example ``2 x 64``."""
         loss = ", the original's loss" if self.loss == "mse" else ""
         real = "" if self.real_share else ", no real images"
-        return f"{self.stacks} x {self.features}{loss}{real}"
+        attention = {"none": ", no attention", "free": "", "taught": ", attention taught"}[self.attention]
+        return f"{self.stacks} x {self.features}{loss}{real}{attention}"
 
 
 SIZES = [Choice(1, 48), Choice(1, 96), Choice(2, 48), Choice(2, 64), Choice(2, 96)]
 OTHERS = [Choice(2, 64, loss="mse"), Choice(2, 64, real_share=0.0)]
+ATTENTION = [Choice(2, 64, attention=kind) for kind in ("none", "free", "taught")]
+CHOICES = {"all": SIZES + OTHERS + [c for c in ATTENTION if c.attention != "free"], "attention": ATTENTION}
 
 
 def train(choices: list[Choice], data: Path, folder: Path, config: TrainingConfig) -> dict[Choice, Path]:
@@ -71,9 +76,12 @@ def train(choices: list[Choice], data: Path, folder: Path, config: TrainingConfi
     trainers = {}
     for choice in choices:
         torch.manual_seed(config.seed)
-        network = StackedHourglass(HourglassConfig(n_stacks=choice.stacks, n_features=choice.features))
-        own = replace(config, loss=choice.loss, real_share=choice.real_share)
-        trainers[choice] = Trainer(network, streams[choice.real_share], LOSSES[choice.loss], own, folder / choice.name)
+        size = HourglassConfig(n_stacks=choice.stacks, n_features=choice.features, attention=choice.attention != "none")
+        weight = TrainingConfig.attention_weight if choice.attention == "taught" else 0.0
+        own = replace(config, loss=choice.loss, real_share=choice.real_share, attention_weight=weight)
+        loss = partial(LOSSES[choice.loss], attention_weight=weight)
+        stream = streams[choice.real_share]
+        trainers[choice] = Trainer(StackedHourglass(size), stream, loss, own, folder / choice.name)
     first = min(trainer.step for trainer in trainers.values())
     ahead = range(first, config.steps)
     batches = [DataLoader(Subset(s, ahead), batch_size=None, num_workers=1) for s in streams.values()]
@@ -165,11 +173,12 @@ def main() -> None:
     parser.add_argument("-data", type=Path, default=Path("../shared/real"), help="real scans and templates")
     parser.add_argument("-o", type=Path, default=Path("network_choices_out"), help="output folder")
     parser.add_argument("-steps", type=int, default=1000, help="steps of 16 images")
+    parser.add_argument("-choices", choices=CHOICES, default="all", help="which networks")
     parser.add_argument("-n", type=int, default=20, help="simulated spines to score")
     args = parser.parse_args()
     use_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     config = TrainingConfig(steps=args.steps, average_decay=0.99, warmup=100)
-    paths = train(SIZES + OTHERS, args.data, args.o, config)
+    paths = train(CHOICES[args.choices], args.data, args.o, config)
     atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
     real = [scan for scan in real_scans(args.data) if "evaluation" in scan.group]
     whole = [scan for scan in simulated_scans(atlas, args.n) if "100%" in scan.group]
@@ -181,7 +190,8 @@ def main() -> None:
         rows.append({"name": choice.name, "ms": times_ms[choice]} | size | score(path, real + whole))
     print_table(rows)
     (args.o / "rows.json").write_text(json.dumps(rows, indent=1))
-    draw(args.o / "network_choices.png", rows[: len(SIZES)])
+    if args.choices == "all":
+        draw(args.o / "network_choices.png", rows[: len(SIZES)])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from session_scans import Session, Station, real_sessions, simulated_sessions
+from session_scans import Session, Station, real_lumbar, real_necks, simulated_sessions
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("-o", type=Path, help="table to write, .csv: one line a scan")
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
-    sessions: Iterable[Session] = real_sessions(args.data / "lumbar") if (args.data / "lumbar").is_dir() else []
+    sessions: Iterable[Session] = chain(real_necks(args.data / "slices"), real_lumbar(args.data / "lumbar"))
     if args.n:
         atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
         sessions = chain(sessions, simulated_sessions(atlas, args.n))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,14 @@ import numpy as np
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, crop
 from deepspine_sct.simulation.atlas import Atlas
 from deepspine_sct.simulation.shape import random_shape
 from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_volume
+from deepspine_sct.training.real import ANNOTATIONS
 
 SEED = 70_000  # neither training nor `make accuracy` draws from here
 ZOOMS_MM = (4.0, 1.2, 1.2)
@@ -79,7 +82,29 @@ def simulated_sessions(atlas: Atlas, n: int) -> Iterator[Session]:
         yield Session(f"{i}", "thorax, and that of another subject", both)
 
 
-def real_sessions(folder: Path) -> Iterator[Session]:
+def real_necks(folder: Path) -> Iterator[Session]:
+    """Cut each slice of the evaluation-only sites into two stations; and put each neck beside the next person's."""
+    table = json.loads(ANNOTATIONS.read_text())
+    held_out = set(table["about"]["evaluation_only_sites"])
+    necks = []
+    for name, entry in table["slices"].items():
+        if entry["site"] in held_out:
+            truth = {int(v): np.array(xyz) for v, xyz in entry["discs_xyz_mm"].items() if int(v) >= 3}
+            necks.append((name, canonical(read_volume(folder / f"{name}.nii.gz")), truth))
+    for i, (name, volume, truth) in enumerate(necks):
+        values = sorted(truth)
+        rng = np.random.default_rng([SEED, i])
+        upper, lower = values[: len(values) // 2 + 2], values[len(values) // 2 - 1 :]
+        stations = [_window(volume, truth, upper), _moved(_window(volume, truth, lower), 5.0, rng)]
+        yield Session(name, "real necks, two stations, 3 discs shared", stations)
+        _, other, its_truth = necks[(i + 7) % len(necks)]
+        stranger = Station(other, its_truth, of_subject=False)
+        yield Session(name, "real necks, two subjects", [Station(volume, truth), stranger])
+        half = _window(other, its_truth, sorted(its_truth)[len(its_truth) // 2 - 1 :])
+        yield Session(name, "real necks, another subject's lower half", [stations[0], replace(half, of_subject=False)])
+
+
+def real_lumbar(folder: Path) -> Iterator[Session]:
     """Cut two stations out of each real lumbar volume: without sacrum the upper one, with it the lower one."""
     for path in sorted(folder.glob("spider*_T2w.nii.gz")):
         volume = canonical(read_volume(path))

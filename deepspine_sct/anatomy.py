@@ -84,6 +84,12 @@ def disc_name(value: int) -> str:
     return DISC_NAMES[value]
 
 
+def vertebra_name(value: int) -> str:
+    """Name of the vertebra below a disc: "C3" for 3. SCT counts the levels of the cord likewise, so C1 is 1."""
+    check_values([value])
+    return _VERTEBRAE[value - 1]
+
+
 def check_values(values: Iterable[int]) -> tuple[int, ...]:
     """Return each disc value once, superior to inferior, or refuse what is not a disc.
 

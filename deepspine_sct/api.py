@@ -71,7 +71,7 @@ def label(
     --------
     >>> from deepspine_sct import label, write_discs
     >>> labelled = label("t2.nii.gz", "t2")  # doctest: +SKIP
-    >>> write_discs("discs.nii.gz", labelled.volume.grid, labelled.points)  # doctest: +SKIP
+    >>> write_discs("discs.nii.gz", labelled.volume.grid, labelled.points, like="t2.nii.gz")  # doctest: +SKIP
     """
     if threshold is not None and not 0 < threshold < 1:
         raise ValueError(f"threshold must lie between 0 and 1, not at {threshold}")

@@ -18,6 +18,10 @@ class NoDiscFound(DeepspineError):  # noqa: N818 - reads as the outcome it is, n
     exit_code = 3
 
 
+class NoLabels(DeepspineError):  # noqa: N818 - as `NoDiscFound`
+    """A label file is missing or empty: whoever should have marked discs in it found none."""
+
+
 EXTRA_OF = {"torch": "train", "safetensors": "train", "onnx": "export", "distributed": "cluster", "dask": "cluster"}
 """Which extra of the installation brings a package that not every command needs."""
 

@@ -17,6 +17,7 @@ EXTRAS = {
     "train": "training and checkpoints",
     "export": "exporting a network",
     "cluster": "cohorts on a cluster",
+    "sources": "reading SPIDER's archive",
     "lint": "checking the code",
     "test": "the tests",
 }

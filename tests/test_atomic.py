@@ -233,7 +233,7 @@ def test_a_device_is_not_replaced(tmp_path):
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
     for target in (pipe, Path("/dev/null")):
-        with pytest.raises(DeepspineError, match="it is no file"), atomic_path(target):
+        with pytest.raises(DeepspineError, match="it is a device or a pipe"), atomic_path(target):
             raise AssertionError("must not be reached")
     assert stat.S_ISFIFO(pipe.stat().st_mode) and not Path("/dev/null").is_file()
 

@@ -1,5 +1,6 @@
 """`sct_deepspine_batch` as a user runs it, with the installed network on the demonstration scans."""
 
+import json
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ GOOD = {
     "sub-2/anat/sub-2_T1w.nii.gz": "t1_sim",
 }
 BAD = "sub-3/anat/sub-3_T2w.nii.gz"
-TABLES = {"scans.tsv", "scans.json", "discs.tsv", "discs.json"}
+TABLES = {f"deepspine_{name}.{kind}" for name in ("images", "discs", "measures") for kind in ("tsv", "json")}
 
 
 @pytest.fixture
@@ -60,9 +61,11 @@ def test_labels_a_data_set_and_leaves_nothing_to_do(data, capsys):
     assert run(data, "participant", "--qc") == 0
     assert "3 labelled" in capsys.readouterr().out
     out = data.parent / "out"
-    endings = ("dlabel.nii.gz", "dlabel.json", "report.json", "overlay.png")
+    endings = ("dlabel.nii.gz", "dlabel.json", "report.json", "measures.tsv")
     expected = {f"{n.removesuffix('.nii.gz')}_label-discs_{e}" for n in GOOD for e in endings}
-    assert set(contents(out, "logs")) == expected | TABLES | {"dataset_description.json"}
+    own = {"dataset_description.json", "README.md", ".bidsignore"}
+    assert set(contents(out, "logs", "deepspine.html", "deepspine")) == expected | TABLES | own
+    assert len(list((out / "deepspine").glob("*/slice.png"))) == 3
     before = {path: path.stat().st_mtime_ns for path in (out / "logs").rglob("*.log")}
     assert len(before) == 3
     assert run(data, "participant", "--qc", "--resume") == 0
@@ -94,16 +97,18 @@ def test_a_bad_scan_fails_alone_and_is_done_once_it_is_mended(data, capsys):
     assert "3 labelled" in streams.out
     shutil.copyfile(DATA_TEST / "t2_sim.nii.gz", data / BAD)
     assert run(data) == 0
-    assert "3 of 4 scans are done already\nThis run: 1 labelled\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 of 4 scans are done already\nThis run: 1 labelled\n4 labelled, " in said
+    assert (data.parent / "out" / "logs" / "summary.txt").read_text().startswith("4 labelled, ")
 
 
 def test_force_does_all_again_and_gives_the_same_files(data, capsys):
     """Byte for byte, and with one worker as with two."""
     assert run(data) == 0
-    before = contents(data.parent / "out", "logs")
+    before = contents(data.parent / "out", "logs", "deepspine.html")
     assert run(data, "participant", "--force", "--n-procs", "1") == 0
-    assert "3 labelled" in capsys.readouterr().out.splitlines()[-1]
-    assert contents(data.parent / "out", "logs") == before
+    assert "This run: 3 labelled" in capsys.readouterr().out
+    assert contents(data.parent / "out", "logs", "deepspine.html") == before
 
 
 def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):
@@ -119,18 +124,52 @@ def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):
         "labelled before: sub-2/anat/sub-2_T1w.nii.gz",
         "2 to do, 1 labelled before",
     ]
-    assert not (data.parent / "out" / "scans.tsv").exists()  # of the whole data set only
+    assert not (data.parent / "out" / "deepspine_images.tsv").exists()  # of the whole data set only
 
 
-def test_the_group_page_says_what_happened(data, capsys):
-    """Counts and the reason of the failure, and every picture is linked."""
+def entries_on_page(out: Path) -> dict[str, dict]:
+    """Read what the page shows of each scan."""
+    text = (out / "deepspine.html").read_text()
+    block = text.partition('<script id="data" type="application/json">')[2].partition("</script>")[0]
+    return {Path(scan["image"]).name: scan for scan in json.loads(block)["scans"]}
+
+
+def test_the_page_holds_every_scan(data, capsys):
+    """Labelled ones with picture and discs, the failed one first, and the level group writes the same page again."""
     spoil(data)
     assert run(data, "participant", "--qc") == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("out/deepspine.html")
+    out = data.parent / "out"
+    shown = entries_on_page(out)
+    assert set(shown) == {Path(name).name for name in [*GOOD, BAD]}
+    assert next(iter(shown)) == Path(BAD).name
+    assert "damaged or truncated gzip" in shown[Path(BAD).name]["reason"]
+    for name in GOOD:
+        scan = shown[Path(name).name]
+        assert scan["outcome"] == "labelled" and len(scan["discs"]) > 3
+        assert (out / "deepspine" / scan["key"] / scan["pictures"]["slice"]["file"]).exists()
     assert run(data, "group") == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith("out/report.html")
-    page = (data.parent / "out" / "report.html").read_text()
-    assert "damaged or truncated gzip" in page
-    assert "<td>all</td><td>3</td><td>1</td><td>0</td><td>0</td>" in page
+    assert entries_on_page(out) == shown
+
+
+def test_without_pictures_every_scan_is_on_the_page_all_the_same(data):
+    """And a part of the data set writes no page, which would hold that part alone."""
+    assert run(data, "participant", "--participant-label", "2") == 0
+    assert not (data.parent / "out" / "deepspine.html").exists()
+    assert run(data) == 0
+    shown = entries_on_page(data.parent / "out")
+    assert len(shown) == 3 and all(scan["discs"] and not scan["pictures"] for scan in shown.values())
+
+
+def test_a_log_holds_no_progress_bar(data):
+    """Where stderr is a file it has lines that say something, and no carriage return."""
+    spoil(data)
+    environment = {name: text for name, text in os.environ.items() if name != "SCT_PROGRESS_BAR"}
+    command = [sys.executable, "-m", "deepspine_sct.cli.batch", str(data), str(data.parent / "out"), "participant"]
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert answer.returncode == 1
+    assert b"\r" not in answer.stderr and b"it/s" not in answer.stderr and b"scan/s" not in answer.stderr
+    assert b"failed: sub-3" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -186,4 +225,4 @@ def test_killed_at_any_moment_a_run_loses_nothing(data):
         n_done.append(sum(path.name.endswith("dlabel.nii.gz") for path in files))
     assert n_done == sorted(n_done)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-    assert contents(out, "logs") == contents(data.parent / "undisturbed", "logs")
+    assert contents(out, "logs", "deepspine.html") == contents(data.parent / "undisturbed", "logs", "deepspine.html")

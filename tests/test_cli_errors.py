@@ -147,16 +147,17 @@ def test_discs_outside_of_the_image_alone_exit_with_3(in_folder, monkeypatch, ca
         (("-i", "t2.nii.gz", "-c", "t2", "-v", "3"), "argument -v: invalid choice: 3"),
     ],
 )
-def test_a_usage_error_prints_the_help_and_exits_with_2(in_folder, capsys, arguments, message):
-    """As SCT does: the whole help and the message at its end, both on stderr."""
+def test_a_usage_error_prints_the_usage_and_one_line_and_exits_with_2(in_folder, capsys, arguments, message):
+    """The line that matters is not pushed off the screen by the help, which it names instead."""
     with pytest.raises(SystemExit) as ending:
         label.main(arguments)
     assert ending.value.code == 2
     streams = capsys.readouterr()
     assert streams.out == ""
-    assert "MANDATORY ARGUMENTS" in streams.err and "MISC ARGUMENTS" in streams.err
-    last = streams.err.splitlines()[-1]
+    usage, last = streams.err.splitlines()
+    assert usage.startswith("usage: sct_deepspine_label -i <file>")
     assert last.startswith("sct_deepspine_label: error: ") and message in last
+    assert last.endswith("(sct_deepspine_label -h shows all options)")
 
 
 @pytest.mark.parametrize("link", ["path", "symbolic", "hard"])
@@ -192,11 +193,11 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
     ("arguments", "message"),
     [
         (("-o", "discs.mgz"), "discs.mgz: unknown file type"),
-        (("-o", "no/discs.nii.gz"), "no/discs.nii.gz: the folder no does not exist"),
-        (("-o", "kept.nii"), "kept.nii: is a folder"),
+        (("-o", "t2.nii.gz/discs.nii.gz"), "there is no such folder"),
+        (("-o", "kept.nii"), "kept.nii: cannot be written, it is a folder"),
         (("-ofolder", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
         (("-qc", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
-        (("-json", "no/r.json"), "no/r.json: the folder no does not exist"),
+        (("-json", "t2.nii.gz/no/r.json"), "t2.nii.gz is no folder"),
         (("-overlay", "o.jpg"), "o.jpg: a picture is written as .png"),
         (("-json", "t2_labeled_discs.nii.gz"), "two outputs would go to this file"),
         (("-json", "a.png", "-overlay", "./a.png"), "two outputs would go to this file"),
@@ -217,8 +218,8 @@ def test_an_output_that_is_no_file_is_refused_first(in_folder, predictor, capsys
     os.mkfifo("pipe.json")
     os.symlink("loop.nii.gz", "loop.nii.gz")
     scan = ("-i", "t2.nii.gz", "-c", "t2")
-    assert "/dev/null: is a pipe or a device" in refusal(capsys, *scan, "-json", "/dev/null")
-    assert "pipe.json: is a pipe or a device" in refusal(capsys, *scan, "-json", "pipe.json")
+    assert "/dev/null: cannot be written, it is a device" in refusal(capsys, *scan, "-json", "/dev/null")
+    assert "pipe.json: cannot be written, it is a device or a pipe" in refusal(capsys, *scan, "-json", "pipe.json")
     assert "the name is too long" in refusal(capsys, *scan, "-json", "n" * 251 + ".json")
     assert "no such file" in refusal(capsys, "-i", "loop.nii.gz", "-c", "t2")
     assert predictor.calls == []
@@ -280,7 +281,7 @@ def refusal_line(message: str) -> str:
     [
         (KeyboardInterrupt(), 130, "sct_deepspine_label: interrupted"),
         (MemoryError("12 GiB"), 1, refusal_line("not enough memory 12 GiB")),
-        (OSError(28, "No space left on device", "a\nb"), 1, "No space left on device"),
+        (OSError(28, "No space left on device", "a\nb"), 1, refusal_line("a b: cannot be written, the disk is full")),
         (
             ModuleNotFoundError("No module", name="torch"),
             1,

@@ -134,13 +134,13 @@ def test_warnings_go_to_stderr_whatever_the_verbosity(in_folder, monkeypatch, ca
     streams = capsys.readouterr()
     assert streams.out == ""
     lines = streams.err.splitlines()
-    assert lines[0] == "Warning: the disc between C2/C3 and C4/C5 is missing"
-    assert lines[1] == "Warning: outside of the image and not written: 9 (T1/T2)"
-    assert lines[2] == "Warning: low confidence, check by eye: 8 (C7/T1, 0.21)"
-    assert lines[3].startswith("Warning: the network was tested on t1 and t2 images, not on t2s")
+    assert lines[0] == "Warning: t2.nii.gz: the disc between C2/C3 and C4/C5 is missing"
+    assert lines[1] == "Warning: t2.nii.gz: outside of the image and not written: 9 (T1/T2)"
+    assert lines[2] == "Warning: t2.nii.gz: low confidence, check by eye: 8 (C7/T1, 0.21)"
+    assert lines[3].startswith("Warning: t2.nii.gz: the network was tested on t1 and t2 images, not on t2s")
     assert len(lines) == 4
     report = json.loads((in_folder / "r.json").read_text())
-    assert [f"Warning: {warning['text']}" for warning in report["warnings"]] == lines
+    assert [f"Warning: t2.nii.gz: {warning['text']}" for warning in report["warnings"]] == lines
     assert [disc["value"] for disc in report["discs"]] == [3, 4, 5, 6, 7, 8]
 
 
@@ -196,6 +196,8 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert entry["cmdline"].startswith("sct_deepspine_label -i t2.nii.gz -c t2 -overlay t2.png -qc qc")
     (pictures,) = (path for path in (in_folder / "qc" / "deepspine").iterdir() if path.is_dir())
     names = sorted(path.name for path in pictures.iterdir())
-    assert names == ["attention.png", "background.png", "curved.png", "heatmaps.png", "overlay.png"]
-    assert in_folder / "qc" / entry["overlayImage"] == pictures / "overlay.png"
+    assert names == ["attention.png", "heatmaps.png", "slice.png", "thumb.jpg"]
+    for layer in ("backgroundImage", "overlayImage"):
+        assert (in_folder / "qc" / entry[layer]).read_bytes().startswith(b"\x89PNG")
+    assert entry["overlayImage"].startswith("a-b/sub-7/")
     assert not list(in_folder.glob(".*"))

@@ -11,7 +11,8 @@ import pytest
 from deepspine_sct.cli.batch import main as batch
 from deepspine_sct.cli.label import main as label
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume, write_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume, write_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, crop
 from deepspine_sct.scan import report as report_module

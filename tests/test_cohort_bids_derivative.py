@@ -35,9 +35,9 @@ def test_every_entity_is_kept_in_the_names(scan, job):
     files = files_of(job, scan)
     assert files.labels == job.target / f"{stem}_label-discs_dlabel.nii.gz"
     assert files.sidecar == job.target / f"{stem}_label-discs_dlabel.json"
-    assert files.picture == job.target / f"{stem}_label-discs_overlay.png"
+    assert files.entry.parent == job.target / "deepspine" and files.entry.name.startswith(scan.stem)
     assert files.log == job.target / "logs" / f"{stem}.log"
-    assert files_of(replace(job, pictures=False), scan).picture is None
+    assert files_of(replace(job, pictures=False), scan).entry is None
 
 
 @given(folder=st.text(), stem=st.text(min_size=1).filter(lambda text: "/" not in text and "\0" not in text))

@@ -42,7 +42,7 @@ def undisturbed(data) -> dict[str, bytes]:
     run = batch(data, "local", "--n-procs", "2")
     said, _ = run.communicate()
     assert run.returncode == 0, said
-    return contents(data.parent / "local", "logs")
+    return contents(data.parent / "local", "logs", "deepspine.html")
 
 
 def batch(data: Path, target: str, *arguments: str) -> subprocess.Popen:
@@ -99,7 +99,7 @@ def test_a_killed_worker_costs_no_scan_and_changes_no_bit(data, undisturbed, tmp
         said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
     assert f"This run: {N_SCANS} labelled" in said
-    assert contents(data.parent / "cluster", "logs") == undisturbed
+    assert contents(data.parent / "cluster", "logs", "deepspine.html") == undisturbed
 
 
 def test_a_killed_scheduler_is_told_and_the_next_run_finishes(data, undisturbed, tmp_path):
@@ -118,4 +118,4 @@ def test_a_killed_scheduler_is_told_and_the_next_run_finishes(data, undisturbed,
         said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
     assert "scans are done already" in said
-    assert contents(out, "logs") == undisturbed
+    assert contents(out, "logs", "deepspine.html") == undisturbed

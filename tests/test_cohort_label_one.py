@@ -1,5 +1,7 @@
 """What a worker writes for one scan."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,11 +9,13 @@ from cohort_cases import contents, find, load, make_job, write_data_set
 from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world
 
 from deepspine_sct.cohort.bids_derivative import files_of
-from deepspine_sct.cohort.job import LABELLED, SKIPPED
+from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED
 from deepspine_sct.cohort.label_one import is_axial, label_one
 from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.landmarks.measures import read_measures
+from deepspine_sct.quality_control.page_folder import read_entries
 from deepspine_sct.scan.looks import Looks
 
 NAME = "sub-1/ses-2/anat/sub-1_ses-2_T2star.nii.gz"
@@ -59,13 +63,15 @@ def test_every_disc_goes_to_its_voxel_on_the_grid_of_the_scan(tmp_path, scan):
 
 def test_the_same_scan_gives_the_same_files(tmp_path, scan):
     """Byte for byte, pictures too, in another folder or over the old files; nothing else is left."""
-    label(tmp_path, scan, pictures=True)
+    job, _ = label(tmp_path, scan, pictures=True)
     first = contents(tmp_path / "out")
     label(tmp_path, scan, pictures=True)
     label(tmp_path, scan, pictures=True, target="again")
     assert contents(tmp_path / "out") == first == contents(tmp_path / "again")
-    endings = sorted(name.rpartition("label-")[2] for name in first)
-    assert endings == ["discs_dlabel.json", "discs_dlabel.nii.gz", "discs_overlay.png", "discs_report.json"]
+    labels = sorted(name.rpartition("label-")[2] for name in first if name.startswith("sub-1/"))
+    assert labels == ["discs_dlabel.json", "discs_dlabel.nii.gz", "discs_measures.tsv", "discs_report.json"]
+    shown = {Path(name).name for name in first if not name.startswith("sub-1/")}
+    assert shown == {files_of(job, scan).entry.name, "slice.png", "thumb.jpg", "heatmaps.png", "attention.png"}
 
 
 def test_a_scan_without_disc_leaves_no_file(tmp_path, scan):
@@ -73,6 +79,16 @@ def test_a_scan_without_disc_leaves_no_file(tmp_path, scan):
     with pytest.raises(NoDiscFound, match="no disc"):
         label(tmp_path, scan, FakePredictor([]))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_scan_without_disc_is_on_the_page_where_pictures_are_wanted(tmp_path, scan):
+    """So that a person can place the discs; it has failed all the same, and no label file is written."""
+    with pytest.raises(NoDiscFound):
+        label(tmp_path, scan, FakePredictor([]), pictures=True)
+    (entry,) = read_entries(tmp_path / "out")
+    assert (entry.outcome, entry.discs) == (FAILED, ()) and "no disc was found" in entry.reason
+    assert set(entry.pictures) == {"slice", "thumb"}
+    assert not list((tmp_path / "out").rglob("*.nii.gz"))
 
 
 def test_the_segmented_cord_gets_its_levels(tmp_path, scan):
@@ -83,6 +99,10 @@ def test_the_segmented_cord_gets_its_levels(tmp_path, scan):
     levels = np.asarray(nib.load(files.levels).dataobj)
     assert set(levels[11][levels[11] > 0].tolist()) == {4}
     assert set(np.unique(levels)) == {0, 2, 3, 4, 5, 6, 7}
+    measured = {tuple(cells[:2]): float(cells[2]) for cells in read_measures(files.measures)}
+    between = np.linalg.norm(world(VOXELS[4]) - world(VOXELS[5]))
+    assert measured["disc_distance", "C3/C4 to C4/C5"] == pytest.approx(between, rel=1e-3)
+    assert measured["cord_length", "C4"] == pytest.approx(5 * 3, abs=3.1)
     assert load(files.levels_sidecar)["Sources"][1] == f"bids::{files.labels.relative_to(job.target)}"
 
 

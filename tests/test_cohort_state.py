@@ -28,6 +28,7 @@ def job(tmp_path, scan):
     files = files_of(job, scan)
     files.labels.parent.mkdir(parents=True)
     for path in files.results():
+        path.parent.mkdir(exist_ok=True)
         path.touch()
     state.write_record(job, scan, DONE)
     return job
@@ -73,12 +74,12 @@ def test_a_segmentation_that_turns_up_makes_it_stale(job, scan, tmp_path):
     assert state.settled(replace(job, cords=tmp_path / "cords"), scan) is None
 
 
-@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "picture"])
+@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "measures", "entry"])
 def test_a_missing_file_makes_it_stale(job, scan, which):
-    """Whichever it is; a picture is missed only where pictures are wanted."""
+    """Whichever it is; what the page shows is missed only where pictures are wanted."""
     getattr(files_of(job, scan), which).unlink()
     assert state.settled(job, scan) is None
-    if which == "picture":
+    if which == "entry":
         assert state.settled(replace(job, pictures=False), scan) == DONE
 
 

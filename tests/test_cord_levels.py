@@ -175,6 +175,17 @@ def test_a_file_that_marks_no_cord_is_refused(tmp_path, edit, message):
         read_cord(tmp_path / "seg.nii.gz", cord.grid)
 
 
+def test_a_disc_label_file_is_no_cord(tmp_path):
+    """A voxel every 12 mm marks no cord, and the line says what the file is instead."""
+    cord = bent_cord(tilt_deg=0)
+    data = np.zeros_like(cord.data)
+    for value, k in enumerate(range(2, cord.grid.shape[2], 12), start=3):
+        data[20, 20, k] = value
+    write_volume(tmp_path / "discs.nii", Volume(data, cord.grid))
+    with pytest.raises(DeepspineError, match=r"discs.nii: marks \d+ of the \d+ slices .* as disc labels do"):
+        read_cord(tmp_path / "discs.nii", cord.grid)
+
+
 @pytest.mark.parametrize("value", [1, 255])
 def test_a_soft_cord_and_one_of_another_value_are_cords(tmp_path, value):
     """Shares of a voxel between 0 and 1, and 255 in place of 1."""

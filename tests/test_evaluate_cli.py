@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import phantom
 import pytest
+from scipy import ndimage
 
 from deepspine_sct.cli.evaluate import main
 from deepspine_sct.cli.prepare import main as prepare
@@ -58,7 +59,8 @@ def test_two_tools_are_compared_on_the_same_images(data, tmp_path, capsys):
     assert {"index.html", "distance_per_level.png", "confusion_good.png"} <= names
     assert len([name for name in names if name.startswith("worst_")]) == 2
     out = capsys.readouterr().out
-    assert "good: 100.0 % of 30 discs named right" in out and "30 off by one" in out
+    assert "good: every name right in 100.0 % (61.0 to 100.0) of 6 images; of 30 discs 100.0 %" in out
+    assert "30 off by one" in out and "detected" in out
 
 
 def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, capsys):
@@ -77,6 +79,39 @@ def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, caps
     assert "use the fields {stem}" in capsys.readouterr().err
 
 
+def spoil(path, how: str) -> None:
+    """Turn a right label file into another kind of file."""
+    image = nib.load(path)
+    data = np.asarray(image.dataobj).astype(np.float32)
+    if how == "interpolated":
+        data = ndimage.zoom(ndimage.grey_dilation(data, size=3), 0.9, order=1)
+    elif how == "twice":
+        data[np.unravel_index(np.flatnonzero(data == 0)[0], data.shape)] = data.max()
+    elif how == "levels":
+        top = np.argwhere(data == data.max())[0]
+        data[tuple(slice(max(0, n - 8), n + 8) for n in top)] = data.max()
+    nib.save(nib.Nifti1Image(data, image.affine), path)
+
+
+@pytest.mark.parametrize("how", ["interpolated", "twice", "levels"])
+@pytest.mark.parametrize("where", ["truth", "prediction"])
+def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, capsys, how, where):
+    """It is neither scored as truth nor as a tool that found nothing: the others get their 100 %."""
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    labels = root / "derivatives" / "labels" / "sub-aa01" / "anat"
+    truth, prediction = labels / "sub-aa01_T2w_label-discs_dlabel.nii.gz", root / "good" / "sub-aa01_T2w_discs.nii.gz"
+    spoil(truth if where == "truth" else prediction, how)
+    arguments = ["-path-data", str(root), "-ofolder", str(tmp_path / "out"), "-worst", "0"]
+    arguments += ["-pred", f"low={root}/low/{{subject}}/{{contrast}}.nii.gz"]
+    assert main([*arguments, "-pred", f"good={root}/good/{{stem}}_discs.nii.gz"]) == 0
+    rows, streams = overall(tmp_path / "out"), capsys.readouterr()
+    assert rows["good"]["identification_rate"] == 1
+    assert rows["good"]["n_images"] == rows["low"]["n_images"] == 5
+    assert "left out" in streams.err and (truth if where == "truth" else prediction).name in streams.err
+    assert ("left out: 1 images" if where == "truth" else "Left out: 1 of 6 images") in "".join(streams)
+
+
 def test_disc_files_are_scored_without_their_images(data, tmp_path, capsys):
     """Images that git-annex has not fetched cost their pictures, and nothing else."""
     root = tmp_path / "data"
@@ -93,14 +128,23 @@ def test_disc_files_are_scored_without_their_images(data, tmp_path, capsys):
 
 
 def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_path, capsys):
-    """An untrained one finds little; its maps lie on the grid of the slabs."""
-    prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-v", "0"])
+    """An untrained one finds little; its maps lie on the grid of the scan, and where that is gone of the slabs."""
+    gone = shutil.copytree(data, tmp_path / "data")
+    prepare(["-path-data", str(gone), "-o", str(tmp_path / "set"), "-v", "0"])
     model = tmp_path / "net.safetensors"
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
     save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
     arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}", "-device", "cpu"]
     arguments += ["-attention", "-heatmaps"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "scans")]) == 0
+    for shown in (tmp_path / "scans" / "heatmaps" / "net").glob("*.nii.gz"):
+        (scan,) = gone.glob(f"sub-*/anat/{shown.name}")
+        np.testing.assert_allclose(nib.load(shown).affine, nib.load(scan).affine, atol=1e-5)
+        assert nib.load(shown).shape == nib.load(scan).shape
+    assert "are gone" not in capsys.readouterr().err
+    shutil.rmtree(gone)
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
+    assert "2 of 2 scans are gone" in capsys.readouterr().err
     assert overall(tmp_path / "out")["net"]["n_images"] == 2  # the test part
     for kind in ("attention", "heatmaps"):
         maps = sorted((tmp_path / "out" / kind / "net").iterdir())
@@ -114,12 +158,15 @@ def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_
 
 
 def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):
-    """One line that says how to prepare the set."""
-    prepare(["-path-data", str(data), "-o", str(tmp_path / "set"), "-spacing", "1.5", "-v", "0"])
+    """One line that says how to prepare the set; scans that are still there are labelled whatever the slabs are."""
+    gone = shutil.copytree(data, tmp_path / "data")
+    prepare(["-path-data", str(gone), "-o", str(tmp_path / "set"), "-spacing", "1.5", "-v", "0"])
     model = tmp_path / "net.safetensors"
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
     save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), description)
     arguments = ["-set", str(tmp_path / "set"), "-model", f"net={model}"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
+    shutil.rmtree(gone)
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 1
     assert "prepare the set with -spacing 2" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 _GROUND = {"errors", "anatomy", "files", "caution", "stopwatch"}
 _IMAGES = _GROUND | {"image"}
 _CORE = _IMAGES | {"model", "labeling"}
-_SCAN = _CORE | {"pictures", "sct", "quality_control"}
+_SCAN = _CORE | {"landmarks", "pictures", "sct", "quality_control"}
 
 ALLOWED_ROOMS = {
     "errors": set(),
@@ -26,11 +26,13 @@ ALLOWED_ROOMS = {
     "labeling.predictor": _IMAGES | {"model"},  # the one place where the network meets the ordering
     "pictures": _CORE,
     "sct": _IMAGES,
-    "quality_control": _CORE | {"pictures"},
+    "landmarks": _CORE,
+    "quality_control": _CORE | {"landmarks", "pictures"},
     "scan": _SCAN,
     "cohort": _SCAN | {"scan", "data"},
     "simulation": _IMAGES | {"data"},
     "training": _CORE | {"data", "simulation"},
+    "sources": _CORE | {"data", "training"},
     "evaluation": _CORE | {"pictures", "data"},
     "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},
@@ -40,7 +42,7 @@ ALLOWED_ROOMS = {
 """What each room or module may import from the package besides itself and the version. A module's own
 row goes before its room's. A name with a dot allows that module alone.
 
-The way of a scan: errors, anatomy < files < image < model < labeling < pictures, sct < quality_control <
+The way of a scan: errors, anatomy < files < image < model < labeling < landmarks, pictures, sct < quality_control <
 scan < cohort < cli. Research stands beside it: data < simulation < training, evaluation < cli. So a scan is labelled
 without the rooms that train and score."""
 
@@ -50,9 +52,12 @@ ALLOWED_LIBRARIES = {
     "onnxruntime": {"model.onnx_runtime"},
     "onnx": {"model.export"},
     "matplotlib": {"pictures"},
+    "PIL": {"quality_control.slice_pictures", "evaluation.training_diary"},
+    "jinja2": {"quality_control.render"},
     "bids_validator": {"data.discovery"},
     "distributed": {"cohort.cluster"},
     "nipype": {"pipelines.nipype"},
+    "SimpleITK": {"sources.spider"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""
 
@@ -133,7 +138,7 @@ def test_every_room_stands_in_the_table():
         ("labeling.predictor", "from deepspine_sct.model.checkpoint import load_checkpoint", 0),
         ("labeling.predictor", "import torch.nn.functional as F", 1),
         ("training.trainer", "from deepspine_sct.evaluation.metrics import score_case", 1),
-        ("quality_control.page", "from deepspine_sct.cli.result_table import disc_table", 1),
+        ("quality_control.render", "from deepspine_sct.cli.result_table import disc_table", 1),
         ("cli.label", "from deepspine_sct import __version__\nimport deepspine_sct.quality_control.sct_report", 0),
     ],
 )

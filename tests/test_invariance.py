@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume, write_discs
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume, write_discs
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, reorient
 from deepspine_sct.labeling.predictor import Predictor

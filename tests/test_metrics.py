@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from deepspine_sct.evaluation.metrics import (
-    confidence_interval,
     score_case,
     summarise,
     summarise_by,
@@ -82,6 +81,28 @@ def test_outside_the_annotated_span_is_ignored_on_request():
     assert score_case(renamed, TRUTH, span_only=True).off_level == (7,)
 
 
+def test_a_disc_out_of_place_still_has_its_name():
+    """6 mm off is beyond the tolerance, and yet named right and detected; 11 mm off is neither."""
+    off = score_case(TRUTH | {4: TRUTH[4] + [0, 0, 6.0]}, TRUTH)
+    assert off.named == off.detected == (3, 4, 5, 6) and off.all_named and not off.all_right
+    gone = score_case(TRUTH | {4: TRUTH[4] + [0, 11.0, 0]}, TRUTH)
+    assert gone.named == gone.detected == (3, 5, 6) and gone.stray == (4,) and not gone.all_named
+
+
+def test_a_wrong_name_is_detected_and_not_named():
+    """A whole image named a level too low is detected throughout, and named nowhere."""
+    score = score_case({v + 1: point for v, point in TRUTH.items()}, TRUTH)
+    assert score.detected == (3, 4, 5, 6) and score.named == () and score.misnamed == (4, 5, 6, 7)
+
+
+def test_an_unmarked_neighbour_close_by_does_not_count():
+    """The disc above the first marked one may lie within 10 mm of it, as in a small child."""
+    score = score_case(TRUTH | {2: TRUTH[3] + [0, 0, 8.0]}, TRUTH, span_only=True)
+    assert score.all_named and score.misnamed == ()
+    doubled = score_case(TRUTH | {2: TRUTH[3] + [0, 0, 4.0]}, TRUTH, span_only=True)
+    assert doubled.misnamed == (2,) and not doubled.all_named
+
+
 def test_empty_answers_and_empty_truths_are_scored():
     """No prediction misses everything; without truth everything is a ghost."""
     nothing = score_case({}, TRUTH)
@@ -143,6 +164,8 @@ def test_scores_equal_an_independent_implementation_on_random_cases():
         hand = _by_hand(predicted, truth, tolerance_mm, span_only)
         assert (score.missed, score.off_level, score.ghost, score.shift) == hand
         assert score.found == tuple(v for v in sorted(truth) if v not in score.missed)
+        naming = _naming_by_hand(predicted, truth, tolerance_mm, span_only)
+        assert (score.named, score.misnamed, score.stray, score.detected) == naming
         kinds.add((score.shift, bool(score.missed), bool(score.off_level), bool(score.ghost)))
     assert len(kinds) > 10
 
@@ -160,10 +183,32 @@ def _spread_by_hand(name, values):
     }
 
 
+def _naming_by_hand(predicted, truth, tolerance_mm, span_only):
+    """Names and detection again: who is nearest to whom, pair by pair."""
+    named, misnamed, stray, detected = set(), set(), set(), set()
+    nearest = {}
+    for v in predicted:
+        away = sorted((math.dist(predicted[v], truth[u]), u) for u in truth)
+        nearest[v] = away[0][1] if away and away[0][0] <= 10.0 else None
+        if nearest[v] == v:
+            named.add(v)
+    for v, at in nearest.items():
+        inside = truth and min(truth) <= v <= max(truth)
+        if at is None:
+            if not span_only or inside:
+                stray.add(v)
+        elif at == v:
+            detected.add(at)
+        elif at not in named or any(math.dist(predicted[v], point) <= tolerance_mm for point in truth.values()):
+            misnamed.add(v)
+            detected.add(at)
+    return tuple(map(tuple, map(sorted, (named, misnamed, stray, detected))))
+
+
 def _summary_by_hand(cases, tolerance_mm):
     """Every metric again, disc by disc, from the definitions."""
     n_true = n_predicted = right = wrong = nowhere = next_door = unseen = 0
-    whole = shifted = by_one = 0
+    whole = shifted = by_one = n_named = n_detected = all_named = 0
     distances, heights = [], []
     for predicted, truth in cases:
         missed, off_level, ghost, shift = _by_hand(predicted, truth, tolerance_mm, False)
@@ -179,6 +224,9 @@ def _summary_by_hand(cases, tolerance_mm):
             distances.append(math.dist(predicted[v], truth[v]))
             heights.append(abs(predicted[v][2] - truth[v][2]))
         whole += not (missed or off_level or ghost)
+        named, misnamed, stray, detected = _naming_by_hand(predicted, truth, tolerance_mm, False)
+        n_named, n_detected = n_named + len(named), n_detected + len(detected)
+        all_named += len(named) == len(truth) and not misnamed and not stray
         shifted, by_one = shifted + (shift != 0), by_one + (shift in (-1, 1))
 
     def share(part, total):
@@ -189,6 +237,8 @@ def _summary_by_hand(cases, tolerance_mm):
         "n_discs": n_true,
         "n_predicted": n_predicted,
         "found": right,
+        "named": n_named,
+        "detected": n_detected,
         "missed": n_true - right,
         "false": wrong + nowhere,
         "off_level": wrong,
@@ -196,6 +246,9 @@ def _summary_by_hand(cases, tolerance_mm):
         "ghost": nowhere,
         "unseen": unseen,
         "identification_rate": share(right, n_true),
+        "naming_rate": share(n_named, n_true),
+        "detection_rate": share(n_detected, n_true),
+        "images_all_named": share(all_named, len(cases)),
         "fnr": share(n_true - right, n_true),
         "fpr": share(wrong + nowhere, n_predicted),
         "fnr_any_name": share(unseen, n_true),
@@ -251,15 +304,3 @@ def test_nothing_to_share_is_not_a_number():
     summary = summarise([])
     assert summary["n_images"] == 0
     assert math.isnan(summary["identification_rate"]) and math.isnan(summary["distance_mean_mm"])
-
-
-def test_the_bootstrap_covers_the_rate_and_repeats_itself():
-    """Half of 40 images right: the interval is seeded, holds 0.5, and is near the binomial one."""
-    cases = [score_case(TRUTH if n % 2 else {}, TRUTH) for n in range(40)]
-    low, high = confidence_interval(cases, seed=3)
-    assert (low, high) == confidence_interval(cases, seed=3)
-    half_width = 1.96 * math.sqrt(0.25 / 40)
-    assert low == pytest.approx(0.5 - half_width, abs=0.05)
-    assert high == pytest.approx(0.5 + half_width, abs=0.05)
-    empty = confidence_interval([score_case({}, {})])
-    assert all(math.isnan(limit) for limit in empty)

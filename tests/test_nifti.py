@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from deepspine_sct.errors import DeepspineError, NoDiscFound
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume, write_discs
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume, write_discs
 
 AFFINE = np.array([[0.0, 0, -3, 9], [-1, 0, 0, 20], [0, 2, 0, -30], [0, 0, 0, 1]])
 
@@ -224,20 +225,6 @@ def test_unreadable_file(tmp_path):
     assert "cannot be read" in refusal(path)
 
 
-def test_plain_file_under_a_gzip_name(tmp_path):
-    """An uncompressed image called .nii.gz is reported as no gzip."""
-    path = tmp_path / "a.nii.gz"
-    path.write_bytes(save(tmp_path / "a.nii", ramp()).read_bytes())
-    assert "damaged or truncated gzip" in refusal(path)
-
-
-def test_gzip_under_a_plain_name(tmp_path):
-    """A compressed image called .nii is reported as no NIfTI."""
-    path = tmp_path / "a.nii"
-    path.write_bytes(save(tmp_path / "b.nii.gz", ramp()).read_bytes())
-    assert refusal(path) == "is not a NIfTI file; convert the image to NIfTI"
-
-
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_pipe_or_device(tmp_path, suffix):
     """What would keep a reader waiting or never end is refused at once."""
@@ -402,63 +389,6 @@ def test_any_header_is_read_or_refused(tmp_path, edits):
         assert np.isfinite(volume.data).all()
 
 
-# Labels
-
-
-def labels(shape=(6, 7, 8), **voxels):
-    """Array of zeros with values at voxels: v3=(0, 1, 2)."""
-    data = np.zeros(shape, dtype=np.float32)
-    for name, ijk in voxels.items():
-        data[ijk] = int(name[1:])
-    return data
-
-
-def test_labels_are_world_points(tmp_path):
-    """Each value comes back with the world position of its voxel, superior to inferior."""
-    path = save(tmp_path / "l.nii.gz", labels(v8=(5, 0, 1), v3=(1, 2, 3)).astype(np.uint8))
-    points = read_labels(path)
-    assert list(points) == [3, 8]
-    assert points[3].tolist() == (AFFINE @ (1, 2, 3, 1))[:3].tolist()
-    assert points[8].tolist() == (AFFINE @ (5, 0, 1, 1))[:3].tolist()
-
-
-def test_label_values_are_rounded(tmp_path):
-    """3.0000457 and 7.9 are discs, 0.3 is background."""
-    data = labels()
-    data[1, 2, 3], data[4, 5, 6], data[0, 0, 0] = 3.0000457, 7.9, 0.3
-    assert list(read_labels(save(tmp_path / "l.nii", data))) == [3, 8]
-
-
-def test_blob_counts_by_its_centre(tmp_path):
-    """Several voxels of one value are their centre of mass."""
-    data = labels()
-    data[2:5, 1, 2:4] = 5
-    point_mm = read_labels(save(tmp_path / "l.nii", data))[5]
-    np.testing.assert_allclose(point_mm, (AFFINE @ (3, 1, 2.5, 1))[:3])
-
-
-def test_special_values_are_no_discs(tmp_path):
-    """SCT's 49, 50 and 60 are passed over."""
-    data = labels(v49=(0, 0, 0), v50=(0, 0, 1), v60=(0, 0, 2), v4=(0, 0, 3))
-    assert list(read_labels(save(tmp_path / "l.nii", data))) == [4]
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (labels(), "holds no disc label; give one voxel a disc, valued 1 to 25"),
-        (labels(v60=(0, 0, 0)), "holds no disc label; give one voxel a disc, valued 1 to 25"),
-        (labels(v31=(1, 1, 1)), "not a disc value: 31; use 1 (top of C1) to 25 (L5/S1)"),
-        (labels() - 3, "not a disc value: -3; use 1 (top of C1) to 25 (L5/S1)"),
-        (labels() + 1e30, "not a disc value: 1e+30; use 1 (top of C1) to 25 (L5/S1)"),
-    ],
-    ids=["empty", "special", "31", "negative", "huge"],
-)
-def test_labels_that_are_none(tmp_path, data, message):
-    """A file without discs, or with other things than discs, is refused."""
-    assert refusal(save(tmp_path / "l.nii.gz", data), read_labels) == message
-
-
 # Writing discs
 
 
@@ -510,15 +440,24 @@ def test_same_input_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
-@pytest.mark.parametrize(("s_code", "q_code", "kept"), [(4, 1, 4), (0, 2, 2), (0, 0, 1)])
-def test_coordinate_system_of_the_input_is_kept(tmp_path, s_code, q_code, kept):
-    """The code that says scanner, aligned or template space is taken from the input image."""
+@pytest.mark.parametrize(("s_code", "q_code"), [(4, 1), (0, 2), (0, 0), (1, 5)])
+def test_coordinate_system_of_the_input_is_kept(tmp_path, s_code, q_code):
+    """The codes that say scanner, aligned or template space are those of the input image."""
     image = patch(save(tmp_path / "image.nii", ramp()), (252, int16(q_code, s_code)))
     grid = read_volume(image).grid
     write_discs(tmp_path / "d.nii", grid, {3: grid.to_world((1, 1, 1))}, like=image)
     written = nib.load(tmp_path / "d.nii")
-    assert (written.header["sform_code"], written.header["qform_code"]) == (kept, kept)
+    assert (written.header["sform_code"], written.header["qform_code"]) == (s_code, q_code)
     np.testing.assert_allclose(written.affine, nib.load(image).affine, atol=1e-5)
+
+
+def test_another_grid_than_that_of_the_input_is_a_mistake(tmp_path):
+    """A header may only be passed on where it is true."""
+    image = save(tmp_path / "image.nii", ramp())
+    grid = Grid((3, 4, 6), AFFINE)
+    with pytest.raises(ValueError, match="another grid"):
+        write_discs(tmp_path / "d.nii", grid, {3: grid.to_world((1, 1, 1))}, like=image)
+    assert not (tmp_path / "d.nii").exists()
 
 
 def test_sheared_grid_has_no_qform(tmp_path):

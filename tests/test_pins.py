@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
 from deepspine_sct.labeling.pins import SLICE_REACH_MM, Height, locate

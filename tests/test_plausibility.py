@@ -7,7 +7,8 @@ import pytest
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling

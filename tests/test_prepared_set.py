@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import fake_sct
 import numpy as np
@@ -121,7 +122,7 @@ def test_a_disc_marked_twice_is_left_out_but_a_blob_is_one_mark(data, tmp_path):
     phantom.save(label_path(data, contrast="T1w"), blob)
     prepare(data, tmp_path / "set")
     made = read_set(tmp_path / "set")
-    assert ["two places" in entry["reason"] for entry in made.description["dropped"]] == [True]
+    assert ["2 places" in entry["reason"] for entry in made.description["dropped"]] == [True]
     case = next(case for case in made.cases if case.name == "sub-aa01_T1w")
     np.testing.assert_allclose(case.points[4], phantom.discs()[4])
 
@@ -215,6 +216,20 @@ def test_straightened_images_are_cut_and_their_discs_go_with_them(data, tmp_path
     k, row, column = np.rint(case.load().grid.to_index(case.points[3])).astype(int)
     window = case.load().data[k, row - 3 : row + 4, column - 3 : column + 4]
     assert np.unravel_index(window.argmax(), window.shape) == (3, 3)
+
+
+def test_a_set_finds_the_scans_that_it_was_cut_from(data, tmp_path):
+    """Also when both have moved together; not a scan that is gone, nor one that was straightened first."""
+    shutil.copytree(data, tmp_path / "old" / "data")
+    assert prepare(tmp_path / "old" / "data", tmp_path / "old" / "made" / "set") == 0
+    (tmp_path / "old").rename(tmp_path / "new")
+    made = read_set(tmp_path / "new" / "made" / "set")
+    for case in made.cases:
+        assert made.original(case).resolve() == (tmp_path / "new" / "data" / case.image).resolve()
+    (tmp_path / "new" / "data" / made.cases[0].image).unlink()
+    assert made.original(made.cases[0]) is None and made.original(made.cases[1]) is not None
+    made.description["straightened"] = True
+    assert made.original(made.cases[1]) is None
 
 
 def test_the_command_straightens_along_the_segmentation_by_the_labels(data, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from deepspine_sct.anatomy import DISC_NAMES
 from deepspine_sct.cli.label_arguments import get_parser
-from deepspine_sct.image.nifti import read_labels
+from deepspine_sct.image.labels import read_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

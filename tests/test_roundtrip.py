@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from geometry_cases import ORIENTATIONS, SCANS
 
-from deepspine_sct.image.nifti import read_labels, read_volume, write_discs
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume, write_discs
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs, pad_to_multiple
 

@@ -21,10 +21,10 @@ def write(path, qform, codes=(1, 1)):
 
 
 def test_equal_geometries_and_a_single_one_are_silent(tmp_path):
-    """Nothing is said where both tell the same, where one has no code, and of a template's sform."""
+    """Nothing is said where both tell the same, and where one has no code."""
     flipped = AFFINE @ np.diag([1, -1, 1, 1])
     for number, (qform, codes) in enumerate(
-        [(AFFINE, (1, 1)), (AFFINE, (2, 1)), (flipped, (1, 0)), (flipped, (0, 1)), (flipped, (4, 1))]
+        [(AFFINE, (1, 1)), (AFFINE, (2, 1)), (AFFINE, (4, 1)), (flipped, (1, 0)), (flipped, (0, 1))]
     ):
         assert geometry_warnings(write(tmp_path / f"{number}.nii", qform, codes)) == []
 
@@ -32,16 +32,16 @@ def test_equal_geometries_and_a_single_one_are_silent(tmp_path):
 def test_a_reversed_axis_is_named(tmp_path):
     """A qform that turns the image over is told with the axes of both."""
     (said,) = geometry_warnings(write(tmp_path / "a.nii.gz", AFFINE @ np.diag([1, -1, 1, 1])))
-    assert "(sform PSL, qform PIL); the sform was used" in said and "\n" not in said
+    assert "(sform PSL, qform PIL): SCT and this program use the sform" in said and "\n" not in said
 
 
-@pytest.mark.parametrize(("shift_mm", "warned"), [(1.9, False), (20.0, True)])
-def test_a_shift_counts_from_one_voxel_on(tmp_path, shift_mm, warned):
-    """Rounding and a sheared gantry are no contradiction; ten voxels of 2 mm are."""
+@pytest.mark.parametrize(("shift_mm", "warned"), [(0.9, False), (1.1, True), (20.0, True)])
+def test_a_shift_counts_from_half_a_voxel_on(tmp_path, shift_mm, warned):
+    """Rounding is no contradiction; what moves a disc into another voxel of 2 mm is."""
     moved = AFFINE.copy()
     moved[2, 3] += shift_mm
     said = geometry_warnings(write(tmp_path / "a.nii", moved))
-    assert bool(said) == warned and (not warned or "(up to 10 voxels apart)" in said[0])
+    assert bool(said) == warned and (not warned or f"(up to {shift_mm:.0f} mm apart)" in said[0])
 
 
 @pytest.mark.parametrize("quaternion", [(2, 0, 0), (np.nan, 0, 0)])
@@ -65,4 +65,4 @@ def test_the_command_warns(tmp_path, capsys, monkeypatch):
     image.set_qform(image.affine @ np.diag([-1, 1, 1, 1]), 1)
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), None, image.header), scan)
     assert label.main(["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path / "out")]) == 0
-    assert "Warning: the header holds two geometries" in capsys.readouterr().err
+    assert f"Warning: {scan}: the header holds two geometries" in capsys.readouterr().err

@@ -8,7 +8,8 @@ import pytest
 from templates import SOURCES, needs_templates
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.simulation.atlas import TISSUES
 from deepspine_sct.simulation.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.simulation.demo_scans import SCANS, write_scans

@@ -143,12 +143,13 @@ def fixed(scores: list[float]):
     [
         ([0.5, 0.4, 0.3], 3, [2]),
         ([0.1, 0.2, 0.3], 3, [2, 4, 6]),
-        ([0.5, 0.5, 0.5], 3, [2]),
+        ([0.5, 0.5, 0.5], 3, [2, 4, 6]),
+        ([0.5, 0.6, 0.5], 3, [2, 4]),
         ([float("nan"), 0.0, 0.1], 3, [4, 6]),
     ],
 )
 def test_the_best_epoch_is_kept(tmp_path, scores, epochs, best_steps):
-    """on_best is called when the score is better than ever: not when it is equal, or NaN."""
+    """on_best is called when the score is as good as ever, so that the last of equals stays: not when it is NaN."""
     best: list[int] = []
     trainer = Trainer(
         small_network(),
@@ -161,6 +162,26 @@ def test_the_best_epoch_is_kept(tmp_path, scores, epochs, best_steps):
     )
     trainer.run()
     assert len(trainer.rows) == epochs and best == best_steps
+
+
+def test_of_equal_scores_the_one_with_most_images_right_is_kept(tmp_path):
+    """The discs may be tied and the images not; the last of equals is kept, and an equal epoch is no improvement."""
+    images = iter([0.4, 0.6, 0.6, 0.5])
+    best: list[int] = []
+    config = TrainingConfig(**CONFIG.to_dict() | {"steps": 8})
+    trainer = Trainer(
+        small_network(),
+        stream(),
+        cross_entropy_loss,
+        config,
+        tmp_path,
+        lambda network, step: {"identification_rate": 0.9, "images_all_named": next(images)},
+        on_best=lambda network, step: best.append(step),
+    )
+    trainer.run()
+    assert best == [2, 4, 6]
+    patient = TrainingConfig(**CONFIG.to_dict() | {"steps": 8, "patience": 2})
+    assert Trainer(small_network(), stream(), cross_entropy_loss, patient, tmp_path).is_stale
 
 
 def test_training_stops_when_nothing_improves(tmp_path):
@@ -177,7 +198,7 @@ def test_the_log_has_a_line_an_epoch(tmp_path):
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [2, 4, 6]
-    names = {"step", "learning_rate", "loss", "discs", "level", "identification_rate"}
+    names = {"step", "learning_rate", "loss", "discs", "level", "attention", "identification_rate"}
     assert set(rows[0]) == names and all(float(v) >= 0 for row in rows for v in row.values())
 
 

@@ -5,6 +5,7 @@ import phantom
 import pytest
 from fake_predictor import FakePredictor
 
+from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.validation import LOGGED, HeldOut, middle_slab, validate
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
@@ -55,6 +56,42 @@ def test_a_network_that_is_right_scores_as_right():
     assert scores["identification_rate"] == 1 and scores["images_all_right"] == 1
     assert scores["distance_mean_mm"] < 1
     assert sorted(result.labeling.points) == sorted(phantom.discs())
+
+
+class EagerRuntime(SpotRuntime):
+    """The same, only that one disc lies above the image, and that a turned image looks like a spine as well."""
+
+    def run(self, images: np.ndarray) -> Maps:
+        """Add a spot that is centred on the uppermost row."""
+        maps = super().run(images)
+        maps.heatmaps[:, 0, :2, maps.heatmaps.shape[3] // 2] = 0.9
+        return maps
+
+
+def test_slabs_are_checked_as_scans_are(monkeypatch):
+    """After the first look come the second one, the border, and the question whether it is a spine."""
+    predictor, asked = Predictor(EagerRuntime()), []
+    for step in ("_look_again", "judge"):
+        of = getattr(Predictor, step)
+        monkeypatch.setattr(Predictor, step, lambda *a, of=of, step=step: asked.append(step) or of(*a))
+    checked = predictor.predict_slabs(held_out().slabs).labeling
+    assert asked == ["_look_again", "judge"]
+    plain = predictor.look_at_slabs(held_out().slabs).labeling
+    assert asked == ["_look_again", "judge"]
+    border = {disc.value: disc.confidence for disc in plain.discs}
+    assert all(disc.confidence <= border[disc.value] for disc in checked.discs)
+
+
+def test_what_the_command_refuses_counts_as_no_disc(monkeypatch):
+    """An image that seems to be upside down loses all of its discs; the training goes on."""
+
+    def refuse(*_):
+        raise DeepspineError("the header contradicts the anatomy")
+
+    monkeypatch.setattr(Predictor, "judge", refuse)
+    scores, (result,) = validate(Predictor(SpotRuntime()), [held_out()])
+    assert scores["identification_rate"] == 0 and not result.labeling.discs
+    assert result.prediction.heatmaps.any(), "the pictures of a training still show what the network saw"
 
 
 def test_discs_beyond_the_marked_ones_do_not_count():

@@ -1,10 +1,18 @@
 """Argument types: from what a user types to a checked value."""
 
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 INSTALLED = "installed"
 """What a user writes for the checkpoint that comes with the package."""
+
+_SPELLINGS = {
+    "t1": "t1", "t1w": "t1", "t2": "t2", "t2w": "t2", "pd": "pd", "pdw": "pd",
+    "t2s": "t2s", "t2star": "t2s", "t2starw": "t2s", "t2sw": "t2s", "t2*": "t2s", "t2*w": "t2s",
+}  # fmt: skip
+
+_RANGE_SIGNS = (":", "..", "-", " to ")
 
 
 def fraction(text: str) -> float:
@@ -18,34 +26,73 @@ def fraction(text: str) -> float:
     return value
 
 
+def contrast(text: str) -> str:
+    """Read a contrast as SCT (t2) or as BIDS (T2w) writes it; what is unknown is left to the choices."""
+    return _SPELLINGS.get(text.strip().lower().replace("_", "").replace("-", ""), text.strip().lower())
+
+
 def disc_values(text: str) -> tuple[int, ...]:
-    """Read disc values as ``3:11``, ``3,4,5`` or ``3:5,8``; sorted and unique."""
+    """Read discs as values (``3:11``, ``3-11``, ``3,4,5``) or names (``C2/C3``, ``C2/C3:C7/T1``); sorted, unique."""
     values: set[int] = set()
-    for part in text.split(","):
-        first, colon, last = part.partition(":")
-        low = _disc_value(first, text)
-        high = _disc_value(last, text) if colon else low
+    for part in re.split("[,;]", text):
+        low, high = _range(part, text)
         if low > high:
-            raise ArgumentTypeError(f"'{text}': the range {part} runs backwards")
+            raise ArgumentTypeError(f"'{text}': the range {part} runs backwards; write it from the head downwards")
         values.update(range(low, high + 1))
     return tuple(sorted(values))
 
 
 def slice_and_disc(text: str) -> tuple[int, int]:
-    """Read ``Z,LABEL``: a slice number and the value of the disc in it."""
-    slice_text, comma, value_text = text.partition(",")
-    if not comma or not slice_text.strip().isdecimal():
-        raise ArgumentTypeError(f"'{text}' is not SLICE,DISC, as in 68,4")
-    return int(slice_text), _disc_value(value_text, text)
+    """Read ``Z,DISC``: a slice number, and the value or the name of the disc in it."""
+    slice_text, *disc_text = re.split("[,:; ]+", text.strip(), maxsplit=1)
+    if not (disc_text and slice_text.isdecimal()):
+        raise ArgumentTypeError(f"'{text}' is not SLICE,DISC, as in 68,4 or 68,C3/C4")
+    return int(slice_text), _disc_value(disc_text[0], text)
+
+
+def _range(part: str, whole: str) -> tuple[int, int]:
+    """Read one disc, or the first and the last of several."""
+    if (value := _find_disc(part)) is not None:
+        return value, value
+    ranges = [tuple(part.split(sign)) for sign in _RANGE_SIGNS if part.count(sign) == 1]
+    ranges += [(part[: found.start()], part[found.end() :]) for found in re.finditer("-", part)]
+    for first, last in ranges:
+        if (low := _find_disc(first)) is not None and (high := _find_disc(last)) is not None:
+            return low, high
+    if ranges:
+        part = next((end for end in ranges[0] if _find_disc(end) is None), part)
+    return (_disc_value(part, whole),) * 2
 
 
 def _disc_value(text: str, whole: str) -> int:
-    """Read one disc value; `whole` is what the user typed, for the message."""
+    """Read one disc; `whole` is what the user typed, for the message."""
     from deepspine_sct.anatomy import DISC_VALUES  # brings numpy, which -h does without
 
-    if not text.strip().isdecimal() or int(text) not in DISC_VALUES:
-        raise ArgumentTypeError(f"'{whole}': '{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}")
-    return int(text)
+    value = _find_disc(text)
+    if value is not None:
+        return value
+    hint = ""
+    if re.fullmatch(r"[CTLS]\d+", text.strip(), re.IGNORECASE):
+        hint = "; a disc is named after both of its vertebrae, as C3/C4"
+    where = "" if text == whole else f"'{whole}': "
+    named = f"'{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}"
+    raise ArgumentTypeError(f"{where}{named} nor a name such as C3/C4{hint}")
+
+
+def _find_disc(text: str) -> int | None:
+    """Value of a disc that is given by its value or its name; None for anything else."""
+    from deepspine_sct.anatomy import DISC_NAMES
+
+    text = text.strip()
+    if text.isdecimal():
+        return int(text) if int(text) in DISC_NAMES else None
+    found = re.fullmatch(r"([CTLS]\d+)\s*[/\-_| ]?\s*([CTLS]?\d+)", text, re.IGNORECASE)
+    name = text
+    if found:
+        upper, lower = (side.upper() for side in found.groups())
+        name = f"{upper}/{lower if lower[0].isalpha() else upper[0] + lower}"
+    known = {name.lower(): value for value, name in DISC_NAMES.items()}
+    return known.get(name.lower())
 
 
 def shares(text: str) -> tuple[float, ...]:

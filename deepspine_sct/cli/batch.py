@@ -1,6 +1,7 @@
 """`sct_deepspine_batch`: a whole BIDS data set, on one machine or on a cluster."""
 
 import os
+import shlex
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 from deepspine_sct.cli.batch_arguments import get_parser
 from deepspine_sct.cli.parser import run, say
 from deepspine_sct.errors import DeepspineError
+
+SUMMARY_NAME = "summary.txt"
+"""File in the folder of logs that says what the last run said."""
 
 if TYPE_CHECKING:
     from deepspine_sct.cohort.job import Job, Outcome
@@ -32,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status; see `deepspine_sct.cli.parser.run`.
     """
-    return run(get_parser(), batch, argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = get_parser()
+    parser.set_defaults(command=shlex.join([parser.prog, *arguments]))
+    return run(parser, batch, arguments)
 
 
 def batch(args: Namespace) -> None:
@@ -68,14 +75,11 @@ def make_job(args: Namespace, date: str = "") -> "Job":
     Raises
     ------
     DeepspineError
-        When the network or a folder is missing, or pictures cannot be drawn.
+        When the network or a folder is missing.
     """
     from deepspine_sct.cohort.job import Job
     from deepspine_sct.model.runtime import load_runtime
-    from deepspine_sct.pictures.figure import require_matplotlib
 
-    if args.qc:
-        require_matplotlib()
     cords = Path(args.derivatives_seg).absolute() if args.derivatives_seg else None
     if cords and not cords.is_dir():
         raise DeepspineError(f"{cords}: no such folder; check --derivatives-seg")
@@ -113,16 +117,52 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     if args.v and len(todo) < len(findings.scans):
         say(f"{len(findings.scans) - len(todo)} of {len(findings.scans)} scans are done already")
     outcomes = list(shown(label(args, job, todo), len(todo), args.v)) if todo else []
-    if not (args.participant_label or args.session_label):
-        write_tables(job, findings)
     counts = Counter(outcome.kind for outcome in outcomes)
     if args.v:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
+    whole = not (args.participant_label or args.session_label)
+    write_group(args, job, findings, with_page=whole)
+    sum_up(findings)
+    n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
+    if n_bare:
+        print(f"Without levels of the cord: {n_bare} scans; why stands in deepspine_images.tsv", file=sys.stderr)
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
             f"{job.target}/logs, and the next run tries them again"
         )
+
+
+def write_group(args: Namespace, job: "Job", findings: "Findings", with_page: bool = True) -> None:
+    """Say what was labelled and what a person has to look at; write it to the log, the tables and the page.
+
+    A run on a part of the data set writes neither tables nor page, which would then hold that part
+    alone; the level group writes them.
+    """
+    from deepspine_sct.cohort.bids_derivative import LOG_FOLDER
+    from deepspine_sct.cohort.group_tables import write_tables
+    from deepspine_sct.cohort.scan_entries import about, read_scans
+    from deepspine_sct.files.atomic import atomic_path
+    from deepspine_sct.quality_control.page_folder import write_page
+    from deepspine_sct.quality_control.triage import judge, summary
+
+    scans = list(read_scans(job, findings))
+    entries = [scan.entry for scan in scans]
+    judged = judge(entries)
+    lines = summary(entries, judged)
+    if args.v:
+        say("\n".join(lines))
+    if not with_page:
+        if args.v:
+            say("The page and the tables of the whole data set: run the level group")
+        return
+    (job.target / LOG_FOLDER).mkdir(exist_ok=True)
+    with atomic_path(job.target / LOG_FOLDER / SUMMARY_NAME) as path:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_tables(job.target, job.source, scans, judged)
+    page = write_page(job.target, entries, about(job, scans, args.command))
+    if args.v:
+        say(f"Wrote {page}")
 
 
 def label(args: Namespace, job: "Job", scans: "Sequence[Scan]") -> "Iterator[Outcome]":
@@ -144,7 +184,8 @@ def shown(outcomes: "Iterable[Outcome]", total: int, verbosity: int) -> "Iterato
     from deepspine_sct.cohort.job import LABELLED
 
     hidden = verbosity == 0 or os.environ.get("SCT_PROGRESS_BAR", "").lower() in ("off", "no", "false")
-    with tqdm(outcomes, total=total, unit="scan", disable=hidden, smoothing=0.05) as bar:
+    # None: no bar where stderr is no terminal, so that a log holds lines and nothing else.
+    with tqdm(outcomes, total=total, unit="scan", disable=hidden or None, smoothing=0.05) as bar:
         for outcome in bar:
             if outcome.kind != LABELLED:
                 tqdm.write(f"{outcome.kind}: {outcome.image}: {outcome.reason}", sys.stderr)
@@ -167,6 +208,14 @@ def warn(findings: "Findings") -> None:
         )
 
 
+def sum_up(findings: "Findings") -> None:
+    """Say at the end how much was passed over."""
+    from deepspine_sct.data.discovery import left_out_lines
+
+    for line in left_out_lines(findings):
+        print(line, file=sys.stderr)
+
+
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     """Print what a run would do to each scan."""
     from deepspine_sct.cohort.state import settled
@@ -180,31 +229,23 @@ def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
         counts[deed] += 1
         say(f"{deed}: {relative(scan)}")
     say(", ".join(f"{n} {deed}" for deed, n in counts.items()))
+    sum_up(findings)
 
 
 def report_on_group(args: Namespace, findings: "Findings") -> None:
-    """Write the tables and the page."""
-    from deepspine_sct.cohort.group_page import write_report
-    from deepspine_sct.cohort.group_tables import read_rows
-    from deepspine_sct.cohort.job import Job
-    from deepspine_sct.pictures.figure import require_matplotlib
+    """Write the tables and the page on what is there.
 
-    require_matplotlib()
+    Raises
+    ------
+    DeepspineError
+        When nothing was labelled into the folder yet, or a file cannot be written.
+    """
+    from deepspine_sct.cohort.job import Job
+
     target = Path(args.output_dir).absolute()
     if not target.is_dir():
         raise DeepspineError(f"{target}: no such folder; run the level participant first")
-    job = Job(Path(args.bids_dir).absolute(), target, checksum="", date="", pictures=True)
-    write_tables(job, findings)
-    page = write_report(target, list(read_rows(job, findings)))
-    if args.v:
-        say(f"Wrote {page}")
-
-
-def write_tables(job: "Job", findings: "Findings") -> None:
-    """Write the tables of all scans and all discs."""
-    from deepspine_sct.cohort import group_tables
-
-    group_tables.write_tables(job.target, group_tables.read_rows(job, findings))
+    write_group(args, Job(Path(args.bids_dir).absolute(), target, checksum="", date="", pictures=True), findings)
 
 
 if __name__ == "__main__":

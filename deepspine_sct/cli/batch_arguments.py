@@ -2,7 +2,7 @@
 
 from argparse import SUPPRESS
 
-from deepspine_sct.cli.argument_types import count, positive
+from deepspine_sct.cli.argument_types import contrast, count, positive
 from deepspine_sct.cli.parser import SctArgumentParser
 
 PROG = "sct_deepspine_batch"
@@ -10,18 +10,28 @@ PROG = "sct_deepspine_batch"
 DESCRIPTION = """\
 Find and name the intervertebral discs in every T1w and T2w scan of a BIDS data set. Writes a BIDS
 derivative data set: for each scan a disc label file with what made it, a report and a log; tables
-of all scans and discs; and, for the group, a page that shows which scans to look at first. Scans
-that are done already are not done again: run it as often as you like."""
+of all scans, discs and measures; and deepspine.html, a page of all scans that begins with those to
+look at first, and on which labels can be corrected. Scans that are done already are not done again:
+run it as often as you like."""
 
 EPILOG = """\
+looks for:
+  sub-<label>[/ses-<label>]/anat/*_T1w.nii[.gz] and *_T2w.nii[.gz], through links as well. Names
+  that are nearly so (_T2W, _T2w__dup-01), other formats and other places are named and passed over.
+
 examples:
   sct_deepspine_batch data data/derivatives/deepspine participant
   sct_deepspine_batch data data/derivatives/deepspine group
   sct_deepspine_batch data out participant --participant-label 01 02 --n-procs 8 --qc
   sct_deepspine_batch data out participant --scheduler tcp://login1:8786
 
+at the end the command says, and writes to logs/summary.txt:
+  N labelled, M of them to look at, with the reason of each; K failed, with the reason of each;
+  J skipped, and why.
+
 exit status:
-  0 every scan was labelled or skipped, 1 error or some scans failed, 2 wrong usage."""
+  0 every scan was labelled or skipped; scans to look at do not change it, 1 error or some scans
+  failed, 2 wrong usage."""
 
 
 def get_parser() -> SctArgumentParser:
@@ -67,6 +77,7 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
     which.add_argument(
         "--contrast",
         nargs="+",
+        type=contrast,
         choices=("t1", "t2"),
         default=["t1", "t2"],
         help="Contrasts to do. Default: both.",
@@ -75,7 +86,8 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         "--suffix",
         metavar="<suffix>",
         nargs="+",
-        help="BIDS suffixes to do in place of T1w and T2w, which the network was tested on.",
+        help="Suffixes to do in place of T1w and T2w, which the network was tested on; also such as "
+        "STIR, which BIDS does not know.",
     )
     parser.optional.add_argument(
         "--joint",
@@ -87,8 +99,9 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "--derivatives-seg",
         metavar="<folder>",
-        help="Segmented spinal cords, in folders like those of the data set; the vertebral levels "
-        "of each are written beside the discs.",
+        help="Segmented spinal cords, in folders like those of the data set, each named as its scan with "
+        "_seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg, _label-cord_mask or the like; the vertebral "
+        "levels of each are written beside the discs.",
     )
 
 
@@ -102,7 +115,7 @@ def _add_run_arguments(parser: SctArgumentParser) -> None:
     again.add_argument("--force", action="store_true", help="Do every scan again.")
     parser.optional.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
     parser.optional.add_argument(
-        "--qc", action="store_true", help="Draw the discs of every scan; the page links to it."
+        "--qc", action="store_true", help="Draw the pictures of every scan that the page shows."
     )
     parser.optional.add_argument(
         "--model",

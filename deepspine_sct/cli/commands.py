@@ -3,8 +3,10 @@
 COMMANDS = {
     "label": "label",
     "batch": "batch",
+    "correct": "correct",
     "evaluate": "evaluate",
     "import": "import_original",
+    "measure": "measure",
     "prepare": "prepare",
     "prior": "learn_prior",
     "train": "train",

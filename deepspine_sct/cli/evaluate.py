@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
+from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
     TrueCase,
     ask,
+    leave_out,
     numbered_otherwise,
     read_cases,
     read_prediction,
@@ -37,7 +38,7 @@ EPILOG = """\
 writes into -ofolder:
   index.html    tables, figures and the worst images, in one file
   summary.csv   and .json: each tool over all images, each contrast, each site and each level, with
-                95 % intervals (images resampled 1000 times)
+                95 % intervals (Wilson's; images, not discs, are what counts)
   discs.csv     every disc of every image and tool
   *.png         distance per level, confusion of levels, the worst images
 
@@ -56,7 +57,13 @@ def get_parser() -> SctArgumentParser:
         epilog=EPILOG,
     )
     truth = parser.mandatory.add_mutually_exclusive_group(required=True)
-    truth.add_argument("-set", type=Path, metavar="<folder>", help="Prepared set with the truth.")
+    truth.add_argument(
+        "-set",
+        type=Path,
+        metavar="<folder>",
+        help="Prepared set with the truth. Networks label its scans, with every step of "
+        "sct_deepspine_label; where a scan is gone, or was straightened, its slabs.",
+    )
     truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with it.")
     add = parser.mandatory.add_argument
     add("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
@@ -92,7 +99,7 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         "-attention",
         action="store_true",
         help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png, on the "
-        "grid of the scan (of the slabs, with -set).",
+        "grid of the scan (of the slabs, where -set does not find it any more).",
     )
     add(
         "-heatmaps",
@@ -115,7 +122,7 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
         default="test",
         help="Part of the prepared set. Default: test.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-label-suffix",
         action="append",
@@ -181,9 +188,15 @@ def evaluate(args: argparse.Namespace) -> None:
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
     args.ofolder.mkdir(parents=True, exist_ok=True)
+    n_slabs = sum(case.slabs for case in cases)
+    if n_slabs and args.model:
+        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their slabs",
+              file=sys.stderr)  # fmt: skip
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
+    n_asked = len(cases)
+    cases, predictions = leave_out(cases, predictions)
     otherwise = numbered_otherwise(args.pred, cases)
     if otherwise:
         cases = [replace(case, study=replace(case.study, points=comparable(case.study.points))) for case in cases]
@@ -197,10 +210,12 @@ def evaluate(args: argparse.Namespace) -> None:
         for row in rows:
             if row["by"] == "all":
                 say(_result_line(row))
+        if len(cases) < n_asked:
+            say(f"Left out: {n_asked - len(cases)} of {n_asked} images, whose label files cannot be read")
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points"]:
+def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points | None"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -217,14 +232,14 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     attends = []
 
     def answer(case: TrueCase) -> "Points":
-        volume, result = run_model(predictor, case, prepared=args.set is not None)
+        volume, result = run_model(predictor, case)
         points = result.labeling.points
         attends.append(has_attention(result.prediction))
         for kind in kinds:
             file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
             shown = list((points or case.study.points).values())
-            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown)
+            write_explanation(file, picture_of(file), volume, result.prediction, kind, shown, like=case.image)
         return points
 
     answers = ask(name, tqdm(cases, disable=None, unit="image", desc=name), answer)
@@ -279,12 +294,16 @@ def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
 
 
 def _notes(study: "Study", args: argparse.Namespace) -> list[str]:
+    from deepspine_sct.evaluation.metrics import NAMING_MM
+
     source = f"part {args.part} of {args.set}" if args.set else f"{args.path_data}"
     sites = {case.site for case in study.cases}
     span = " Discs above and below all true ones do not count." if study.span_only else ""
     return [
         f"Truth: {len(study.cases)} images of {len(sites)} sites, {source}, contrast {args.c}.",
-        f"A disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
+        f"Naming: a predicted disc stands for the true one that it is nearest to, within {NAMING_MM:g} mm; it is named "
+        "right where both have the same name. A true disc is detected when any prediction stands for it. Placing: a "
+        f"disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
         "FNR: true discs not found, of the true ones. FPR: predicted discs that are not at their "
         "own place, of the predicted ones. 'Any name' asks only whether there is a disc, and counts "
         "both per true disc, as Azad et al. (2021) do.",
@@ -313,11 +332,15 @@ def _notes_on_numbers(study: "Study", otherwise: Sequence[str]) -> list[str]:
 
 
 def _result_line(row: dict) -> str:
-    rate, low, high = (row[f"identification_rate{end}"] for end in ("", "_low", "_high"))
+    def percent(name: str) -> str:
+        rate, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return f"{rate:.1f} % ({low:.1f} to {high:.1f})"
+
     return (
-        f"{row['tool']}: {100 * rate:.1f} % of {row['n_discs']} discs named right "
-        f"({100 * low:.1f} to {100 * high:.1f}), distance {row['distance_mean_mm']:.2f} mm, "
-        f"{row['off_by_one']} off by one, in {row['n_images']} images"
+        f"{row['tool']}: every name right in {percent('images_all_named')} of {row['n_images']} images; of "
+        f"{row['n_discs']} discs {percent('naming_rate')} named right, {percent('detection_rate')} detected, "
+        f"{percent('identification_rate')} named within the tolerance; {row['off_by_one']} off by one; "
+        f"distance {row['distance_mean_mm']:.2f} mm"
     )
 
 

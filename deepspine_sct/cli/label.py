@@ -108,13 +108,14 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     Raises
     ------
     DeepspineError
-        When an input or the request cannot be used, or a file cannot be written.
+        When an input or the request cannot be used, or a file cannot be written. A label file that was
+        written stays.
     NoDiscFound
         When the image holds no disc; no file is written.
     """
     from deepspine_sct.scan.inputs import read_inputs
     from deepspine_sct.scan.label_scan import label_scan
-    from deepspine_sct.scan.write_outputs import write_outputs
+    from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
 
     watch = Stopwatch()
     with watch.stage("read"):
@@ -125,7 +126,12 @@ def label(request: "ScanRequest", verbosity: int) -> None:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
         raise NoDiscFound(f"{error}, {_advice(request)}") from error
-    announce(request, write_outputs(labelled, watch), verbosity)
+    try:
+        report = write_outputs(labelled, watch)
+    except IncompleteOutputs as error:
+        announce(request, error.report, verbosity)
+        raise
+    announce(request, report, verbosity)
 
 
 def _advice(request: "ScanRequest") -> str:
@@ -147,7 +153,9 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
     from deepspine_sct.cli import result_table
 
     for caution in report.warnings:
-        print(f"Warning: {caution}", file=sys.stderr)
+        if caution.code == "output_failed":  # the error at the end says so
+            continue
+        print("Warning:", *f"{request.name}: {caution}".split(), file=sys.stderr)  # one line, whatever the name holds
     if verbosity == 0:
         return
     say(result_table.disc_table(report))

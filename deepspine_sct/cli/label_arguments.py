@@ -1,6 +1,6 @@
 """The arguments of `sct_deepspine_label`; their help is also the reference in the README."""
 
-from deepspine_sct.cli.argument_types import disc_values, fraction, slice_and_disc
+from deepspine_sct.cli.argument_types import contrast, disc_values, fraction, slice_and_disc
 from deepspine_sct.cli.parser import SctArgumentParser
 
 PROG = "sct_deepspine_label"
@@ -17,10 +17,11 @@ examples:
   sct_deepspine_label -i t2.nii.gz -c t2
   sct_deepspine_label -i t1.nii.gz -c t1 -ofolder labels -json labels/t1.json -qc qc
   sct_deepspine_label -i t2.nii.gz -c t2 -initz 68,4
-  sct_deepspine_label -i lumbar.nii.gz -c t2 -with cervical.nii.gz t1.nii.gz localizer.nii.gz
+  sct_deepspine_label -i t2.nii.gz -c t2 -with cervical.nii.gz t1.nii.gz localizer.nii.gz
 
 exit status:
-  0 discs were written, 1 error, 2 wrong usage, 3 no disc was found and no file was written."""
+  0 all was written, 1 error, 2 wrong usage, 3 no disc was found and no file was written.
+  With 1, no label file was written either, unless the message says that it is written and good."""
 
 
 def get_parser() -> SctArgumentParser:
@@ -45,10 +46,11 @@ def _add_mandatory_arguments(parser: SctArgumentParser) -> None:
     )
     parser.mandatory.add_argument(
         "-c",
+        type=contrast,
         choices=CONTRASTS,
         required=True,
-        help="Contrast of the image. The network looks at every contrast in the same way; it was "
-        "tested on t1 and t2, and any other one is reported with a warning.",
+        help="Contrast of the image; T1w and T2w will do as well. The network looks at every contrast in "
+        "the same way; it was tested on t1 and t2, and any other one is reported with a warning.",
     )
 
 
@@ -75,7 +77,9 @@ def _add_cord_arguments(parser: SctArgumentParser) -> None:
 
 def _add_output_arguments(parser: SctArgumentParser) -> None:
     where = parser.optional.add_mutually_exclusive_group()
-    where.add_argument("-o", metavar="<file>", help="Label file to write (.nii or .nii.gz).")
+    where.add_argument(
+        "-o", metavar="<file>", help="Label file to write (.nii or .nii.gz); its folder is made when missing."
+    )
     where.add_argument(
         "-ofolder",
         metavar="<folder>",
@@ -120,13 +124,13 @@ def _add_qc_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-qc-dataset",
         metavar="<name>",
-        help="Data set named on the page. Default: the name of the third folder above the image, or "
-        "above the file that it is a link to, as in SCT.",
+        help="Data set named on the page. Default: the folder of the BIDS data set, else the third folder "
+        "above the image.",
     )
     parser.optional.add_argument(
         "-qc-subject",
         metavar="<name>",
-        help="Subject named on the page. Default: the name of the second folder above it.",
+        help="Subject named on the page. Default: the one of the BIDS name, else the second folder above the image.",
     )
 
 
@@ -141,7 +145,7 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         "-initz",
         metavar="<slice>,<disc>",
         type=slice_and_disc,
-        help="Slice and value of one disc that you know, e.g. 68,4 for C3/C4 in slice 68. Slices "
+        help="Slice and disc, by value or by name, e.g. 68,4 or 68,C3/C4 for C3/C4 in slice 68. Slices "
         "are counted from the lowest one, 0, upwards, as SCT does.",
     )
     start.add_argument(
@@ -159,7 +163,7 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         "-discs",
         metavar="<values>",
         type=disc_values,
-        help="Disc values to look for, e.g. 3:11 or 3,4,5. Default: all, 1 to 25.",
+        help="Discs to look for, e.g. 3:11, 3-11, 3,4,5 or C2/C3:T2/T3. Default: all, 1 to 25.",
     )
 
 

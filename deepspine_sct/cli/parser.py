@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from deepspine_sct import __version__
-from deepspine_sct.errors import DeepspineError, missing_package
+from deepspine_sct.cli.messages import did_you_mean, one_line
+from deepspine_sct.cli.streams import forgiving_streams, logged_warnings, showable
+from deepspine_sct.errors import DeepspineError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -16,8 +18,9 @@ class SctArgumentParser(argparse.ArgumentParser):
     """An argument parser with the manners of the Spinal Cord Toolbox.
 
     Options have one dash and stand in groups MANDATORY, OPTIONAL and MISC. A usage error prints
-    the whole help and then ``<prog>: error: <message>`` on stderr, and exits with 2. An option
-    must be written out: argparse alone would read ``-initlable F`` as ``-i nitlable``.
+    the usage and ``<prog>: error: <message>`` on stderr, and exits with 2; the whole help would push
+    the line that matters off the screen. An option must be written out: argparse alone would read
+    ``-initlable F`` as ``-i nitlable``.
     """
 
     def __init__(self, prog: str, description: str, usage: str, epilog: str) -> None:
@@ -71,15 +74,37 @@ class SctArgumentParser(argparse.ArgumentParser):
             # BIDS Apps take --name=value as well.
             name = argument.partition("=")[0] if argument.startswith("--") else argument
             if _looks_like_an_option(argument) and name not in self._option_string_actions:
+                hint = did_you_mean(name, self._option_string_actions)
                 self.error(
-                    f"unrecognized option: {argument} (for a file whose name begins with a dash, write ./{argument})"
+                    f"unrecognized option: {argument}{hint or f'; a file of that name is given as ./{argument}'}"
                 )
-        return super().parse_args(arguments, namespace)
+        args, rest = self.parse_known_args(arguments, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}; a name with spaces needs quotes around it")
+        return args
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> object:
+        """Refuse a file or a folder without a name, as an unset variable of a script gives it."""
+        if any(not text.strip() for text in arg_strings) and _names_a_path(action):
+            raise argparse.ArgumentError(action, "is empty; was a variable of your script not set?")
+        return super()._get_values(action, arg_strings)
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Refuse what is none of an option's choices, with the one that may have been meant."""
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            hint = did_you_mean(str(value), choices)
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {', '.join(choices)}){hint}")
 
     def error(self, message: str) -> NoReturn:
-        """Print the help and the message on stderr and exit with 2."""
-        self.print_help(sys.stderr)
-        self.exit(2, f"\n{self.prog}: error: {message}\n")
+        """Print the usage and the message on stderr and exit with 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} -h shows all options)\n")
+
+
+def _names_a_path(action: argparse.Action) -> bool:
+    """Tell an argument that is a file or a folder by how the help calls it."""
+    return any(word in str(action.metavar or "") for word in ("file", "folder", "_dir"))
 
 
 def _looks_like_an_option(argument: str) -> bool:
@@ -102,6 +127,15 @@ def run(
         argparse does. An error that is none of the user's or the machine's doing is a bug and
         keeps its traceback.
     """
+    with forgiving_streams(), logged_warnings():
+        return _run(parser, command, argv)
+
+
+def _run(
+    parser: SctArgumentParser,
+    command: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+) -> int:
     args = parser.parse_args(argv)
     try:
         command(args)
@@ -111,23 +145,11 @@ def run(
     except (DeepspineError, OSError, MemoryError, ModuleNotFoundError) as error:
         if args.v == 2:
             traceback.print_exception(error)
-        print(f"{parser.prog}: error: {_one_line(error)}", file=sys.stderr)
+        print(f"{parser.prog}: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", DeepspineError.exit_code)
     return 0
 
 
-def _one_line(error: Exception) -> str:
-    """Say what is wrong in one line, whatever line breaks a file name may hold."""
-    if isinstance(error, MemoryError):
-        message = f"not enough memory {error}".rstrip()
-    elif isinstance(error, ModuleNotFoundError):
-        message = missing_package(error.name or str(error))
-    else:
-        message = str(error)
-    return " ".join(message.split())
-
-
 def say(text: str) -> None:
     """Print on stdout, with characters that the terminal cannot show escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    print(showable(text, sys.stdout))

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import count_or_none, positive, shares
+from deepspine_sct.cli.argument_types import contrast, count_or_none, positive, shares
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.errors import DeepspineError
 
@@ -49,7 +49,7 @@ def get_parser() -> SctArgumentParser:
 
 def _add_input_arguments(parser: SctArgumentParser) -> None:
     add = parser.optional.add_argument
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast to take. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast to take. Default: all.")
     add(
         "-label-suffix",
         action="append",

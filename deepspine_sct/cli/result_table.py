@@ -27,7 +27,7 @@ def disc_table(report: "Report") -> str:
     rows = [COLUMNS] + [
         (
             str(disc.value),
-            disc.name,
+            " or ".join(disc.possible_names),
             " ".join(f"{index:4d}" for index in disc.voxel),
             " ".join(f"{mm:7.1f}" for mm in disc.world_mm),
             f"{disc.confidence:.2f}",

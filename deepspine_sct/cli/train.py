@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, count, count_or_none, positive, share
+from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count, count_or_none, positive, share
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ and comes to the same result as if it had never stopped."""
 EPILOG = """\
 writes into -ofolder:
   network.safetensors  the averaged weights after the last epoch
-  best.safetensors     those of the epoch with the best identification rate, ready for
-                       sct_deepspine_label -model
+  best.safetensors     those of the best epoch, ready for sct_deepspine_label -model: the one with
+                       the highest identification rate in validation; of equals the one with every
+                       name right in most images; of equals the last one
   log.csv, curves.png  losses and validation scores of every epoch
   convergence.gif      the same validation images after every epoch, from frames/
   state.pt             what resuming needs
@@ -71,7 +72,7 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         metavar="<share>",
         help="Share of real images where both are given. Default: 0.45.",
     )
-    add("-c", choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
     add(
         "-flip",
         type=share,
@@ -291,8 +292,13 @@ def _name_sources(args: argparse.Namespace) -> str:
 
 
 def _score_line(scores: dict[str, float]) -> str:
-    rate, distance_mm = scores["identification_rate"], scores["distance_mean_mm"]
-    return f"identification rate {100 * rate:.1f} %, distance {distance_mm:.1f} mm"
+    images, rate, distance_mm = (
+        scores[name] for name in ("images_all_named", "identification_rate", "distance_mean_mm")
+    )
+    return (
+        f"identification rate {100 * rate:.1f} %, every name right in {100 * images:.0f} % of the images, "
+        f"distance {distance_mm:.1f} mm"
+    )
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 ::
 
-    OUT/dataset_description.json
+    OUT/dataset_description.json, README.md, .bidsignore
     OUT/sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz    the discs
                            <scan>_label-discs_dlabel.json      what they are and what made them
                            <scan>_label-discs_report.json      places and confidences
-                           <scan>_label-discs_overlay.png      picture, where asked for
+                           <scan>_label-discs_measures.tsv     distances, angles, levels of the cord
                            <scan>_label-vertebrae_dseg.nii.gz  levels of the cord, where segmented
     OUT/logs/sub-X[/ses-Y]/anat/<scan>.json                    what became of it
                                 <scan>.log                     what its worker said
+    OUT/deepspine.html                                         the page of all scans
+    OUT/deepspine/<key>.json and <key>/                        what it shows of a scan, where asked for
+
+Files that BIDS has no name for are listed in .bidsignore. Disc labels are among them: BIDS has no
+name for points in an image yet, so they are called what spine-generic calls them.
 """
 
 from __future__ import annotations
@@ -21,21 +26,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct import __version__
+from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
 from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
+from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.source import SUFFIXES
+from deepspine_sct.quality_control.identity import Identity, identify
+from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
 DESCRIPTION_NAME = "dataset_description.json"
 LOG_FOLDER = "logs"
 
-CORD_SUFFIXES = ("_label-SC_seg", "_label-SC_mask", "_seg", "_seg-manual")
-"""What follows a scan's name in that of its cord segmentation; the first that exists counts."""
+_BIDSIGNORE = """\
+*_label-discs_dlabel.nii.gz
+*_label-discs_dlabel.json
+*_label-discs_report.json
+*_label-discs_measures.tsv
+*_label-vertebrae_dseg.nii.gz
+*_label-vertebrae_dseg.json
+deepspine_*.tsv
+deepspine_*.json
+deepspine.html
+deepspine
+logs/
+"""
 
-_OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd"}
+_README = """\
+# Labels of intervertebral discs
+
+Made by deepspine_sct. Open `deepspine.html` in a browser to look at all scans and to correct labels;
+it needs neither a server nor a network.
+
+- `sub-*/[ses-*/]anat/*_label-discs_dlabel.nii.gz`: one voxel per disc at its posterior tip, with the value of the
+  Spinal Cord Toolbox: 1 = top of C1, 2 = C1/C2, 3 = C2/C3, 8 = C7/T1, 20 = T12/L1, 25 = L5/S1. The file beside it,
+  `.json`, says what made it.
+- `*_label-discs_report.json`: the same discs in millimetres, with the confidence of each and warnings.
+- `*_label-discs_measures.tsv`: distances between the discs, angles, lordosis and kyphosis, levels of the cord.
+- `*_label-vertebrae_dseg.nii.gz`: vertebral levels of the spinal cord, where a segmentation was given.
+- `deepspine_images.tsv`: what became of every scan, and why it should be looked at.
+- `deepspine_discs.tsv`: every disc; `deepspine_measures.tsv`: all measures. The `.json` file beside each
+  table explains its columns.
+- `logs/`: what became of every scan, and what the program said about it.
+
+Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
+"""
+
+_OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd", "STIR": "stir", "PSIR": "psir"}
 
 _VALUE = "[0-9A-Za-z+]+"
 _FOLDER = re.compile(rf"sub-{_VALUE}(/ses-{_VALUE})?/anat")
@@ -48,10 +88,11 @@ class ScanFiles:
 
     Attributes
     ----------
-    labels, sidecar, report : always written
-    picture : None where it was not asked for
+    labels, sidecar, report, measures : always written
+    entry : what the page shows of the scan; None where pictures were not asked for
     levels, levels_sidecar : of the cord; None where it is not segmented
     cord : segmentation that is read; None where there is none
+    cord_fault : why there is none where segmentations were given; "" else
     beside : other scans of the session that help to name the discs
     record, log : what became of the scan, and what its worker said
     """
@@ -59,17 +100,19 @@ class ScanFiles:
     labels: Path
     sidecar: Path
     report: Path
-    picture: Path | None
+    measures: Path
+    entry: Path | None
     levels: Path | None
     levels_sidecar: Path | None
     cord: Path | None
+    cord_fault: str
     beside: tuple[Path, ...]
     record: Path
     log: Path
 
     def results(self) -> list[Path]:
         """List what every labelled scan has."""
-        paths = (self.labels, self.sidecar, self.report, self.picture)
+        paths = (self.labels, self.sidecar, self.report, self.measures, self.entry)
         return [path for path in paths if path is not None]
 
 
@@ -84,30 +127,32 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     if not (_FOLDER.fullmatch(scan.folder) and _STEM.fullmatch(scan.stem)):
         raise DeepspineError(f"{relative(scan)}: is not named as BIDS asks; rename it")
     folder, logs = job.target / scan.folder, job.target / LOG_FOLDER / scan.folder
-    for place in (folder, logs):
+    entries = job.target / ENTRIES_NAME
+    for place in (folder, logs, entries):
         if not place.resolve().is_relative_to(job.target.resolve()):
             raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
-    cord = _find_cord(job, scan)
+    found = find_cord(job.cords, scan) if job.cords else None
+    cord = found.path if found else None
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
     return ScanFiles(
         labels=folder / f"{discs}_dlabel.nii.gz",
         sidecar=folder / f"{discs}_dlabel.json",
         report=folder / f"{discs}_report.json",
-        picture=folder / f"{discs}_overlay.png" if job.pictures else None,
+        measures=folder / f"{discs}_measures.tsv",
+        entry=entries / f"{identity_of(job, scan).key}.json" if job.pictures else None,
         levels=folder / f"{levels}.nii.gz" if cord else None,
         levels_sidecar=folder / f"{levels}.json" if cord else None,
         cord=cord,
+        cord_fault=found.fault if found else "",
         beside=_find_others(job, scan),
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )
 
 
-def _find_cord(job: Job, scan: Scan) -> Path | None:
-    if job.cords is None:
-        return None
-    paths = (job.cords / scan.folder / f"{scan.stem}{suffix}.nii.gz" for suffix in CORD_SUFFIXES)
-    return next((path for path in paths if path.exists()), None)
+def identity_of(job: Job, scan: Scan) -> Identity:
+    """Say what the page calls a scan: by its entities, and by the folder of the data set."""
+    return identify(scan.image, dataset=job.source.name)
 
 
 def _find_others(job: Job, scan: Scan) -> tuple[Path, ...]:
@@ -173,6 +218,9 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
         "SourceDatasets": [{"URL": uri}],
         "DatasetLinks": {"raw": uri},
     }
+    for name, text in ((".bidsignore", _BIDSIGNORE), ("README.md", _README)):
+        with atomic_path(target / name) as path:
+            path.write_text(text, encoding="utf-8")
     write_json(target / DESCRIPTION_NAME, description)
     return date
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from deepspine_sct.cohort.bids_derivative import ScanFiles, contrast_of, files_of, sidecar
-from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from deepspine_sct import __version__
+from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
+from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED, Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.data.discovery import relative
+from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.scan.inputs import read_inputs
-from deepspine_sct.scan.label_scan import label_scan
+from deepspine_sct.landmarks.measures import Measure, measure_cord, measure_discs, write_measures
+from deepspine_sct.quality_control.identity import Identity
+from deepspine_sct.quality_control.scan_entry import write_scan_entry
+from deepspine_sct.scan.inputs import ScanInputs, no_cord_levels, read_inputs
+from deepspine_sct.scan.label_scan import Labelled, label_scan
 from deepspine_sct.scan.looks import Looks
 from deepspine_sct.scan.output_paths import OutputPaths
 from deepspine_sct.scan.request import ScanRequest
@@ -52,13 +61,45 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
-    labelled = label_scan(request, looks.predictor, read_inputs(request, volume), watch, looks)
+    inputs = read_inputs(request, volume)
+    if files.cord_fault:
+        inputs = replace(inputs, cautions=(*inputs.cautions, no_cord_levels(files.cord_fault)))
+    try:
+        labelled = label_scan(request, looks.predictor, inputs, watch, looks)
+    except NoDiscFound as error:
+        if files.entry:  # a person who sees the picture can place the discs
+            write_scan_entry(*_where(job, scan), volume, FAILED, str(error), made=_made(job, scan))
+        raise
     report = write_outputs(labelled, watch)
     write_json(files.sidecar, sidecar(job, scan))
+    write_measures(files.measures, _measure(labelled, inputs))
+    if files.entry:
+        with watch.stage("pictures"):
+            write_scan_entry(
+                *_where(job, scan), volume, report=report.to_dict(), prediction=labelled.result.prediction,
+                made=_made(job, scan),
+            )  # fmt: skip
     if labelled.cord_labels:
         discs = f"bids::{scan.folder}/{files.labels.name}"
         write_json(files.levels_sidecar, sidecar(job, scan, discs))
     return Outcome(relative(scan), LABELLED, warnings=report.warnings, seconds=watch.seconds)
+
+
+def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:
+    """Measure the discs, and the cord where it is segmented."""
+    yield from measure_discs(labelled.points)
+    if labelled.cord_labels:
+        yield from measure_cord(inputs.cord, labelled.cord_labels.levels, labelled.points)
+
+
+def _where(job: Job, scan: Scan) -> tuple[Path, Identity, Path]:
+    """Folder of the page, what the page calls the scan, and its file."""
+    return job.target, identity_of(job, scan), scan.image
+
+
+def _made(job: Job, scan: Scan) -> dict[str, str]:
+    """Say what makes the labels of a scan."""
+    return {"date": job.date, "command": command_of(job, scan), "model": job.checksum, "version": __version__}
 
 
 def is_axial(grid: Grid) -> bool:
@@ -78,5 +119,5 @@ def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
         beside=files.beside,
         model=job.model,
         repeatable=True,
-        outputs=OutputPaths(discs=files.labels, json=files.report, overlay=files.picture, levels=files.levels),
+        outputs=OutputPaths(discs=files.labels, json=files.report, levels=files.levels),
     )

@@ -7,10 +7,13 @@ Labels lie where spine-generic keeps them, in a tree like that of the images und
 """
 
 import csv
+import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepspine_sct.data.bids_files import Files, find_files
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.source import SUFFIXES
 
@@ -20,6 +23,7 @@ CONTRASTS = {"t1": "T1w", "t2": "T2w"}
 LABEL_SUFFIXES = ("_label-discs_dlabel", "_labels-disc-manual")
 LABEL_FOLDER = "derivatives/labels"
 
+_LOG = logging.getLogger(__name__)
 _SITE_COLUMNS = ("site", "institution_id")  # of participants.tsv, the first that exists
 
 
@@ -75,46 +79,70 @@ def find_scans(
     DeepspineError
         Where there is no such folder, or no such image in it.
     """
+    scans, files = survey(root, contrasts, label_suffixes, label_folder, subjects)
+    for place, reason in files.passed.items():
+        _LOG.warning("passed over: %s: %s", place, reason)
+    return scans
+
+
+def survey(
+    root: Path,
+    contrasts: tuple[str, ...],
+    label_suffixes: tuple[str, ...] = (),
+    label_folder: str = LABEL_FOLDER,
+    subjects: tuple[str, ...] = ("sub-*",),
+) -> tuple[list[Scan], Files]:
+    """Find images as `find_scans` does; return them and all that was seen on the way.
+
+    Raises
+    ------
+    DeepspineError
+        As `find_scans`.
+    """
     if not root.is_dir():
         raise DeepspineError(f"{root}: no such folder; give the root of a BIDS data set")
-    files = (path for subject in subjects for path in root.glob(f"{subject}/**/anat/*"))
-    images = sorted({path for path in files if _contrast(path) in contrasts})
-    if not images:
+    files = find_files(root, contrasts, subjects)
+    if not files.images:
         wanted, subject = " or ".join(contrasts), " or ".join(subjects)
-        raise DeepspineError(f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set")
+        seen = next((f"; passed over: {place}, which {reason}" for place, reason in files.passed.items()), "")
+        raise DeepspineError(
+            f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set{seen}"
+        )
     sites = _read_sites(root / "participants.tsv")
-    return [_describe(image, root, sites, label_suffixes, root / label_folder) for image in images]
-
-
-def _contrast(path: Path) -> str:
-    """BIDS suffix of an image file, "" for every other file."""
-    return _stem(path).rpartition("_")[2] if path.name.endswith(SUFFIXES) else ""
+    scans = [_describe(image, folder, sites, label_suffixes, root / label_folder) for image, folder in files.images]
+    return scans, files
 
 
 def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def _describe(image: Path, root: Path, sites: dict[str, str], label_suffixes, label_root: Path) -> Scan:
-    folder = image.parent.relative_to(root)
-    subject = folder.parts[0]
+def _describe(image: Path, folder: str, sites: dict[str, str], label_suffixes, label_root: Path) -> Scan:
+    subject, *_ = parts = folder.split("/")
     candidates = [
         label_root / folder / f"{_stem(image)}{label}{suffix}" for label in label_suffixes for suffix in SUFFIXES[::-1]
     ]
     # A dangling link, as git-annex leaves, is a label that was never downloaded: reading it will
     # say so.
     label = next((path for path in candidates if path.is_symlink() or path.exists()), None)
-    session = next((part for part in folder.parts if part.startswith("ses-")), "")
+    session = next((part for part in parts if part.startswith("ses-")), "")
     site = sites.get(subject) or _site_of_name(subject)
-    return Scan(subject, session, site, _contrast(image), image, folder.as_posix(), label)
+    return Scan(subject, session, site, _stem(image).rpartition("_")[2], image, folder, label)
 
 
 def _read_sites(table: Path) -> dict[str, str]:
-    """Site of each subject by ``participants.tsv``; empty where that does not say."""
-    if not table.is_file():
+    """Site of each subject by ``participants.tsv``; empty where that does not say or cannot be read."""
+    if not os.path.lexists(table):
         return {}
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeError, csv.Error) as error:
+        _LOG.warning("%s: passed over, it is no table in UTF-8 (%s); sites are taken from names", table, error)
+        return {}
+    if rows and "participant_id" not in rows[0]:
+        _LOG.warning("%s: passed over, it has no column participant_id; sites are taken from names", table)
+        return {}
     column = next((name for name in _SITE_COLUMNS if rows and name in rows[0]), None)
     return {row["participant_id"]: row[column] or "" for row in rows if row.get("participant_id")} if column else {}
 

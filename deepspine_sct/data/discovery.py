@@ -7,11 +7,11 @@ minute, and a disk that hangs on one of them holds up a worker, not the run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from deepspine_sct.data.bids import Scan, find_scans
+from deepspine_sct.data.bids import Scan, survey
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.source import open_source
 
@@ -26,13 +26,15 @@ class Findings:
     Attributes
     ----------
     scans : to be labelled, sorted by name
-    skipped : reason for each image that is left out, by its path below the data set
+    skipped : reason for each image or folder that is left out, by its path below the data set
     without_sidecar : scans that have no JSON file of their own; they are labelled all the same
+    others : how many images there are of each suffix that was not asked for
     """
 
     scans: list[Scan]
     skipped: dict[str, str]
     without_sidecar: list[Scan]
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
 def search(
@@ -55,17 +57,24 @@ def search(
     Raises
     ------
     DeepspineError
-        When there is no such folder, participant, session or scan, or bids-validator is missing.
+        When there is no such folder, participant or session, no scan that can be labelled, or
+        bids-validator is missing.
     """
     subjects = tuple(_prefixed("sub-", participants)) or ("sub-*",)
     chosen = set(_prefixed("ses-", sessions))
-    found = find_scans(root, suffixes, label_suffixes=(), subjects=subjects)
+    found, files = survey(root, suffixes, subjects=subjects)
     found = [scan for scan in found if not chosen or scan.session in chosen]
     absent = sorted((chosen - {scan.session for scan in found}) | _absent(root, participants))
     if absent:
         raise DeepspineError(f"{root}: holds no {' and no '.join(absent)}; check the label")
-    scans, skipped = _sift(root, found)
-    return Findings(scans, skipped, [scan for scan in scans if not sidecar_of(scan.image).exists()])
+    scans, skipped = _sift(found)
+    passed = {place: reason for place, reason in files.passed.items() if not chosen or chosen & set(place.split("/"))}
+    skipped = dict(sorted((passed | skipped).items()))
+    if not scans:
+        first, reason = next(iter(skipped.items()))
+        raise DeepspineError(f"{root}: none of {len(skipped)} images can be labelled; the first one, {first}, {reason}")
+    bare = [scan for scan in scans if not sidecar_of(scan.image).exists()]
+    return Findings(scans, skipped, bare, files.others)
 
 
 def relative(scan: Scan) -> str:
@@ -91,7 +100,7 @@ def _absent(root: Path, participants: Iterable[str]) -> set[str]:
     return {name for name in _prefixed("sub-", participants) if not (root / name).is_dir()}
 
 
-def _sift(root: Path, found: list[Scan]) -> tuple[list[Scan], dict[str, str]]:
+def _sift(found: list[Scan]) -> tuple[list[Scan], dict[str, str]]:
     """Part the scans that can be labelled from those that cannot."""
     from bids_validator import BIDSValidator  # reads the schema: not for -h
 
@@ -99,7 +108,10 @@ def _sift(root: Path, found: list[Scan]) -> tuple[list[Scan], dict[str, str]]:
     skipped = {}
     for scan in found:
         twin = scans.get((scan.folder, scan.stem))
-        if not BIDSValidator.parse(f"/{relative(scan)}"):
+        # A suffix that BIDS does not know, such as STIR, is the user's own wish: the rest of the name must do.
+        name = f"/{relative(scan)}"
+        in_bids = f"{name.rpartition('_')[0]}_T2w.nii.gz"
+        if not (BIDSValidator.parse(name) or BIDSValidator.parse(in_bids)):
             skipped[relative(scan)] = "is not named as BIDS asks; rename it"
         elif pointer := _pointer(scan.image):
             skipped[relative(scan)] = pointer
@@ -119,3 +131,14 @@ def _pointer(image: Path) -> str:
             return ""
     except DeepspineError as error:
         return str(error).removeprefix(f"{image}: ")
+
+
+def left_out_lines(findings: Findings) -> list[str]:
+    """Sum up what a run does not touch, for its end."""
+    lines = []
+    if findings.skipped:
+        lines.append(f"Passed over: {len(findings.skipped)} files or folders, for the reasons given above")
+    if findings.others:
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(findings.others.items()))
+        lines.append(f"Images of other suffixes, which --suffix would take: {counts}")
+    return lines

@@ -1,12 +1,13 @@
 """A BIDS data set into a prepared set: check every label, cut the slabs, say what was left out."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from deepspine_sct import __version__
-from deepspine_sct.anatomy import SPECIAL_VALUES, disc_name
+from deepspine_sct.anatomy import disc_name
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.data.prepared_set import (
     INDEX,
@@ -20,13 +21,13 @@ from deepspine_sct.data.prepared_set import (
 from deepspine_sct.data.split import split_subjects
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.extent import check_extent
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import check_order, read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import SlabSpec, extract_slabs
 from deepspine_sct.image.volume import Volume
 
 FEWEST_DISCS = 2  # one disc has no neighbour to tell the level around it
-_BLOB_MM = 5.0  # voxels of one value farther from their centre than this are two marks
 
 Points = dict[int, np.ndarray]
 Straighten = Callable[[Scan, Points], tuple[Volume, Points]]
@@ -84,6 +85,7 @@ def prepare(
         for scan, points, path in usable
     ]  # fmt: skip
     description = {
+        "data_set": _way_to(usable[0][0], folder),
         "made_by": {"deepspine_sct": __version__},
         "spacing_mm": spec.spacing_mm,
         "step_mm": spec.step_mm,
@@ -93,6 +95,12 @@ def prepare(
     }
     write_index(folder, description, cases, dropped)
     return read_set(folder)
+
+
+def _way_to(scan: Scan, folder: Path) -> str:
+    """Return the relative path from the set to the data set of a scan: both may move together."""
+    root = scan.image.parents[len(Path(scan.folder).parts)]
+    return Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
 
 
 def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Volume, Points]:
@@ -107,7 +115,6 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
     if scan.label is None:
         raise DeepspineError(f"{scan.image}: has no disc labels; see -label-suffix and -label-folder")
     points = read_labels(scan.label)
-    _check_marks(scan.label, points)
     volume = read_volume(scan.image)
     check_labels(scan.label, points, volume)
     try:
@@ -137,18 +144,7 @@ def check_labels(path: Path, points: Points, volume: Volume) -> None:
     for value in values:
         if not volume.grid.contains(volume.grid.to_index(points[value])):
             raise DeepspineError(f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it")
+    check_order(path, points)
     for upper, lower in zip(values, values[1:], strict=False):
-        if points[lower][2] >= points[upper][2]:
-            raise DeepspineError(f"{path}: disc {lower} lies above disc {upper}; two labels are swapped")
         if lower != upper + 1:
             raise DeepspineError(f"{path}: disc {upper + 1} is missing between {upper} and {lower}; mark it")
-
-
-def _check_marks(path: Path, points: Points) -> None:
-    """Refuse a value that marks two places; voxels that touch are one mark."""
-    marks = read_volume(path)
-    ijk = np.argwhere(np.abs(marks.data) > 0.5)
-    values = np.rint(marks.data[tuple(ijk.T)]).astype(int)
-    for value, voxel in zip(values.tolist(), ijk, strict=True):
-        if value not in SPECIAL_VALUES and np.linalg.norm(marks.grid.to_world(voxel) - points[value]) > _BLOB_MM:
-            raise DeepspineError(f"{path}: disc {value} is marked in two places; keep one")

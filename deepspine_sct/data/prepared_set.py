@@ -3,7 +3,8 @@
 The format, which ``set.json`` also explains in its ``about``:
 
 * ``set.json`` holds ``format``, ``version``, how the set was made (``spacing_mm``, ``step_mm``,
-  ``thickness_mm``, ``straightened``, ``split``, ``made_by``), ``cases``, and ``dropped`` (images
+  ``thickness_mm``, ``straightened``, ``split``, ``made_by``, and ``data_set``, the way from the set
+  to the data set that it was made from), ``cases``, and ``dropped`` (images
   left out, and why).
 * A case holds ``name``, ``subject``, ``session``, ``site``, ``contrast``, ``part`` (train, val or
   test), ``image`` (path below the data set), ``slabs`` (path below the set) and ``discs_xyz_mm``,
@@ -99,6 +100,14 @@ class PreparedSet:
     def thickness_mm(self) -> float:
         """Left-right width that a slab is the average of."""
         return float(self.description["thickness_mm"])
+
+    def original(self, case: PreparedCase) -> Path | None:
+        """Return the image that a case was cut from: None where it is gone, or was straightened first."""
+        data_set = self.description.get("data_set")
+        if data_set is None or self.description.get("straightened"):
+            return None
+        path = self.folder / data_set / case.image
+        return path if path.is_file() else None
 
     def select(self, part: str | None = None, contrasts: tuple[str, ...] | None = None) -> list[PreparedCase]:
         """Return the cases of a part and of some contrasts (None: of all)."""

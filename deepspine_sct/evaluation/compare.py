@@ -9,7 +9,7 @@ import numpy as np
 from deepspine_sct.anatomy import disc_name
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.evaluation.metrics import CaseScore, score_case
-from deepspine_sct.image.nifti import read_labels
+from deepspine_sct.image.labels import read_labels
 
 TOLERANCE_MM = 5.0
 

@@ -3,6 +3,10 @@
 A disc is compared with the true disc OF ITS OWN VALUE, never with the nearest one: two swapped
 labels are two errors. Beside that stand the rates of Azad et al. (2021), which compare with the
 nearest disc whatever its name, in millimetres instead of pixels.
+
+Naming, detection and placing are told apart. A reader takes a predicted disc for the true one that it is nearest to:
+within `NAMING_MM` it is detected, and named right where both have the same value. How well it is placed is another
+question, which the tolerance answers.
 """
 
 from __future__ import annotations
@@ -14,7 +18,10 @@ import numpy as np
 
 Points = dict[int, np.ndarray]  # disc value -> (3,) world RAS+ position [mm]
 
-COUNTED = ("found", "missed", "false", "off_level", "off_by_one", "ghost", "unseen")
+NAMING_MM = 10.0
+"""Farther than this from every true disc, a prediction lies on none. Neighbours are 11 mm apart at least."""
+
+COUNTED = ("found", "named", "detected", "missed", "false", "off_level", "off_by_one", "ghost", "unseen")
 """What `summarise` counts the discs of."""
 
 
@@ -40,6 +47,14 @@ class CaseScore:
         True values with no prediction of any name within the tolerance.
     place : dict of int to int
         True value of the disc that each predicted value lies on; ghosts are left out.
+    named : tuple of int
+        True values whose prediction is nearer to their own disc than to any other one, within `NAMING_MM`.
+    detected : tuple of int
+        True values that some prediction is nearest to, whatever its name, within `NAMING_MM`.
+    misnamed : tuple of int
+        Predicted values that are nearest to a disc of another value, within `NAMING_MM`.
+    stray : tuple of int
+        Predicted values that lie on no disc, beyond `NAMING_MM`.
     shift : int
         Predicted minus true value, where one and the same offset explains every prediction that
         lies on a true disc: 1 when the whole image is named a level too low; 0 otherwise.
@@ -53,6 +68,10 @@ class CaseScore:
     ghost: tuple[int, ...]
     unseen: tuple[int, ...]
     place: dict[int, int]
+    named: tuple[int, ...]
+    detected: tuple[int, ...]
+    misnamed: tuple[int, ...]
+    stray: tuple[int, ...]
     shift: int
 
     @property
@@ -66,8 +85,13 @@ class CaseScore:
         return tuple(value for value in self.off_level if abs(value - self.place[value]) == 1)
 
     @property
+    def all_named(self) -> bool:
+        """Whether every true disc has its name and no other name is said, however well the discs are placed."""
+        return len(self.named) == len(self.distance_mm) and not self.misnamed and not self.stray
+
+    @property
     def all_right(self) -> bool:
-        """Whether every true disc was found and nothing else was predicted."""
+        """Whether every true disc was found, within the tolerance, and nothing else was predicted."""
         return not self.missed and not self.false
 
 
@@ -113,8 +137,23 @@ def score_case(predicted: Points, truth: Points, tolerance_mm: float = 5.0, span
             value for value, point in sorted(truth.items()) if _disc_at(point, predicted, tolerance_mm) is None
         ),
         place={value: at for value, at in place.items() if at is not None},
+        **_naming(predicted, truth, place),
         shift=shifts.pop() if len(shifts) == 1 else 0,
     )
+
+
+def _naming(predicted: Points, truth: Points, place: dict[int, int | None]) -> dict[str, tuple[int, ...]]:
+    """Fields of `CaseScore` on names and detection; ``place`` holds the predictions that count, by the tolerance."""
+    near = {value: _disc_at(point, truth, NAMING_MM) for value, point in sorted(predicted.items())}
+    named = tuple(value for value, at in near.items() if at == value)
+    # Beside a disc that has its name, another prediction may be its neighbour, which nobody has marked.
+    near = {v: at for v, at in near.items() if v == at or at not in named or place.get(v) is not None}
+    return {
+        "named": named,
+        "detected": tuple(sorted({at for at in near.values() if at is not None})),
+        "misnamed": tuple(v for v, at in near.items() if at not in (v, None)),
+        "stray": tuple(v for v, at in near.items() if at is None and v in place),
+    }
 
 
 def _disc_at(point_mm: np.ndarray, discs: Points, tolerance_mm: float) -> int | None:
@@ -137,6 +176,7 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
     dict of str to float
         Rates are shares in [0, 1], NaN where there is nothing to share. Distances [mm] are over the
         true discs whose value was predicted, also far off. ``identification_rate`` is found / true,
+        ``naming_rate`` named / true, ``detection_rate`` detected / true,
         ``fnr`` missed / true and ``fpr`` false / predicted, all by name. ``fnr_any_name`` is
         unseen / true and ``fpr_any_name`` ghost / true: the rates of Azad et al. (2021), whose
         program divides both counts by the true discs, and measures in pixels along z.
@@ -150,12 +190,15 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
         "n_predicted": n_predicted,
         **count,
         "identification_rate": _share(count["found"], n_true),
+        "naming_rate": _share(count["named"], n_true),
+        "detection_rate": _share(count["detected"], n_true),
         "fnr": _share(count["missed"], n_true),
         "fpr": _share(count["false"], n_predicted),
         "fnr_any_name": _share(count["unseen"], n_true),
         "fpr_any_name": _share(count["ghost"], n_true),
         **_spread("distance", [mm for case in cases for mm in case.distance_mm.values()]),
         **_spread("distance_si", [mm for case in cases for mm in case.distance_si_mm.values()]),
+        "images_all_named": _share(sum(case.all_named for case in cases), n_images),
         "images_all_right": _share(sum(case.all_right for case in cases), n_images),
         "images_off_by_one": _share(sum(abs(case.shift) == 1 for case in cases), n_images),
         "images_shifted": _share(sum(case.shift != 0 for case in cases), n_images),
@@ -181,74 +224,6 @@ def summarise_by(cases: Sequence[CaseScore], groups: Sequence[Hashable]) -> dict
     for case, group in zip(cases, groups, strict=True):
         members.setdefault(group, []).append(case)
     return {group: summarise(chosen) for group, chosen in members.items()}
-
-
-def confidence_interval(
-    cases: Sequence[CaseScore],
-    name: str = "identification_rate",
-    level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of one entry of `summarise`.
-
-    Images are resampled, not discs: the discs of one image are right or wrong together.
-
-    Parameters
-    ----------
-    cases : sequence of CaseScore
-        One an image, at least one.
-    name : str
-        Key of the summary.
-    level : float
-        Coverage.
-    n_resamples : int
-        Bootstrap samples.
-    seed : int
-        Seed of the random choice; the same seed gives the same interval.
-
-    Returns
-    -------
-    low, high : float
-        The interval, NaN where the entry never exists.
-    """
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(cases), size=(n_resamples, len(cases)))
-    samples = _resample(cases, name, draws)
-    samples = samples[~np.isnan(samples)]
-    if len(samples) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-# Entries that are a sum over images divided by another: numerator and denominator of one image.
-_RATIOS = {
-    "identification_rate": lambda c: (len(c.found), len(c.distance_mm)),
-    "fnr": lambda c: (len(c.missed), len(c.distance_mm)),
-    "fpr": lambda c: (len(c.false), len(c.found) + len(c.false)),
-    "fnr_any_name": lambda c: (len(c.unseen), len(c.distance_mm)),
-    "fpr_any_name": lambda c: (len(c.ghost), len(c.distance_mm)),
-    "distance_mean_mm": lambda c: _sum_and_count(c.distance_mm),
-    "distance_si_mean_mm": lambda c: _sum_and_count(c.distance_si_mm),
-    "images_all_right": lambda c: (c.all_right, 1),
-    "images_off_by_one": lambda c: (abs(c.shift) == 1, 1),
-    "images_shifted": lambda c: (c.shift != 0, 1),
-}
-
-
-def _resample(cases: Sequence[CaseScore], name: str, draws: np.ndarray) -> np.ndarray:
-    """Value of an entry in each resampled cohort; `draws` (n_resamples, n) are indices of cases."""
-    if name not in _RATIOS:
-        return np.array([summarise([cases[i] for i in draw])[name] for draw in draws], dtype=float)
-    part, whole = np.array([_RATIOS[name](case) for case in cases], dtype=float).T
-    with np.errstate(invalid="ignore"):
-        return part[draws].sum(axis=1) / whole[draws].sum(axis=1)
-
-
-def _sum_and_count(values_mm: dict[int, float]) -> tuple[float, int]:
-    finite = [mm for mm in values_mm.values() if np.isfinite(mm)]
-    return sum(finite), len(finite)
 
 
 def _share(part: int, whole: int) -> float:

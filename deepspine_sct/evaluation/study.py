@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from deepspine_sct.anatomy import disc_name
+from deepspine_sct.evaluation.intervals import confidence_interval
 from deepspine_sct.evaluation.metrics import (
     CaseScore,
     Points,
-    confidence_interval,
     score_case,
     summarise,
 )
 
 INTERVALS = (
+    "images_all_named",
+    "naming_rate",
+    "detection_rate",
     "identification_rate",
     "fnr",
     "fpr",
@@ -121,6 +124,10 @@ def at_level(score: CaseScore, value: int) -> CaseScore:
         ghost=only(score.ghost),
         unseen=only(score.unseen),
         place={v: at for v, at in score.place.items() if v == value},
+        named=only(score.named),
+        detected=only(score.detected),
+        misnamed=only(score.misnamed),
+        stray=only(score.stray),
     )
 
 
@@ -138,8 +145,9 @@ def disc_rows(study: Study) -> list[Row]:
     -------
     list of dict
         ``tool``, ``case``, ``subject``, ``site``, ``contrast``, ``disc``, ``name``, ``kind`` (true
-        or false), ``found`` (0 or 1, true discs only), ``distance_mm``, ``distance_si_mm``, and
-        ``lies_on``: the true disc under the prediction of this value, None where there is none.
+        or false), ``named`` and ``found`` (0 or 1, true discs only; see `CaseScore`),
+        ``distance_mm``, ``distance_si_mm``, and ``lies_on``: the true disc under the
+        prediction of this value, None where there is none.
     """
     rows = []
     for tool in study.predictions:
@@ -158,6 +166,7 @@ def disc_rows(study: Study) -> list[Row]:
 
 def _true_disc(score: CaseScore, value: int) -> Row:
     return _disc(score, value, "true") | {
+        "named": int(value in score.named),
         "found": int(value in score.found),
         "distance_mm": score.distance_mm[value],
         "distance_si_mm": score.distance_si_mm[value],
@@ -166,6 +175,7 @@ def _true_disc(score: CaseScore, value: int) -> Row:
 
 def _false_disc(score: CaseScore, value: int) -> Row:
     return _disc(score, value, "false") | {
+        "named": None,
         "found": None,
         "distance_mm": None,
         "distance_si_mm": None,

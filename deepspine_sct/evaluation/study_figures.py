@@ -8,8 +8,10 @@ from deepspine_sct.anatomy import DISC_NAMES, DISC_VALUES, SPACING_MM
 from deepspine_sct.evaluation.metrics import CaseScore
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.pictures.figure import new_figure, to_png
+from deepspine_sct.pictures.matplotlib_settings import own_settings
 
 
+@own_settings()
 def render_boxes(scores: Mapping[str, Sequence[CaseScore]], tolerance_mm: float) -> bytes:
     """Draw the distance of each disc to its own truth, a box a level and tool, as a PNG file.
 
@@ -65,6 +67,7 @@ def confusion(cases: Sequence[CaseScore]) -> np.ndarray:
     return counts
 
 
+@own_settings()
 def render_confusion(cases: Sequence[CaseScore], title: str) -> bytes:
     """Draw `confusion`, each row as shares of its sum, as a PNG file."""
     counts = confusion(cases)
@@ -86,6 +89,7 @@ def render_confusion(cases: Sequence[CaseScore], title: str) -> bytes:
     return to_png(figure)
 
 
+@own_settings()
 def render_prior(prior: SkeletonPrior, n_measured: Sequence[int] | None = None) -> bytes:
     """Draw the distances between successive discs that a prior expects, as a PNG file.
 

@@ -24,8 +24,12 @@ figure.case { max-width: 24em; }
 # Title, key, how it is written; those with an interval show it.
 _COLUMNS = (
     ("images", "n_images", "{:.0f}"),
+    ("every name right", "images_all_named", "{:.1%}"),
+    ("all within tolerance", "images_all_right", "{:.1%}"),
     ("discs", "n_discs", "{:.0f}"),
-    ("named right", "identification_rate", "{:.1%}"),
+    ("named right", "naming_rate", "{:.1%}"),
+    ("detected", "detection_rate", "{:.1%}"),
+    ("named within tolerance", "identification_rate", "{:.1%}"),
     ("FNR", "fnr", "{:.1%}"),
     ("FPR", "fpr", "{:.1%}"),
     ("FNR, any name", "fnr_any_name", "{:.1%}"),
@@ -36,7 +40,6 @@ _COLUMNS = (
     ("95 %", "distance_p95_mm", "{:.2f}"),
     ("superior-inferior [mm]", "distance_si_mean_mm", "{:.2f}"),
     ("off by one", "off_by_one", "{:.0f}"),
-    ("images all right", "images_all_right", "{:.1%}"),
 )
 
 
@@ -74,7 +77,8 @@ def render_study(
 <body>
 <h1>{escape(title)}</h1>
 {"".join(f"<p>{escape(note)}</p>" for note in notes)}
-<p>Small numbers: 95 % interval, images resampled.</p>
+<p>Small numbers: 95 % interval (Wilson's, with as many trials as the images are worth; means: Student's t over
+images).</p>
 {tables}
 {"".join(_figure(caption, png, "plot") for caption, png in figures.items())}
 <h2>Worst images</h2>

@@ -10,20 +10,22 @@ from deepspine_sct.evaluation.validation import HeldOut, middle_slab
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.labeling.predictor import Result
 from deepspine_sct.pictures.figure import new_figure, require_matplotlib, to_png
+from deepspine_sct.pictures.matplotlib_settings import own_settings
 
 FRAME_MS = 400  # how long the animation shows an epoch
 _LAST_FRAME_MS = 2000
 _PANELS = (
     ("loss", "loss", ("loss", "discs", "level")),
-    ("share", "validation", ("identification_rate", "fnr", "fpr", "images_all_right")),
+    ("share", "validation", ("images_all_named", "naming_rate", "identification_rate", "fpr")),
     ("mm", "validation: distance", ("distance_mean_mm", "distance_median_mm")),
 )
 
 
+@own_settings()
 def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     """Draw the log of a training, one point an epoch, as a PNG file."""
     panels = [panel for panel in _PANELS if any(name in row for name in panel[2] for row in rows)]
-    figure = new_figure(4.2 * len(panels), 3.4)
+    figure = new_figure(4.2 * max(1, len(panels)), 3.4)  # nothing to draw, where nothing was learnt yet
     for n, (unit, title, names) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), n + 1)
         for name in names:
@@ -37,6 +39,7 @@ def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     return to_png(figure)
 
 
+@own_settings()
 def render_frame(cases: Sequence[HeldOut], results: Sequence[Result], title: str) -> bytes:
     """Draw what the network makes of some images, side by side, as a PNG file.
 

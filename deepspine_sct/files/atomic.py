@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..errors import DeepspineError
+from .target import follow
 
 PREFIX = ".deepspine-"
 """A temporary file is called this, the computer, a random token and the end of the target's name."""
@@ -35,34 +36,32 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        File to create or replace; its folder must exist.
+        File to create or replace; its folder must exist. Where it is a link, the file that it leads
+        to is replaced, and the link stays.
 
     Yields
     ------
     pathlib.Path
-        Empty file to write to, in the same folder and of the same suffixes. Whatever happens in
+        Empty file to write to, in the folder of the target and of the same suffixes. Whatever happens in
         the ``with`` block, no file of this name is left.
 
     Raises
     ------
     DeepspineError
-        When the folder is missing or cannot be written, the target is no regular file, or the disk
-        is full. An existing file of that name is then unchanged.
+        When the folder is missing or cannot be written, the target is no regular file (see
+        `target.follow`), or the disk is full. An existing file of that name is then unchanged.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise DeepspineError(f"{path}: cannot be written, there is no such folder; create it first")
-    if path.exists() and not path.is_file():  # to replace /dev/null would harm all programs
-        raise DeepspineError(f"{path}: cannot be written, it is no file; give another name")
-    _remove_abandoned(path.parent)
+    target = follow(path)
+    _remove_abandoned(target.parent)
     try:
-        temporary, descriptor = _create_locked(path)
+        temporary, descriptor = _create_locked(target)
     except OSError as error:
         raise _refusal(path, error) from error
     try:
         yield temporary
         os.fsync(descriptor)  # a quota or a broken disk may not speak up before this
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         if error.filename not in (None, str(temporary), temporary):
             raise  # about another file that the block touched

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from deepspine_sct import __version__
 
 NAME = "deepspine_sct"
 
 
-def sidecar(makers: Iterable[dict[str, str]], **more: object) -> dict[str, object]:
+def sidecar(makers: Iterable[dict[str, Any]], **more: object) -> dict[str, object]:
     """Describe a label file on the grid of its image.
 
     Parameters
@@ -61,7 +63,10 @@ def generated_by(checksum: str, date: str, command: str = "") -> dict[str, str]:
 def now() -> str:
     """Say what time it is (UTC), or what ``SOURCE_DATE_EPOCH`` says, for builds that are repeated."""
     fixed_s = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(fixed_s), timezone.utc) if fixed_s.isdecimal() else datetime.now(timezone.utc)
+    moment = datetime.now(timezone.utc)
+    if fixed_s.isdecimal():
+        with suppress(OverflowError, ValueError, OSError):  # of a year that no calendar has
+            moment = datetime.fromtimestamp(int(fixed_s), timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

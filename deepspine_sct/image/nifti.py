@@ -17,11 +17,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from ..anatomy import SPECIAL_VALUES, check_values, disc_name
+from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
 from ..files.atomic import atomic_path
+from .content import fault_of_content
 from .grid import Grid, round_index
-from .source import check_suffix, largest_content, open_source
+from .source import check_suffix, is_compressed, largest_content, open_source
 from .volume import Volume
 from .voxels import BLOCK_VOXELS, float_voxels, stored_voxels
 
@@ -29,8 +30,15 @@ MAX_VOXELS = 2**31
 """A larger image is refused: as float32 it would need more than 8 GiB."""
 
 _HEADERS = (nib.Nifti1Header, nib.Nifti2Header)
-_LOG = logging.getLogger(__name__)
-_LOG.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
+_PLACE_FIELDS = (
+    *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("sform_code", "srow_x", "srow_y", "srow_z", "xyzt_units"),
+)
+"""What a header says of where its voxels are, besides the voxel sizes."""
+
+_REPAIRS = logging.getLogger(f"{__name__}.repairs")
+_REPAIRS.addHandler(logging.NullHandler())  # nibabel reports its header repairs: not on our stderr
+_REPAIRS.propagate = False
 
 
 def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
@@ -63,37 +71,6 @@ def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
     return volume
 
 
-def read_labels(path: str | os.PathLike[str]) -> dict[int, np.ndarray]:
-    """Read disc points from a label image.
-
-    Parameters
-    ----------
-    path : path
-        NIfTI file whose non-zero voxels hold disc values. Values are rounded, as files in the wild
-        hold 3.0000457; SCT's special values are skipped.
-
-    Returns
-    -------
-    dict of int to (3,) array
-        World RAS+ mm of each disc value, superior to inferior: the centre of mass of its voxels.
-
-    Raises
-    ------
-    DeepspineError
-        When the file cannot be read (see `read_volume`), holds another value, or holds no disc.
-    """
-    volume = read_any(Path(path))
-    ijk = np.argwhere(np.abs(volume.data) > 0.5)
-    values = np.rint(volume.data[tuple(ijk.T)])
-    try:
-        present = check_values(set(values.tolist()) - set(SPECIAL_VALUES))
-    except DeepspineError as error:
-        raise DeepspineError(f"{path}: {error}") from error
-    if not present:
-        raise DeepspineError(f"{path}: holds no disc label; give one voxel a disc, valued 1 to 25")
-    return {value: volume.grid.to_world(ijk[values == value].mean(axis=0)) for value in present}
-
-
 def write_discs(
     path: str | os.PathLike[str],
     grid: Grid,
@@ -114,7 +91,9 @@ def write_discs(
     points : mapping of int to (3,) array
         World RAS+ mm of each disc value.
     like : path, optional
-        Image whose code for the coordinate system (scanner, aligned, template) is passed on.
+        Image that the grid belongs to. Its description of where the voxels are is carried over as it
+        stands: sform, qform, both codes, voxel sizes and units. Every program, whichever of them it
+        reads, then sees the labels on the image.
 
     Returns
     -------
@@ -135,7 +114,7 @@ def write_discs(
     data = np.zeros(grid.shape, dtype=np.uint8, order="F")  # as in the file: saves turning it
     for value, ijk in voxels.items():
         data[ijk] = value
-    _save(path, data, grid, 1 if like is None else _coordinate_code(Path(like)))
+    _save(path, data, grid, like)
     return voxels
 
 
@@ -158,20 +137,43 @@ def write_volume(path: str | os.PathLike[str], volume: Volume, like: str | os.Pa
     """
     path = Path(path)
     check_suffix(path)
-    _save(path, volume.data, volume.grid, 1 if like is None else _coordinate_code(Path(like)))
+    _save(path, volume.data, volume.grid, like)
 
 
-def _save(path: Path, data: np.ndarray, grid: Grid, code: int) -> None:
-    """Write an array on a grid, with the given code for its coordinate system."""
+def _save(path: Path, data: np.ndarray, grid: Grid, like: str | os.PathLike[str] | None) -> None:
+    """Write an array on a grid; see `write_discs` for `like`."""
+    image = _image_of(data, grid) if like is None else _image_like(data, grid, Path(like))
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+
+
+def _image_of(data: np.ndarray, grid: Grid) -> nib.Nifti1Image:
+    """Image whose two transforms are the grid's."""
     nifti = nib.Nifti1Image if max(grid.shape) < 2**15 else nib.Nifti2Image
     image = nifti(data, grid.affine)
     image.header.set_xyzt_units("mm")
-    image.set_sform(grid.affine, code)
-    image.set_qform(grid.affine, code)
+    image.set_sform(grid.affine, 1)
+    image.set_qform(grid.affine, 1)
     if disagreement(grid, image.get_qform()) > 0.1:
         image.set_qform(None, 0)  # a quaternion cannot shear; better none than a wrong one
-    with atomic_path(path) as temporary:
-        nib.save(image, temporary)
+    return image
+
+
+def _image_like(data: np.ndarray, grid: Grid, like: Path) -> nib.Nifti1Image:
+    """Image whose header says of the voxels' places what another one's says, contradictions included."""
+    theirs = read_raw_header(like)
+    with refusing(like):
+        same_grid = grid.shape == theirs.get_data_shape()[:3] and np.allclose(
+            read_header(like).get_best_affine(), grid.affine, rtol=1e-4, atol=1e-4
+        )
+    if not same_grid:
+        raise ValueError(f"{like} has another grid than what is written like it")
+    nifti = nib.Nifti2Image if isinstance(theirs, nib.Nifti2Header) else nib.Nifti1Image
+    image = nifti(data, None)  # with an affine nibabel would write it over both transforms
+    for name in _PLACE_FIELDS:  # only now, as a header that is handed over is repaired first
+        image.header[name] = theirs[name]
+    image.header["pixdim"][:4] = theirs["pixdim"][:4]  # the sign of the quaternion, and the voxel sizes
+    return image
 
 
 def place_discs(path: Path | str, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
@@ -207,11 +209,6 @@ def disagreement(grid: Grid, affine: np.ndarray) -> float:
     return float(np.abs(grid.to_index(corners_mm) - corners_ijk).max())
 
 
-def _coordinate_code(path: Path) -> int:
-    header = read_header(path)
-    return int(header["sform_code"]) or int(header["qform_code"]) or 1
-
-
 def read_any(path: Path, lazy: bool = False) -> Volume:
     """Any finite 3-D image; see `read_volume` for `lazy` and for what is refused."""
     header = read_header(path)
@@ -232,19 +229,33 @@ def _is_constant(voxels: np.ndarray) -> bool:
     return all((voxels[start : start + BLOCK_VOXELS] == voxels[0]).all() for start in starts)
 
 
-def read_header(path: Path) -> Any:
-    """Header with its harmless faults repaired; refuses what has no image behind it."""
+def read_raw_header(path: Path) -> Any:
+    """Header as it stands in the file; refuses what is no NIfTI."""
     with open_source(path) as stream:
         start = stream.read(max(kind.sizeof_hdr for kind in _HEADERS))
     kind = next((kind for kind in _HEADERS if kind.may_contain_header(start)), None)
     if kind is None:
-        raise DeepspineError(f"{path}: is not a NIfTI file; convert the image to NIfTI")
+        raise DeepspineError(f"{path}: {_fault_inside(path, start)}")
     with refusing(path):
-        header = kind(start[: kind.sizeof_hdr], check=False)
+        return kind(start[: kind.sizeof_hdr], check=False)
+
+
+def _fault_inside(path: Path, start: bytes) -> str:
+    """Say what a file is whose content, once decompressed, is no NIfTI."""
+    if is_compressed(path) and start.startswith(b"\x1f\x8b"):
+        return "is compressed twice; unpack it once (gunzip)"
+    fault = fault_of_content(path.with_suffix(""), start) if is_compressed(path) else ""
+    return fault or "is not a NIfTI file; convert the image to NIfTI"
+
+
+def read_header(path: Path) -> Any:
+    """Header with its harmless faults repaired; refuses what has no image behind it."""
+    header = read_raw_header(path)
+    with refusing(path):
         # Before the repair, which would turn a missing voxel size into 1 mm.
         if header["sform_code"] == 0 and not header["pixdim"][1:4].all():
             raise DeepspineError(f"{path}: has a voxel size of zero; export it again")
-        header.check_fix(logger=_LOG)
+        header.check_fix(logger=_REPAIRS)
     return header
 
 

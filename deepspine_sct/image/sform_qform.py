@@ -1,23 +1,36 @@
-"""The two geometries that a NIfTI header can hold, and whether they tell the same."""
+"""What a header says of where its voxels are, wherever it says two things, and who believes which.
+
+A NIfTI header can hold an affine (sform), a rotation with an offset (qform) and voxel sizes (pixdim).
+nibabel, and with it SCT and this package, takes the sform, else the qform. ITK, and with it ANTs,
+ITK-SNAP and 3D Slicer, takes the sform where its code is 1 or there is no qform, else the qform, and
+the voxel sizes always from pixdim (measured with ITK 5.4; `tests/test_geometry_readers.py`).
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..caution import Caution
 from ..errors import DeepspineError
 from .grid import Grid
 from .nifti import disagreement, read_header, refusing
 
-_TEMPLATE_CODE = 3  # from here on an sform leads into a template, where a qform need not
-_TOLERANCE = 1.0  # voxels: a quaternion cannot shear, so that a tilted gantry leaves some
+_TOLERANCE = 0.5  # voxels: beyond that a disc falls into another voxel
+_SHEAR = 2e-4  # cosine between two axes: ITK 5.4 reads 1e-4 and refuses 5e-4
+_SCANNER_CODE = 1
+_OURS = "SCT and this program use the sform"
+_THEIRS = "ITK-based programs (ANTs, ITK-SNAP, 3D Slicer)"
+_BOTH = "image and labels carry both and lie on each other in either; check the discs by eye"
+_UNITS = {1: "metres", 3: "micrometres"}  # NIfTI's codes of lengths, but for that of millimetres
 
 
 def geometry_warnings(path: str | os.PathLike[str]) -> list[Caution]:
-    """Say so where the sform and the qform of a header contradict each other.
-
-    The sform is what counts. Other programs may look at the qform, and one of the two is wrong.
+    """Name what a header says twice, differently, and what each family of programs will do.
 
     Parameters
     ----------
@@ -27,25 +40,79 @@ def geometry_warnings(path: str | os.PathLike[str]) -> list[Caution]:
     Returns
     -------
     list of Caution
-        One sentence, or none.
+        A sentence for each contradiction.
     """
     path = Path(path)
     header = read_header(path)
-    if not (0 < header["sform_code"] < _TEMPLATE_CODE and header["qform_code"] > 0):
-        return []
+    with refusing(path):
+        shape = tuple(int(n) for n in header.get_data_shape()[:3])
+        used = Grid(shape, header.get_best_affine())
+    return [*_transforms(path, header, used), *_sizes(header, used), *_shear(header, used), *_units(header)]
+
+
+def _transforms(path: Path, header: Any, used: Grid) -> Iterator[Caution]:
+    """Say where the sform and the qform differ, or that there is neither."""
+    s_code, q_code = int(header["sform_code"]), int(header["qform_code"])
+    if s_code == q_code == 0:
+        yield Caution(
+            "no_geometry",
+            "the header says nothing of where the voxels are (sform and qform have code 0): SCT and this program take"
+            f" the axes to run {''.join(used.axcodes)}, {_THEIRS} LPS; check left, right, front and back by eye",
+        )
+    if s_code == 0 or q_code == 0:
+        return
     try:
         with refusing(path):
-            shape = tuple(int(n) for n in header.get_data_shape()[:3])
-            sform, qform = Grid(shape, header.get_sform()), Grid(shape, header.get_qform())
+            other = Grid(used.shape, header.get_qform())
     except DeepspineError:
-        return []  # a qform without a rotation, which no program can follow
-    apart = disagreement(sform, qform.affine)
+        return  # a qform without a rotation, which no program can follow
+    apart = disagreement(used, other.affine)
     if apart <= _TOLERANCE:
-        return []
-    said, other = ("".join(grid.axcodes) for grid in (sform, qform))
-    how = f"sform {said}, qform {other}" if said != other else f"up to {apart:.0f} voxels apart"
-    text = (
-        f"the header holds two geometries, sform and qform, that contradict each other ({how}); the"
-        " sform was used: check the discs by eye"
+        return
+    said, named = ("".join(grid.axcodes) for grid in (used, other))
+    corners_ijk = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(used.shape) - 1)
+    apart_mm = np.linalg.norm(used.to_world(corners_ijk) - other.to_world(corners_ijk), axis=1).max()
+    how = f"sform {said}, qform {named}" if said != named else f"up to {apart_mm:.0f} mm apart"
+    theirs = "do so too" if s_code == _SCANNER_CODE else "the qform"
+    yield Caution(
+        "two_geometries",
+        f"the header holds two geometries, sform (code {s_code}) and qform (code {q_code}), that contradict each other"
+        f" ({how}): {_OURS}, {_THEIRS} {theirs}; {_BOTH}",
     )
-    return [Caution("two_geometries", text)]
+
+
+def _sizes(header: Any, used: Grid) -> Iterator[Caution]:
+    """Say where the voxel sizes are not those of the sform."""
+    sizes_mm = np.abs(np.array(header["pixdim"][1:4], dtype=float))
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.abs(sizes_mm / used.zooms_mm - 1) * np.maximum(np.array(used.shape) - 1, 1)
+    if header["sform_code"] == 0 or (off <= _TOLERANCE).all():
+        return
+    said, other = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (used.zooms_mm, sizes_mm))
+    yield Caution(
+        "voxel_sizes_contradict",
+        f"the voxel sizes of the header, {other} mm, contradict its sform, {said} mm: {_OURS}, {_THEIRS} the voxel"
+        f" sizes; {_BOTH}",
+    )
+
+
+def _shear(header: Any, used: Grid) -> Iterator[Caution]:
+    """Say that the axes are not at right angles, where the program in question has no qform to turn to."""
+    axes = used.affine[:3, :3] / used.zooms_mm
+    follows_sform = header["qform_code"] == 0 or header["sform_code"] == _SCANNER_CODE
+    if header["sform_code"] > 0 and follows_sform and np.abs(axes.T @ axes - np.eye(3)).max() > _SHEAR:
+        yield Caution(
+            "sheared",
+            f"the axes of the image are not at right angles: {_THEIRS} may refuse it, and the label file with it",
+        )
+
+
+def _units(header: Any) -> Iterator[Caution]:
+    """Say that lengths are not in millimetres, as all but ITK take them to be."""
+    named = _UNITS.get(int(header["xyzt_units"]) & 7)
+    if named:
+        yield Caution(
+            "length_units",
+            f"the header gives its lengths in {named}: SCT and this program read them as millimetres, {_THEIRS} convert"
+            " them; correct the header",
+        )

@@ -6,16 +6,19 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from gzip import GzipFile
 from io import BufferedReader
 from pathlib import Path
 
 from ..errors import DeepspineError
+from .content import SAMPLE_BYTES, fault_of_content
 
 SUFFIXES = (".nii", ".nii.gz")
 
 _DEFLATE_RATIO = 1032  # bytes that one deflated byte can stand for, at most (zlib's own figure)
+_NEAR = 0.75  # share of letters that a mistyped name has in common with the one that was meant
 _LARGE_BYTES = 2**28
 _LARGE_RATIO = 100  # noise keeps a scan below 10, and a mask of this size below 100
 
@@ -100,14 +103,28 @@ def _check_presence(path: Path) -> None:
         raise DeepspineError(f"{path}: is a folder; give an image file")
     if not path.exists():
         annexed = path.is_symlink() and "annex" in Path(os.readlink(path)).parts
-        remedy = f"fetch it with: git annex get {path}" if annexed else "check the path"
+        remedy = f"fetch it with: git annex get {path}" if annexed else _nearest(path)
         raise DeepspineError(f"{path}: no such file; {remedy}")
     if not path.is_file():  # a pipe would keep the command waiting
         raise DeepspineError(f"{path}: is a pipe or a device; give an image file")
     check_suffix(path)
     with open(path, "rb") as stream:
-        start = stream.read(512)
+        start = stream.read(SAMPLE_BYTES)
     if not start:
         raise DeepspineError(f"{path}: is empty; copy it again")
-    if b"annex/objects/" in start:
-        raise DeepspineError(f"{path}: is only a pointer; fetch it with: git annex get {path}")
+    if fault := fault_of_content(path, start):
+        raise DeepspineError(f"{path}: {fault}")
+
+
+def _nearest(path: Path) -> str:
+    """Name the file beside a missing one that may have been meant, or say what to check."""
+    with suppress(OSError):
+        stems = {_stem(name): name for name in os.listdir(path.parent) if name.lower().endswith(SUFFIXES)}
+        near = get_close_matches(_stem(path.name), stems, n=1, cutoff=_NEAR)
+        if near and path.with_name(stems[near[0]]).is_file():
+            return f"did you mean {path.with_name(stems[near[0]])}?"
+    return "check the path"
+
+
+def _stem(name: str) -> str:
+    return name.lower().removesuffix(".gz").removesuffix(".nii")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 
 from ..anatomy import disc_name
 from ..caution import Caution
 from .confidence import SURE
 from .discs import Labeling
+from .level_shifts import shifts_to_say
 
 FEW = 3  # fewer discs than this are no chain that could be checked against the spacing
 
 
-def about_names(values: Sequence[int], asked: Container[int], level_confidence: float) -> list[Caution]:
+def about_names(
+    values: Sequence[int],
+    asked: Container[int],
+    level_confidence: float,
+    shifts: Mapping[int, float] = MappingProxyType({}),
+) -> list[Caution]:
     """Write sentences about gaps, uncertain names and few discs.
 
     Parameters
@@ -23,6 +30,8 @@ def about_names(values: Sequence[int], asked: Container[int], level_confidence: 
         Disc values that were asked for: no other one is missed.
     level_confidence : float
         Of `Labeling`.
+    shifts : mapping of int to float
+        Of `Labeling`: other names that are possible.
     """
     first, last = disc_name(values[0]), disc_name(values[-1])
     missed = [v for v in range(values[0], values[-1]) if v in asked and v not in values]
@@ -34,13 +43,22 @@ def about_names(values: Sequence[int], asked: Container[int], level_confidence: 
             Caution(
                 "levels_uncertain",
                 f"the levels may be shifted (confidence {level_confidence:.2f}): {first} to {last} is"
-                " assumed; check one disc and give it with -initlabel",
+                f" assumed{_others(values, shifts)}; check one disc and give it with -initlabel",
             )
         )
     if len(values) < FEW:
         text = f"only {len(values)} disc(s) found ({first} to {last}): check their names"
         warnings.append(Caution("few_discs", text))
     return warnings
+
+
+def _others(values: Sequence[int], shifts: Mapping[int, float]) -> str:
+    """List the other names that must be said, as a part of a sentence."""
+    others = [
+        f"{disc_name(values[0] + shift)} to {disc_name(values[-1] + shift)} ({shifts[shift]:.2f})"
+        for shift in shifts_to_say(shifts)[1:]
+    ]
+    return f", but it may be {' or '.join(others)}" if others else ""
 
 
 def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> list[Caution]:

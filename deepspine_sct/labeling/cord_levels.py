@@ -35,6 +35,8 @@ the cord is marked in every slice."""
 MAX_AREA_MM2 = 1000.0
 """More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
 
+_LEAST_SHARE = 1 / 3
+"""A cord is marked in at least this share of the slices from its first to its last one."""
 MAX_SOFT_VALUE = 1.5
 """A soft segmentation goes from 0 to 1, or a little beyond where it was resampled with splines."""
 
@@ -98,7 +100,8 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
             f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
         )
     voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
-    n_slices = np.unique(ijk[:, _slice_axis(cord.grid)]).size
+    marked = np.unique(ijk[:, _slice_axis(cord.grid)])
+    n_slices = marked.size
     area_mm2 = len(ijk) * voxel_mm2 / n_slices
     if area_mm2 > MAX_AREA_MM2:
         raise DeepspineError(
@@ -107,6 +110,11 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
         )
     if n_slices < 2:
         raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
+    if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
+        raise DeepspineError(
+            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices that it reaches over, as disc labels do; give"
+            " the cord's segmentation"
+        )
     if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
         raise DeepspineError(f"{path}: lies outside of the image; segment this very scan")
     return cord

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,8 @@ class Labeling:
         Log likelihood ratio [nats] of the whole labeling against an image without discs.
     fit : float
         The same for a disc, on average over all that were found, reported or not [nats].
+    shifts : mapping of int to float
+        Probability that all names are off by so many levels; see `level_shifts`. Empty where nobody asked.
     """
 
     discs: list[Disc] = field(default_factory=list)
@@ -61,6 +64,7 @@ class Labeling:
     warnings: list[Caution] = field(default_factory=list)
     score: float = 0.0
     fit: float = 0.0
+    shifts: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def points(self) -> dict[int, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DeepspineError
+from ..image.brightness import even_brightness
 from ..image.extent import check_extent
 from ..image.grid import Grid, round_index
 from ..image.preprocessing import canonical, normalise, without_margins
@@ -26,6 +27,7 @@ from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
 from .refinement import refine, slabs_of_discs, surroundings
+from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order
 from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
@@ -185,6 +187,7 @@ class Predictor:
         """
         whole = without_margins(canonical(volume))
         check_extent(whole.grid)
+        whole = even_brightness(whole)
         body, seen = self._survey(whole, watch)
         return Look(whole.grid, body, seen, cache(partial(self._name_turned, seen)))
 
@@ -218,10 +221,15 @@ class Predictor:
             labeling = within_image(labeling, grid, self.prior.tip_sd_mm, named)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
+            beside = about_second_spine(labeling, seen.prediction)
+            labeling = replace(labeling, warnings=[*labeling.warnings, *beside])
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
     def predict_slabs(self, slabs: Volume) -> Result:
         """Find and name the discs in slabs that were cut beforehand, as a prepared set holds them.
+
+        The steps are those of `predict`. Only the search for the spine is left out, and the second look has no finer
+        pixels than those of the slabs.
 
         Parameters
         ----------
@@ -232,6 +240,25 @@ class Predictor:
         -------
         Result
             Discs in world mm, and what they were read from.
+
+        Raises
+        ------
+        DeepspineError
+            When the pixels have another size, or the slabs seem to be upside down.
+        """
+        first, watch = self.look_at_slabs(slabs), Stopwatch()
+        seen = Seen(first.slabs, first.prediction)
+        look = Look(slabs.grid, slabs, seen, cache(partial(self._name_turned, seen)))
+        result = self.conclude(look, first.labeling, watch)
+        return replace(result, seconds=first.seconds | result.seconds)
+
+    def look_at_slabs(self, slabs: Volume) -> Result:
+        """Name what one look at slabs shows, without any of the checks that follow.
+
+        Parameters
+        ----------
+        slabs : Volume
+            As for `predict_slabs`.
 
         Raises
         ------
@@ -313,7 +340,7 @@ class Predictor:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
         return judge(labeling, look.turned, named)
 
-    def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
+    def _name_turned(self, seen: Seen | Result, axes: tuple[int, ...]) -> Labeling:
         """Name the slab that shows most of the spine as if it were turned over along some axes."""
         prediction = seen.prediction
         best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())

@@ -16,6 +16,7 @@ from .cautions import about_names, about_what_was_given
 from .discs import Disc, Labeling
 from .heatmap import Candidates
 from .lattice import Lattice, best, best_path, through, total
+from .level_shifts import level_shifts
 from .pins import place_pins
 from .prior import SkeletonPrior
 
@@ -97,11 +98,13 @@ def _best(
     posterior = name_posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
     named = [posterior[i, v] / posterior[i].sum() for i, v in path]
     level_confidence = float(np.median(named))
+    shifts = level_shifts(posterior, path)
     return Labeling(
         discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path if v + 1 in values],
         level_confidence=level_confidence,
         level_margin=margin(bounds.max(axis=1), score, path),
-        warnings=about_names([v + 1 for _, v in path], values, level_confidence),
+        warnings=about_names([v + 1 for _, v in path], values, level_confidence, shifts),
+        shifts=shifts,
         score=float(score),
         fit=float(score) / len(path),
     )

@@ -19,14 +19,7 @@ def require_matplotlib() -> None:
 
 
 def new_figure(width_in: float, height_in: float, dpi: int = 100):
-    """Return an empty figure whose panels find their own place.
-
-    Raises
-    ------
-    DeepspineError
-        When matplotlib is not installed.
-    """
-    require_matplotlib()
+    """Return an empty figure whose panels find their own place; see `matplotlib_settings`."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_in, height_in), dpi=dpi, layout="constrained")

@@ -13,6 +13,7 @@ from deepspine_sct.image.straight import Straight, bring_back
 from deepspine_sct.image.volume import Volume, reorient
 from deepspine_sct.model.output import Prediction
 from deepspine_sct.pictures.figure import new_figure, to_png
+from deepspine_sct.pictures.matplotlib_settings import drawable, own_settings
 from deepspine_sct.pictures.overlay import sagittal_image
 
 KINDS = ("attention", "heatmaps")
@@ -76,6 +77,7 @@ def _linear(positions: np.ndarray, n: int) -> np.ndarray:
     return (weights * inside[:, None]).astype(np.float32)
 
 
+@own_settings()
 def render_map(image: Volume, shown: Volume, points_xyz: np.ndarray, title: str = "") -> bytes:
     """Draw a map over the mid-sagittal image, as a PNG file.
 
@@ -102,7 +104,7 @@ def render_map(image: Volume, shown: Volume, points_xyz: np.ndarray, title: str 
     scale.set_alpha(0.65 * np.clip((colour - low) / (high - low), 0, 1))
     axes.set_autoscale_on(False)
     axes.plot(points_rc[:, 1], points_rc[:, 0], "o", mfc="none", mec="deepskyblue", ms=6)
-    axes.set_title(title, fontsize=9, parse_math=False)
+    axes.set_title(drawable(title), fontsize=9, parse_math=False)
     return to_png(figure)
 
 
@@ -114,10 +116,12 @@ def write_explanation(
     kind: str,
     points_xyz: Sequence[np.ndarray],
     straight: Straight | None = None,
+    like: Path | None = None,
 ) -> None:
     """Write a map on the grid of ``image`` as NIfTI, and as a picture with the discs.
 
-    ``straight`` is the image that the network looked at, where it is another one.
+    ``straight`` is the image that the network looked at, where it is another one; ``like`` is the file
+    of ``image``, as for `write_volume`.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def write_explanation(
     shown = on_grid(explanation(prediction, kind), prediction.grid, seen)
     if straight is not None:
         shown = bring_back(shown, straight, image.grid)
-    write_volume(path, shown)
+    write_volume(path, shown, like)
     content = render_map(image, shown, np.reshape(points_xyz, (-1, 3)), f"{kind}: {path.name}")
     with atomic_path(picture) as temporary:
         temporary.write_bytes(content)

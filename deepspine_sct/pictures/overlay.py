@@ -12,7 +12,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Disc
-from deepspine_sct.pictures.figure import require_matplotlib
+from deepspine_sct.pictures.matplotlib_settings import drawable, own_settings
 
 THICKNESS_MM = 4.0
 """Left-right width of what is averaged: the cord's canal stays in, the joints beside it out."""
@@ -60,6 +60,7 @@ def sagittal_image(
     return image, points_ijk[:, 1:], tuple(upright.grid.zooms_mm[1:].tolist())
 
 
+@own_settings()
 def render_overlay(
     volume: Volume,
     discs: Sequence[Disc],
@@ -97,10 +98,11 @@ def render_overlay(
     _draw_discs(axes, discs, points_rc[: len(discs)])
     _draw_truth(axes, list(truth), points_rc[len(discs) :])
     # A dollar sign in a file name is not mathematics.
-    axes.set_title(title, fontsize=10, parse_math=False)
+    axes.set_title(drawable(title), fontsize=10, parse_math=False)
     return _to_png(figure, "white")
 
 
+@own_settings()
 def render_layers(volume: Volume, discs: Sequence[Disc]) -> tuple[bytes, bytes]:
     """Draw the mid-sagittal image and its discs as two pictures that lie on each other.
 
@@ -129,7 +131,6 @@ def render_layers(volume: Volume, discs: Sequence[Disc]) -> tuple[bytes, bytes]:
 
 def _draw_image(image: np.ndarray, zooms_mm: Sequence[float]):
     """Draw an image (H, W); return the figure, its panel and what shows the image."""
-    require_matplotlib()
     from matplotlib.figure import Figure  # not pyplot: no window, no state that others share
 
     width_in = HEIGHT_IN * image.shape[1] * zooms_mm[1] / (image.shape[0] * zooms_mm[0])

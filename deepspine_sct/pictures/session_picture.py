@@ -13,6 +13,7 @@ from ..files.atomic import atomic_path
 from ..image.preprocessing import canonical
 from ..image.volume import Volume
 from .figure import new_figure, to_png
+from .matplotlib_settings import drawable, own_settings
 from .overlay import sagittal_image
 
 HEIGHT_IN = 9.0
@@ -42,6 +43,7 @@ class Panel:
     title: str
 
 
+@own_settings()
 def draw_session(path: str | Path, panels: Sequence[Panel]) -> None:
     """Write a picture of scans side by side, as a whole or not at all.
 
@@ -73,7 +75,7 @@ def draw_session(path: str | Path, panels: Sequence[Panel]) -> None:
         axes.set_facecolor("black")
         axes.set_xlim(place[:2])
         axes.set_xticks([])
-        axes.set_title(panel.title, fontsize=8, parse_math=False)
+        axes.set_title(drawable(panel.title), fontsize=8, parse_math=False)
         for height_mm in heights_mm.values():
             axes.axhline(height_mm, color="deepskyblue", linewidth=0.5, alpha=0.6)
         points = np.array(list(panel.points.values())).reshape(-1, 3) + panel.moved_mm

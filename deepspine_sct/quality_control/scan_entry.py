@@ -2,97 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepspine_sct.image.reformation import reform
-from deepspine_sct.image.volume import Volume
-from deepspine_sct.pictures.network_maps import KINDS, explanation, on_grid, render_map
-from deepspine_sct.pictures.overlay import render_layers, render_overlay
-from deepspine_sct.quality_control import page, sct_report
+from ..files.atomic import atomic_path
+from ..image.volume import Volume
+from . import sct_report
+from .entry import LABELLED, make_entry
+from .identity import Identity
+from .page_folder import write_entry, write_page
+from .plane import plane_through
+from .slice_pictures import draw_pictures
 
 if TYPE_CHECKING:
-    from deepspine_sct.image.straight import Straight
-    from deepspine_sct.labeling.discs import Disc
-    from deepspine_sct.model.output import Prediction
+    from ..labeling.discs import Disc
+    from ..model.output import Prediction
+
+
+def write_scan_entry(
+    folder: Path,
+    identity: Identity,
+    image: Path,
+    volume: Volume,
+    outcome: str = LABELLED,
+    reason: str = "",
+    report: Mapping | None = None,
+    prediction: Prediction | None = None,
+    made: Mapping[str, str] | None = None,
+) -> None:
+    """Draw a scan and write its entry, without the page: workers do this, many at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the page; made when missing.
+    identity : Identity
+        Which scan it is.
+    image : Path
+        The file.
+    volume : Volume
+        What is in it.
+    outcome, reason : str
+        What became of it.
+    report : mapping, optional
+        `Report.to_dict` of a labelled scan.
+    prediction : Prediction, optional
+        What the network answered on this very image.
+    made : mapping of str to str, optional
+        Date, command, model and version.
+
+    Raises
+    ------
+    DeepspineError
+        When a file cannot be written.
+    """
+    points_xyz = np.array([disc["world_mm"] for disc in (report or {}).get("discs", ())])
+    plane = plane_through(volume, points_xyz)
+    pictures = draw_pictures(volume, plane, prediction)
+    entry = make_entry(identity, image, outcome, reason, report, plane, pictures, made)
+    write_entry(folder, entry, pictures)
 
 
 def add_scan(
     folder: Path,
-    identity: Mapping[str, str],
-    image: str,
-    command: str,
+    identity: Identity,
+    image: Path,
+    volume: Volume,
+    discs: list[Disc],
     report: Mapping,
-    pictures: Mapping[str, bytes],
+    prediction: Prediction | None,
+    command: str,
+    sct_identity: Mapping[str, str],
 ) -> None:
-    """Add a scan to ``deepspine.html`` and to SCT's report, both in one folder.
+    """Add a labelled scan to ``deepspine.html`` and to SCT's report, both in one folder.
 
     Parameters
     ----------
     folder : Path
         Folder of both; made when missing.
-    identity : mapping
-        `dataset`, `subject` and `contrast`.
-    image : str
-        Name of the image.
-    command : str
-        Command that labelled it.
-    report : mapping
-        What ``-json`` writes.
-    pictures : mapping of str to bytes
-        Of `render_pictures`.
-
-    Raises
-    ------
-    DeepspineError
-        When the folder stays locked or cannot be written.
-    """
-    place = page.add_entry(folder, identity, report, pictures)
-    sct_report.add_entry(folder, identity, image, command, place / "background.png", place / "overlay.png")
-
-
-def render_pictures(
-    volume: Volume, straight: Straight | None, prediction: Prediction, discs: Sequence[Disc]
-) -> dict[str, bytes]:
-    """Draw what a rater wants to see of a scan.
-
-    Parameters
-    ----------
-    volume : Volume
-        The scan.
-    straight : Straight or None
-        Image that the discs were found in, where it is another one.
-    prediction : Prediction
-        What the network answered there.
-    discs : sequence of Disc
+    identity, image, volume, report, prediction
+        As for `write_scan_entry`.
+    discs : list of Disc
         Those that were written.
-
-    Returns
-    -------
-    dict of str to bytes
-        PNG files by name.
+    command : str
+        Command that labelled the scan.
+    sct_identity : mapping
+        What SCT's report calls the scan: `dataset`, `subject` and `contrast`.
 
     Raises
     ------
     DeepspineError
-        When matplotlib is missing.
+        When matplotlib is missing, or the folder stays locked or cannot be written.
     """
-    points_xyz = np.array([disc.xyz_mm for disc in discs])
-    background, overlay = render_layers(volume, discs)
-    reformed = reform(volume, points_xyz)
-    moved_xyz = reformed.from_scan(points_xyz)
-    moved = [replace(disc, xyz_mm=xyz) for disc, xyz in zip(discs, moved_xyz, strict=True)]
-    curved = render_overlay(reformed.image, moved)
-    pictures = {"background": background, "overlay": overlay, "curved": curved}
-    seen, seen_xyz = volume, points_xyz
-    if straight is not None:
-        seen, seen_xyz = straight.image, straight.from_scan(points_xyz)
-        seen_xyz = seen_xyz[np.isfinite(seen_xyz).all(axis=1)]
-    for kind in KINDS:
-        shown = on_grid(explanation(prediction, kind), prediction.grid, seen.grid)
-        pictures[kind] = render_map(seen, shown, seen_xyz, kind)
-    return pictures
+    from ..pictures.overlay import render_layers  # loads matplotlib
+
+    now = datetime.now()
+    made = {
+        "date": now.isoformat(sep=" ", timespec="seconds"),
+        "command": command,
+        "model": report["model"]["sha256"],
+        "version": report["versions"]["deepspine_sct"],
+    }
+    write_scan_entry(folder, identity, image, volume, report=report, prediction=prediction, made=made)
+    write_page(folder)
+    place = sct_report.picture_folder(folder, sct_identity, command, now)
+    for name, content in zip(("background_img", "overlay_img"), render_layers(volume, discs), strict=True):
+        with atomic_path(place / f"{name}.png") as path:
+            path.write_bytes(content)
+    layers = (place / "background_img.png", place / "overlay_img.png")
+    sct_report.add_entry(folder, sct_identity, image, command, *layers, now)

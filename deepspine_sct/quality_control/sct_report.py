@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from .. import __version__
 from ..files.atomic import atomic_path
+from ..files.gathering import rebuild
 from ..files.lock import locked
 
+_LONGEST_NAME = 80
+_PICTURES = ("backgroundImage", "overlayImage")  # without both, SCT's page shows no entry at all
+_LOG = logging.getLogger(__name__)
 _UUID_LINE = re.compile(r"^window\.SCT_QC_UUID = '(.+)';", re.MULTILINE)
 
 
@@ -58,13 +63,14 @@ def add_entry(
     Raises
     ------
     DeepspineError
-        When the report stays locked or cannot be written.
+        When the report cannot be written.
     """
     report = Path(report)
     entries = report / "_json"
     for folder in (entries, report / "js"):
         folder.mkdir(parents=True, exist_ok=True)
-    with locked(lock_file(report)):
+    # SCT's own lock is in the folder for temporary files, which each job of a cluster may have to itself.
+    with locked(entries / ".lock"), locked(lock_file(report), optional=True):
         path, when = _free_place(entries, when or datetime.now())
         entry = {
             "path": str(Path.cwd()),
@@ -84,6 +90,47 @@ def add_entry(
             temporary.write_text(json.dumps(entry, indent=1))
         _write_datasets(report)
     return path
+
+
+def default_identity(image: str | os.PathLike[str]) -> dict[str, str]:
+    """Name data set, subject and contrast after the folders of an image, as SCT's own commands do.
+
+    Parameters
+    ----------
+    image : path
+        Path of the image, for example ``<dataset>/<subject>/<contrast>/t2.nii.gz``. Links are
+        followed first, as SCT does, so that one scan has one identity in all entries of a report.
+
+    Returns
+    -------
+    dict of str to str
+        `dataset`, `subject` and `contrast`; empty where the path has no such folder.
+    """
+    parents = [folder.name for folder in Path(image).resolve().parents]
+    contrast, subject, dataset = (parents + ["", "", ""])[:3]
+    return {"dataset": dataset, "subject": subject, "contrast": contrast}
+
+
+def picture_folder(report: Path, identity: Mapping[str, str], command: str, when: datetime) -> Path:
+    """Make the folder of an entry's pictures, laid out as SCT does it, whatever characters the names hold.
+
+    Parameters
+    ----------
+    report : Path
+        Folder of the report.
+    identity : mapping
+        `dataset`, `subject` and `contrast`.
+    command : str
+        Its first word names a folder.
+    when : datetime
+        Names the innermost folder; moved on until there is none of this name.
+    """
+    names = (*(identity[key] for key in ("dataset", "subject", "contrast")), command.split()[0])
+    parts = [re.sub(r"[^0-9A-Za-z_+-]", "-", name)[:_LONGEST_NAME] or "unknown" for name in names]
+    while (place := report.joinpath(*parts, f"{when:%Y_%m_%d_%H%M%S.%f}")).exists():
+        when += timedelta(microseconds=1)
+    place.mkdir(parents=True)
+    return place
 
 
 def lock_file(report: Path) -> Path:
@@ -107,8 +154,25 @@ def _free_place(entries: Path, when: datetime) -> tuple[Path, datetime]:
 def _write_datasets(report: Path) -> None:
     """Rebuild what SCT's page reads, under the identity that the report has already, if any."""
     datasets = report / "js" / "datasets.js"
-    known = _UUID_LINE.search(datasets.read_text()) if datasets.exists() else None
+    known = _UUID_LINE.search(datasets.read_text(encoding="utf-8", errors="replace")) if datasets.is_file() else None
     identity = known.group(1) if known else str(uuid.uuid4())
-    entries = [json.loads(path.read_text()) for path in sorted((report / "_json").glob("*.json"))]
-    with atomic_path(datasets) as path:
-        path.write_text(f"window.SCT_QC_UUID = '{identity}';\nwindow.SCT_QC_DATASETS = {json.dumps(entries)};\n")
+
+    def write(paths: Sequence[Path]) -> None:
+        entries = [entry for entry in map(_read_entry, paths) if entry is not None]
+        with atomic_path(datasets) as path:
+            path.write_text(f"window.SCT_QC_UUID = '{identity}';\nwindow.SCT_QC_DATASETS = {json.dumps(entries)};\n")
+
+    rebuild(report / "_json", "*.json", write)
+
+
+def _read_entry(path: Path) -> dict | None:
+    """Read an entry of anybody's; None, with a warning, for one that would break SCT's page."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in _PICTURES):
+            return entry
+        fault = "is no entry with two pictures"
+    except (OSError, ValueError) as error:
+        fault = f"cannot be read ({' '.join(str(error).split())})"
+    _LOG.warning("%s: %s, so it is left out of the report; remove it, or make it again", path, fault)
+    return None

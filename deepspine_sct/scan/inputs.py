@@ -105,6 +105,6 @@ def _read_start(request: ScanRequest, grid: Grid) -> tuple[dict[int, np.ndarray]
     return pins, height
 
 
-def no_cord_levels(error: DeepspineError) -> Caution:
-    """Warn of a segmentation of the cord that cannot be used, where that is no refusal."""
-    return Caution("no_cord_levels", f"no levels of the cord: {error}")
+def no_cord_levels(fault: DeepspineError | str) -> Caution:
+    """Warn of a segmentation of the cord that cannot be used or found, where that is no refusal."""
+    return Caution("no_cord_levels", f"no levels of the cord: {fault}")

@@ -133,6 +133,8 @@ def label_scan(
         centres = {value: grid.to_world(ijk) for value, ijk in voxels.items()}
         cord_labels, of_cord = _label_cord(request, inputs, centres)
     of_header = geometry_warnings(request.image) if request.image else []
+    for path in filter(None, (request.cord, request.initlabel)):
+        of_header += [Caution(caution.code, f"{path}: {caution}") for caution in geometry_warnings(path)]
     cautions = result_cautions(result, voxels, request)
     report = build_report(
         request,

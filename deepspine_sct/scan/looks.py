@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DeepspineError
 from ..image.nifti import read_volume
 from ..image.volume import Volume
-from ..labeling.companions import Together, name_together
 from ..labeling.predictor import Look, Predictor
 from ..stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from ..labeling.companions import Together
 
 
 class Looks:
@@ -64,6 +67,8 @@ class Looks:
         Together
             How they are named.
         """
+        from ..labeling.companions import name_together  # not for the many that are alone
+
         paths = sorted(paths)
         key = tuple(paths), threshold
         if key not in self._together:

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.target import follow
 from deepspine_sct.image.source import SUFFIXES, check_suffix
 
 LONGEST_NAME = 255
@@ -75,7 +76,7 @@ class OutputPaths:
         """Name each file that is written, the label file first."""
         paths = {"discs": self.discs, "json": self.json, "overlay": self.overlay, "session": self.session}
         if self.qc is not None:
-            from deepspine_sct.quality_control.page import PAGE_NAME  # not for the many without a page
+            from deepspine_sct.quality_control.page_folder import PAGE_NAME  # not for the many without a page
 
             paths["qc"] = self.qc / PAGE_NAME
         for kind, path in self.explanations.items():
@@ -123,8 +124,8 @@ def plan_outputs(
     Raises
     ------
     DeepspineError
-        When a path has the wrong extension, lies in a folder that does not exist, is a folder, or
-        would overwrite an input or another output.
+        When a path has the wrong extension, cannot be written (see `files.target`), is a folder, or would
+        overwrite an input or another output. Folders that are missing are made when all is well.
     """
     discs = Path(file) if file else Path(folder) / default_name(image)
     outputs = OutputPaths(
@@ -149,7 +150,7 @@ def plan_outputs(
             raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
     files = [path for name, path in outputs.named().items() if name != "qc"]
     for path in files:
-        _check_place(path, folder_is_made=path.parent == discs.parent and not file)
+        _check_place(path)
     read = [Path(name) for name in (image, cord, *inputs) if name]
     _refuse_overwriting(files, read)
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
@@ -189,17 +190,19 @@ def _optional_path(name: str | None) -> Path | None:
     return Path(name) if name else None
 
 
-def _check_place(path: Path, folder_is_made: bool) -> None:
+def _check_place(path: Path) -> None:
+    """Refuse a file that cannot be written, before the network has run for it."""
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
-    if path.is_dir():
-        raise DeepspineError(f"{path}: is a folder; give the name of a file in it")
-    if not folder_is_made and not path.parent.is_dir():
-        raise DeepspineError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.exists() and not path.is_file():
-        raise DeepspineError(f"{path}: is a pipe or a device; give the name of a file")
-    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
-        raise DeepspineError(f"{path}: the folder cannot be written; give another one")
+    folder = path.parent
+    if os.path.lexists(folder):
+        folder = follow(path).parent
+    else:  # it will be made, below the nearest one that is there
+        folder = next(parent for parent in folder.parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        raise DeepspineError(f"{path}: {folder} is no folder; give another place")
+    if not os.access(folder, os.W_OK):
+        raise DeepspineError(f"{path}: the folder {folder} cannot be written; give another one")
 
 
 def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:

@@ -17,6 +17,7 @@ from .. import __version__
 from ..caution import Caution
 from ..labeling.confidence import UNLIKELY
 from ..labeling.discs import Disc, Labeling
+from ..labeling.level_shifts import possible_names
 from .request import ScanRequest
 from .session_report import SessionReport
 
@@ -38,6 +39,8 @@ class ReportedDisc:
         SCT's value, 1 (top of C1) to 25 (L5/S1).
     name : str
         The vertebrae above and below.
+    possible_names : tuple of str
+        Its name, and after it every other name that must be said because the levels are not sure.
     world_mm : tuple of three float
         World RAS+ position of the posterior tip [mm], not rounded to a voxel.
     voxel : tuple of three int
@@ -48,6 +51,7 @@ class ReportedDisc:
 
     value: int
     name: str
+    possible_names: tuple[str, ...]
     world_mm: tuple[float, ...]
     voxel: tuple[int, ...]
     confidence: float
@@ -101,6 +105,7 @@ class Report:
                 {
                     "value": disc.value,
                     "name": disc.name,
+                    "possible_names": list(disc.possible_names),
                     "world_mm": list(disc.world_mm),
                     "voxel": list(disc.voxel),
                     "confidence": disc.confidence,
@@ -164,7 +169,7 @@ def build_report(
     return Report(
         inputs=request.described(),
         outputs={name: path.name if request.repeatable else str(path) for name, path in paths.items()},
-        discs=tuple(_reported(disc, voxels[disc.value]) for disc in labeling.discs if disc.value in voxels),
+        discs=tuple(_reported(disc, voxels[disc.value], labeling) for disc in labeling.discs if disc.value in voxels),
         level_confidence=round(float(labeling.level_confidence), 4),
         # Infinite where no other level is possible, and JSON has no infinity.
         level_margin=round(margin, 4) if math.isfinite(margin) else None,
@@ -176,10 +181,11 @@ def build_report(
     )
 
 
-def _reported(disc: Disc, voxel: Sequence[int]) -> ReportedDisc:
+def _reported(disc: Disc, voxel: Sequence[int], labeling: Labeling) -> ReportedDisc:
     return ReportedDisc(
         value=int(disc.value),
         name=disc.name,
+        possible_names=possible_names(disc.value, labeling.shifts),
         world_mm=tuple(round(float(x), 3) for x in disc.xyz_mm),
         voxel=tuple(int(i) for i in voxel),
         confidence=round(float(disc.confidence), 4),

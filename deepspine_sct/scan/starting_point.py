@@ -7,7 +7,7 @@ import numpy as np
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels
+from deepspine_sct.image.labels import check_order, read_labels
 from deepspine_sct.labeling.pins import Height
 
 SLICE_CODES = ("L", "A", "S")
@@ -32,12 +32,14 @@ def pins_from_file(path: str | Path, grid: Grid) -> dict[int, np.ndarray]:
     Raises
     ------
     DeepspineError
-        When the file is unreadable or holds no disc, or a disc of it lies outside of the image.
+        When the file is no label file (see `read_labels`), or a disc of it lies outside of the image or
+        above one of a lower value.
     """
     pins = read_labels(path)
     for value, xyz_mm in pins.items():
         if not grid.contains(grid.to_index(xyz_mm)):
             raise DeepspineError(f"{path}: disc {value} lies outside of the image; mark it on the same scan")
+    check_order(path, pins)
     return pins
 
 

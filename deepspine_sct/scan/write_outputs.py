@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ..caution import Caution
+from ..errors import DeepspineError
 from ..files.atomic import atomic_path
 from ..files.provenance import generated_by, now, sidecar, without_folders
 from ..files.tables import write_json
@@ -18,13 +22,27 @@ from .request import ScanRequest
 from .session_report import SessionReport
 
 
+class IncompleteOutputs(DeepspineError):  # noqa: N818 - what came of the run
+    """The label file is written and good; something else that was asked for is missing.
+
+    Attributes
+    ----------
+    report : Report
+        The answer, as for a run without a fault.
+    """
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+
 def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
-    """Write what was asked for. Whatever could be refused was refused by `label_scan`.
+    """Write what was asked for, the label file first. Whatever could be refused was refused by `label_scan`.
 
     Parameters
     ----------
     labelled : Labelled
-        The scan; its request says what goes where.
+        The scan; its request says what goes where. Missing folders are made.
     watch : Stopwatch, optional
         The one that `label_scan` was given: the report then tells all times.
 
@@ -36,62 +54,111 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     Raises
     ------
     DeepspineError
-        When a file cannot be written, or matplotlib is missing where a picture is asked for.
+        When the label file cannot be written. Nothing is written then.
+    IncompleteOutputs
+        When another file cannot be written, or matplotlib is missing where a picture is asked for. The
+        label file stays, and so does what else could be written: the message says what is missing.
     """
     watch = watch or Stopwatch()
     request, outputs = labelled.request, labelled.request.outputs
+    missing: dict[str, str] = {}
     with watch.stage("write"):
-        _write_labels(labelled)
+        if outputs.discs:
+            _make_folder(outputs.discs)
+            write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
+        with _noting(missing, "levels", "cord_discs"):
+            _write_cord(labelled)
+    for kind, path in outputs.explanations.items():
+        with _noting(missing, kind, f"{kind}_picture"):
+            _write_map(labelled, kind, path)
+    if outputs.overlay:
+        with _noting(missing, "overlay"):
+            _draw_discs(labelled, outputs.overlay)
+    if outputs.session and labelled.report.session:
+        with _noting(missing, "session"):
+            _draw_session(outputs.session, labelled, labelled.report.session)
     report = labelled.report
     if not request.repeatable:
         report = replace(report, seconds=dict(watch.seconds))
-    _write_reports(request, report)
-    if outputs.wants_picture:
-        _write_pictures(labelled)
     if outputs.qc:
-        _add_to_pages(outputs.qc, labelled, report)
+        with _noting(missing, "qc"):
+            _add_to_pages(outputs.qc, labelled, report)
+    report = _without(report, missing)
+    _write_reports(request, report, missing)  # last, as they say what was written
+    if missing:
+        kept = outputs.discs or request.name
+        faults = "; ".join(dict.fromkeys(missing.values()))
+        raise IncompleteOutputs(
+            f"{kept}: is written and good, but this is missing: {faults}", _without(report, missing)
+        )
     return report
 
 
-def _write_reports(request: ScanRequest, report: Report) -> None:
+def _write_reports(request: ScanRequest, report: Report, missing: dict[str, str]) -> None:
     """Write the report, and what made the labels: beside each of them, or in a report of the same name."""
     outputs = request.outputs
     origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
     for name in outputs.sidecars:
         if name in report.outputs:
-            write_json(outputs.sidecars[name], origin)
+            with _noting(missing, f"{name}_sidecar"):
+                write_json(outputs.sidecars[name], origin)
     if outputs.json:
-        with atomic_path(outputs.json) as path:
-            path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
+        with _noting(missing, "json"):
+            _make_folder(outputs.json)
+            with atomic_path(outputs.json) as path:
+                path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
 
 
-def _write_labels(labelled: Labelled) -> None:
-    """Write the label file and the labels of the cord."""
-    request, outputs = labelled.request, labelled.request.outputs
-    if outputs.discs:
-        outputs.discs.parent.mkdir(parents=True, exist_ok=True)
-        write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
-    if labelled.cord_labels and outputs.levels:
-        write_volume(outputs.levels, labelled.cord_labels.levels, like=request.cord)
-    if labelled.cord_labels and outputs.cord_discs:
-        write_volume(outputs.cord_discs, labelled.cord_labels.discs, like=request.cord)
+@contextmanager
+def _noting(missing: dict[str, str], *names: str) -> Iterator[None]:
+    """Note why outputs could not be written, and go on with the next ones."""
+    try:
+        yield
+    except (DeepspineError, OSError, MemoryError) as error:
+        missing.update(dict.fromkeys(names, str(error) or type(error).__name__))
 
 
-def _write_pictures(labelled: Labelled) -> None:
-    """Write the discs on the image, and what the network looked at."""
+def _without(report: Report, missing: Mapping[str, str]) -> Report:
+    """Report of a run that could not write all of its files."""
+    said = set(report.warnings)
+    cautions = [Caution("output_failed", f"not written: {reason}") for reason in dict.fromkeys(missing.values())]
+    outputs = {name: path for name, path in report.outputs.items() if name not in missing}
+    return replace(report, outputs=outputs, warnings=(*report.warnings, *(c for c in cautions if c not in said)))
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _write_cord(labelled: Labelled) -> None:
+    """Write the levels of the cord and the discs on its middle line."""
+    request, outputs, labels = labelled.request, labelled.request.outputs, labelled.cord_labels
+    if labels is None:
+        return
+    for path, volume in ((outputs.levels, labels.levels), (outputs.cord_discs, labels.discs)):
+        if path:
+            _make_folder(path)
+            write_volume(path, volume, like=request.cord)
+
+
+def _write_map(labelled: Labelled, kind: str, path: Path) -> None:
+    """Write what the network looked at, or saw, with its picture."""
     from ..pictures.network_maps import write_explanation  # slow to load
-    from ..pictures.overlay import draw_overlay
     from .output_paths import picture_of
 
-    outputs = labelled.request.outputs
     points_xyz = [disc.xyz_mm for disc in labelled.result.labeling.discs]
-    for kind, path in outputs.explanations.items():
-        shown = (labelled.volume, labelled.result.prediction, kind, points_xyz, labelled.straight)
-        write_explanation(path, picture_of(path), *shown)
-    if outputs.overlay:
-        draw_overlay(outputs.overlay, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
-    if outputs.session and labelled.report.session:
-        _draw_session(outputs.session, labelled, labelled.report.session)
+    shown = (labelled.volume, labelled.result.prediction, kind, points_xyz, labelled.straight)
+    _make_folder(path)
+    write_explanation(path, picture_of(path), *shown, like=labelled.request.image)
+
+
+def _draw_discs(labelled: Labelled, path: Path) -> None:
+    """Write the discs on the image."""
+    from ..pictures.overlay import draw_overlay  # slow to load
+
+    _make_folder(path)
+    draw_overlay(path, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
 
 
 def _draw_session(path: Path, labelled: Labelled, session: SessionReport) -> None:
@@ -107,17 +174,24 @@ def _draw_session(path: Path, labelled: Labelled, session: SessionReport) -> Non
             moved_mm = np.array(companion.moved_mm)
             title = f"{image.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
             panels.append(Panel(read_volume(image, lazy=True), points, moved_mm, title))
+    _make_folder(path)
     draw_session(path, panels)
 
 
 def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:
     """Add the scan to the quality-control page and to SCT's report."""
-    from ..quality_control.page import default_identity
-    from ..quality_control.scan_entry import add_scan, render_pictures
+    from ..quality_control.identity import identify
+    from ..quality_control.scan_entry import add_scan
+    from ..quality_control.sct_report import default_identity
 
     request = labelled.request
-    identity = default_identity(request.name)
-    identity["dataset"] = request.page_dataset or identity["dataset"]
-    identity["subject"] = request.page_subject or identity["subject"]
-    pictures = render_pictures(labelled.volume, labelled.straight, labelled.result.prediction, labelled.discs)
-    add_scan(folder, identity, request.name, request.command, report.to_dict(), pictures)
+    image = request.image or Path(request.name)
+    identity = identify(image, request.contrast, request.page_dataset or "", request.page_subject or "")
+    given = {"dataset": request.page_dataset, "subject": request.page_subject}
+    sct_identity = default_identity(image) | {name: text for name, text in given.items() if text}
+    # The maps of a straight image do not lie on the scan.
+    prediction = None if labelled.straight else labelled.result.prediction
+    add_scan(
+        folder, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
+        request.command, sct_identity,
+    )  # fmt: skip

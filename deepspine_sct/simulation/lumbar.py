@@ -14,7 +14,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 

@@ -15,7 +15,8 @@ def scan(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Degrade a noise-free image (H, W); return it and the boolean (H, W) mask of what can still be seen.
 
-    ``partial`` allows parts of the image to be cropped, defaced or out of the coil's reach.
+    ``partial`` allows parts of the image to be cropped, defaced or out of the coil's reach, and bright and dark to be
+    exchanged.
     """
     shape = image.shape
     image = image * np.exp(rng.uniform(0, 0.35) * smooth_noise(rng, shape, (45, 45)))
@@ -28,7 +29,7 @@ def scan(
     image = image ** rng.uniform(0.75, 1.3)
     visible = _field_of_view(rng, shape, spacing_mm) if partial else np.ones(shape, bool)
     image[~visible] = 0 if rng.random() < 0.8 else rng.uniform(0, 0.3) * image.max()
-    if rng.random() < _INVERTED:
+    if partial and rng.random() < _INVERTED:
         image = image.max() - image
     return image.astype(np.float32), visible & (sensitivity > _SIGNAL_FLOOR * sensitivity.max())
 

@@ -20,7 +20,7 @@ _ANGLES_DEG = (
     (200.0, 0.0, 6.0), (53.0, -15.0, 7.0), (-15.0, -8.0, 7.0), (-80.0, 10.0, 7.0), (-125.0, 32.0, 9.0),
     (-170.0, 38.0, 12.0), (-230.0, 34.0, 14.0),
 )  # fmt: skip
-_TURNED = 0.12  # share of bodies that lie askew in the scanner
+_TURNED = 0.12  # share of unusual bodies that lie askew in the scanner
 _HEAD_MM = 487.0  # above, the head is rigid: the curve is straight
 _STEP_MM = 1.0
 
@@ -85,14 +85,17 @@ def _twice_as_fine(field: np.ndarray) -> np.ndarray:
     return fine
 
 
-def random_shape(rng: np.random.Generator) -> BodyShape:
-    """Draw a body: 0.55 (a small child) to 1.2 times the template, regions and levels stretched, and a bent cord."""
-    size = rng.triangular(0.55, 0.92, 1.20)
+def random_shape(rng: np.random.Generator, unusual: bool = False) -> BodyShape:
+    """Draw a body of 0.68 to 1.18 times the template, with regions and levels stretched, and a bent cord.
+
+    ``unusual`` also allows small children, from 0.55 times the template, and bodies that lie askew in the scanner.
+    """
+    size = rng.triangular(0.55, 0.92, 1.20) if unusual else rng.triangular(0.68, 0.90, 1.18)
     knots_s = np.concatenate([[-260.0, -180.0], LEVEL_MM[::-1], [700.0]])
     stretch = size * _level_stretch(rng, knots_s)
     arc = np.concatenate([[0.0], np.cumsum(np.diff(knots_s) * stretch)])
     width = size * rng.uniform(0.86, 1.16)
-    curve, arc_of_curve, normal = _bend(rng, arc, knots_s)
+    curve, arc_of_curve, normal = _bend(rng, arc, knots_s, unusual and rng.random() < _TURNED)
     return BodyShape(arc, knots_s, curve, arc_of_curve, normal, width)
 
 
@@ -105,11 +108,11 @@ def _level_stretch(rng, knots_s) -> np.ndarray:
     return stretch
 
 
-def _bend(rng, arc, knots_s):
+def _bend(rng, arc, knots_s, askew: bool):
     s_knots = np.array([a[0] for a in _ANGLES_DEG])[::-1]
     spread = rng.uniform(0.5, 1.4)
     angles = np.array([rng.normal(mean, spread * sd) for _, mean, sd in _ANGLES_DEG])[::-1]
-    angles = angles + (rng.uniform(-38, 38) if rng.random() < _TURNED else rng.normal(0, 6))
+    angles = angles + (rng.uniform(-38, 38) if askew else rng.normal(0, 6))
     arc_of_curve = np.arange(arc[-1], 0.0, -_STEP_MM)  # from superior to inferior
     s = np.interp(arc_of_curve, arc, knots_s)
     angle = PchipInterpolator(s_knots, angles, extrapolate=False)(np.clip(s, -230, _HEAD_MM))

@@ -61,11 +61,11 @@ def simulate(
 ) -> Case:
     """Draw one scan of (H, W) pixels, around ``centre_s_mm`` when given.
 
-    ``off_middle`` allows slabs beside the middle of the spine, ``partial`` an incomplete field of view, metal, and
-    spines that are not built as most, unless a ``variant`` is given. One of the real spines ``lower`` takes the atlas's
-    place below a vertebra.
+    ``off_middle`` allows slabs beside the middle of the spine, ``partial`` an incomplete field of view, metal, small
+    children, bodies askew, and spines that are not built as most, unless a ``variant`` is given. One of the real spines
+    ``lower`` takes the atlas's place below a vertebra.
     """
-    body = random_shape(rng)
+    body = random_shape(rng, unusual=partial)
     origin_mm = _origin_mm(rng, body, shape, spacing_mm, centre_s_mm)
     s_mm, u_mm = body.grid_to_cord(origin_mm, shape, spacing_mm)
     middle_mm = float(np.median(s_mm))

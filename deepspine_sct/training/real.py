@@ -54,7 +54,8 @@ class RealSlice:
 
 def load_slices(folder: Path, evaluation: bool) -> list[RealSlice]:
     """Read the annotated slices of ``folder``: those of evaluation-only sites, or of all others."""
-    table = json.loads(ANNOTATIONS.read_text())
+    own = folder / ANNOTATIONS.name  # of slices that `sources.spine_generic` laid out
+    table = json.loads((own if own.exists() else ANNOTATIONS).read_text())
     held_out = set(table["about"]["evaluation_only_sites"])
     return [
         _read_slice(folder / f"{name}.nii.gz", name, entry)

@@ -60,6 +60,9 @@ class TrainingConfig:
         return asdict(self)
 
 
+TIE_BREAK = "images_all_named"
+"""Entry of the validation that decides between epochs of one score, the larger the better."""
+
 # What may change between a stop and a resume: where and how long, not what. The warm-up and the
 # average of a short training depend on its length.
 _MAY_CHANGE = {"steps", "device", "workers", "patience", "save_every", "score"}
@@ -77,9 +80,11 @@ class Trainer:
     folder : where ``state.pt`` and ``log.csv`` are kept
     on_save : called as ``on_save(averaged_network, step)`` after every epoch; what it returns, say
         the scores of a validation, joins the log
-    on_best : called likewise after ``on_save``, when ``config.score`` is better than ever
+    on_best : called likewise after ``on_save``, when the epoch is the best one so far. The best has the highest
+        ``config.score``; of equals the one with most images right, by `TIE_BREAK`; of equals the last one, which has
+        learnt longest
     on_log : called with all rows of the log, after the state was written
-    keep : returns the part of a batch that this network may see
+    keep : returns the part of a batch that this network may see, which may be empty
 
     Raises
     ------
@@ -114,7 +119,7 @@ class Trainer:
         if self._state_path.exists():
             self._resume()
         self._sums: dict[str, torch.Tensor] = {}  # of the losses since the last epoch's end
-        self._epoch_start = self.step
+        self._n_learnt = 0  # steps behind these sums
 
     @property
     def _state_path(self) -> Path:
@@ -129,15 +134,19 @@ class Trainer:
         train_together([self])
 
     def learn(self, batch: dict[str, torch.Tensor]) -> None:
-        """Take one step on a batch, and end the epoch where it is one's end."""
+        """Take one step on a batch, and end the epoch where it is one's end.
+
+        A batch of which the network may see nothing counts as a step, but teaches nothing.
+        """
         batch = {key: value.to(self.device, non_blocking=True) for key, value in self.keep(batch).items()}
-        losses = self.training_step(batch)
-        for key, value in losses.items():
-            self._sums[key] = self._sums.get(key, 0.0) + value
+        if len(batch["image"]):
+            for key, value in self.training_step(batch).items():
+                self._sums[key] = self._sums.get(key, 0.0) + value
+            self._n_learnt += 1
+        self.step += 1
         if self.step % self.config.save_every == 0 or self.step == self.config.steps:
-            n_steps = self.step - self._epoch_start
-            self._end_epoch({key: float(value) / n_steps for key, value in self._sums.items()})
-            self._sums, self._epoch_start = {}, self.step
+            self._end_epoch({key: float(value) / self._n_learnt for key, value in self._sums.items()})
+            self._sums, self._n_learnt = {}, 0
 
     def training_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One optimiser step, in bfloat16 where the device has it.
@@ -157,7 +166,6 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.averaged.update_parameters(self.network)
-        self.step += 1
         return {key: value.detach() for key, value in losses.items()}
 
     def _end_epoch(self, losses: Row) -> None:
@@ -165,24 +173,26 @@ class Trainer:
         rate = self.config.learning_rate * self.config.rate(self.step - 1)  # of the last step
         scores = self.on_save(self.averaged.module, self.step) or {}
         self.rows.append({"step": self.step, "learning_rate": rate} | losses | scores)
-        if self._best() == len(self.rows) - 1:
+        ranks = self._ranks()
+        if ranks and ranks[-1][-1] == len(self.rows) - 1:
             self.on_best(self.averaged.module, self.step)
         self.save()
         self._write_log()
         self.on_log(self.rows)
 
-    def _best(self) -> int | None:
-        """Index of the row with the best score, the first of equals; None without any score."""
-        scores = [row.get(self.config.score, math.nan) for row in self.rows]
-        scored = [i for i, score in enumerate(scores) if not math.isnan(score)]
-        return max(scored, key=lambda i: (scores[i], -i), default=None)
+    def _ranks(self) -> list[tuple[float, float, int]]:
+        """Score, tie break and index of the rows that have a score, worst first."""
+        rows = [(row.get(self.config.score, math.nan), row.get(TIE_BREAK, 0.0), i) for i, row in enumerate(self.rows)]
+        return sorted(row for row in rows if not math.isnan(row[0]))
 
     @property
     def is_stale(self) -> bool:
-        """Whether the score has not improved for ``patience`` epochs."""
-        best = self._best()
-        patience = self.config.patience
-        return patience > 0 and best is not None and len(self.rows) - 1 - best >= patience
+        """Whether the score has not improved for ``patience`` epochs; an equal one is no improvement."""
+        ranks, patience = self._ranks(), self.config.patience
+        if not ranks or patience == 0:
+            return False
+        risen = min(i for score, tie_break, i in ranks if (score, tie_break) == ranks[-1][:2])
+        return len(self.rows) - 1 - risen >= patience
 
     def save(self) -> None:
         """Write the state to resume from, whole or not at all."""

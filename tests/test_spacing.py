@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepspine_sct.anatomy import SPACING_MM
-from deepspine_sct.cohort.spacing import MIN_SCANS, OUTLIER, outliers, spacings
+from deepspine_sct.landmarks.spacing import MIN_SCANS, OUTLIER, outliers, spacings
 
 
 def spine(values, size=1.0, noise_mm=0.0, seed=0) -> dict[int, list[float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepspine_sct.anatomy import SPACING_MM
+from ..anatomy import SPACING_MM
 
 MIN_SCANS = 8
 """With fewer distances of a level nothing can be said of any of them."""

@@ -1,0 +1,123 @@
+"""`sct_deepspine_correct`: the corrections of the page in, label files out."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.errors import DeepspineError
+
+if TYPE_CHECKING:
+    from deepspine_sct.quality_control.corrections import Correction
+
+PROG = "sct_deepspine_correct"
+
+DESCRIPTION = """\
+Turn the corrections that were made on the page deepspine.html into label files: one voxel per disc
+on the grid of the scan, with a JSON file beside it that says which network and which person made
+it. The page saves the corrections as corrections.json."""
+
+EPILOG = """\
+examples:
+  sct_deepspine_correct -i corrections.json
+  sct_deepspine_correct -i corrections.json -ofolder data/derivatives/labels -passed 1
+  sct_deepspine_correct -i corrections.json -path-data /new/place/of/data
+
+writes into -ofolder:
+  sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz and .json for a scan with a BIDS name; that
+  is where `sct_deepspine_prepare` looks when -ofolder is <data>/derivatives/labels. Any other scan
+  gets <scan>_labeled_discs.nii.gz and .json. `sct_deepspine_label -initlabel` takes each of them.
+
+exit status:
+  0 all label files were written, 1 error or some could not be written, 2 wrong usage."""
+
+
+def get_parser() -> SctArgumentParser:
+    """Build the parser of the command."""
+    parser = SctArgumentParser(PROG, DESCRIPTION, usage="-i <file> [options]", epilog=EPILOG)
+    parser.mandatory.add_argument(
+        "-i", type=Path, required=True, metavar="<file>", help="Corrections that the page has saved (.json)."
+    )
+    add = parser.optional.add_argument
+    add(
+        "-ofolder",
+        type=Path,
+        default=Path("corrected"),
+        metavar="<folder>",
+        help="Folder of the label files; made when missing. Default: corrected.",
+    )
+    add(
+        "-path-data",
+        type=Path,
+        metavar="<folder>",
+        help="Where the images are, if they were moved after the page was made. Default: where the page saw them.",
+    )
+    add(
+        "-passed",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1: write the label files of the scans that were marked as passed, too. 0: those that were corrected "
+        "alone. Default: 0.",
+    )
+    parser.add_misc_arguments()
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run(get_parser(), correct, argv)
+
+
+def correct(args: Namespace) -> None:
+    """Write the label files.
+
+    Raises
+    ------
+    DeepspineError
+        When the corrections cannot be read, two scans would get one label file, or some label
+        files could not be written.
+    """
+    from deepspine_sct.quality_control.corrections import read_corrections, write_corrected
+
+    corrections = read_corrections(args.i)
+    chosen = [c for c in corrections if c.points and (c.corrected or (args.passed and c.mark == "pass"))]
+    _refuse_one_file_for_two(chosen, args.ofolder)
+    failures = 0
+    for correction in chosen:
+        try:
+            path = write_corrected(correction, args.ofolder, args.path_data)
+        except DeepspineError as error:
+            failures += 1
+            print(f"failed: {error}", file=sys.stderr)
+        else:
+            if args.v:
+                say(f"Wrote {path}")
+    if args.v:
+        n_emptied = sum(c.corrected and not c.points for c in corrections)
+        say(
+            f"{len(chosen) - failures} label files written; {len(corrections) - len(chosen)} other scans of the file "
+            f"have marks or comments only" + (f", {n_emptied} have no disc left" if n_emptied else "")
+        )
+    if failures:
+        raise DeepspineError(f"{failures} of {len(chosen)} label files could not be written; the reasons are above")
+
+
+def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path) -> None:
+    from deepspine_sct.quality_control.corrections import label_file
+
+    taken: dict[Path, Path] = {}
+    for correction in corrections:
+        path = label_file(correction.image, ofolder)
+        if path in taken:
+            raise DeepspineError(
+                f"{path}: would hold the labels of {taken[path]} and of {correction.image}; correct scans of one name "
+                "on pages of their own"
+            )
+        taken[path] = correction.image
+
+
+if __name__ == "__main__":
+    sys.exit(main())

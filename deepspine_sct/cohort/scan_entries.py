@@ -1,0 +1,93 @@
+"""Every scan of a data set as an entry of the page: also those that failed, were skipped or are not done yet.
+
+The record of a scan says what became of it, its report says what was found, and the entry that its
+worker wrote has the pictures. Where they contradict each other, the record and the report are right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from deepspine_sct.cohort.bids_derivative import files_of, identity_of
+from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
+from deepspine_sct.cohort.state import read_record
+from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.discovery import Findings, relative
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.quality_control.about import About
+from deepspine_sct.quality_control.entry import NOT_DONE, Entry, make_entry, read_entry
+from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
+
+
+class CohortScan(NamedTuple):
+    """A scan with its entry, what became of it, and where its measures are if it has any."""
+
+    entry: Entry
+    outcome: Outcome
+    measures: Path | None = None
+
+
+def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
+    """Yield every scan of a data set, those that were left out last."""
+    for scan in findings.scans:
+        yield _read_scan(job, scan)
+    for image, reason in findings.skipped.items():
+        path = job.source / image
+        entry = make_entry(identify(path, dataset=job.source.name), path, SKIPPED, reason)
+        yield CohortScan(entry, Outcome(image, SKIPPED, reason))
+
+
+def _read_scan(job: Job, scan: Scan) -> CohortScan:
+    identity = identity_of(job, scan)
+    drawn = read_entry(job.target / ENTRIES_NAME / f"{identity.key}.json")
+    unknown = Outcome(relative(scan), NOT_DONE)
+    try:
+        files = files_of(job, scan)
+        outcome, _ = read_record(files.record) or (unknown, {})
+        report, made = None, drawn.made
+        if outcome.kind == LABELLED:
+            report = json.loads(files.report.read_text(encoding="utf-8"))
+            made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
+        entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
+    except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return CohortScan(make_entry(identity, scan.image, NOT_DONE), unknown)
+    return CohortScan(
+        replace(entry, plane=drawn.plane, pictures=drawn.pictures), outcome, files.measures if report else None
+    )
+
+
+def about(job: Job, scans: Sequence[CohortScan], command: str) -> About:
+    """Say what made the labels of a data set, and what they cost."""
+    made = next((scan.entry.made for scan in scans if scan.entry.made.get("model")), {})
+    seconds = [sum(scan.outcome.seconds.values()) for scan in scans if scan.outcome.kind == LABELLED]
+    cost = ""
+    if seconds:
+        peak_mb = max(scan.outcome.peak_mb for scan in scans)
+        cost = (
+            f"a worker of one core took {np.median(seconds):.1f} s for a scan (median; {sum(seconds) / 60:,.0f} min in "
+            f"all) and at most {peak_mb:.0f} MB of memory"
+        )
+    return About(
+        dataset=_name_of(job.source),
+        source=str(job.source),
+        command=command,
+        date=job.date or made.get("date", ""),
+        versions={"deepspine_sct": made["version"]} if "version" in made else {},
+        model={"sha256": made["model"]} if made else {},
+        cost=cost,
+    )
+
+
+def _name_of(source: Path) -> str:
+    """Name of a data set by its own description, else by its folder."""
+    try:
+        return str(json.loads((source / "dataset_description.json").read_text(encoding="utf-8"))["Name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return source.name

@@ -1,0 +1,140 @@
+"""Which files of a BIDS data set are the images that are asked for, and which only look like it.
+
+Links are followed, as DataLad and hand-made subsets of a data set consist of them. What is passed over is
+named with its reason, for a scan that nobody misses is a scan that nobody labels.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deepspine_sct.image.source import SUFFIXES
+
+_OTHER_FORMATS = (".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".img", ".hdr", ".dcm", ".dicom",
+                  ".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip", ".nii.z")  # fmt: skip
+_DERIVED = re.compile(r"(seg|dseg|probseg|mask|dlabel|labels?|discs?|centerline|levels?)(-manual)?")
+"""How names end that are no scans but were made from one."""
+
+_NO_DATA = ("derivatives", "code", "sourcedata", "rawdata", "stimuli", "phenotype")  # of a data set's folders
+
+
+@dataclass(frozen=True)
+class Files:
+    """What was found below the folders of some subjects.
+
+    Attributes
+    ----------
+    images : (file, its folder below the data set) of each image that is asked for, sorted
+    passed : reason for each file or folder that looks like it and is passed over, by its path below
+        the data set
+    others : how many images there are of each other BIDS suffix
+    """
+
+    images: list[tuple[Path, str]] = field(default_factory=list)
+    passed: dict[str, str] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def find_files(root: Path, suffixes: Sequence[str], subjects: Sequence[str] = ("sub-*",)) -> Files:
+    """Look through the folders of some subjects.
+
+    Parameters
+    ----------
+    root : Path
+        The BIDS data set.
+    suffixes : sequence of str
+        BIDS suffixes of the images, such as "T2w".
+    subjects : sequence of str
+        Patterns of the subjects' folders.
+
+    Returns
+    -------
+    Files
+    """
+    found = Files()
+    for subject in sorted({path for pattern in subjects for path in root.glob(pattern)}):
+        if subject.is_dir() or subject.is_symlink():
+            for path in _walk(subject, root, found.passed, ()):
+                _sort(path, root, suffixes, found)
+    if "sub-*" in subjects:
+        found.passed.update(_misnamed_subjects(root))
+    found.images.sort()
+    return found
+
+
+def _walk(folder: Path, root: Path, passed: dict[str, str], above: tuple[str, ...]) -> Iterator[Path]:
+    """Yield all files below a folder, through links; `above` are the real places that lead here."""
+    place = folder.relative_to(root).as_posix()
+    real = os.path.realpath(folder)
+    if real in above:
+        passed[place] = "is a link to a folder that it lies in; remove it"
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        passed[place] = f"cannot be opened ({error.strerror}); check the link and the permissions"
+        return
+    for entry in entries:
+        if entry.is_dir():
+            if not entry.name.startswith("."):
+                yield from _walk(Path(entry.path), root, passed, (*above, real))
+        elif entry.is_symlink() and not os.path.exists(entry.path) and not _extension(entry.name):
+            passed[Path(entry.path).relative_to(root).as_posix()] = "is a link that leads nowhere; check where it led"
+        else:
+            yield Path(entry.path)
+
+
+def _extension(name: str) -> str:
+    """How the name of an image ends, in any case; "" for other files."""
+    return next((end for end in (*SUFFIXES[::-1], *_OTHER_FORMATS) if name.lower().endswith(end)), "")
+
+
+def _sort(path: Path, root: Path, suffixes: Sequence[str], found: Files) -> None:
+    """Put a file where it belongs: asked for, passed over for a reason, or something else."""
+    extension = _extension(path.name)
+    if not extension:
+        return
+    stem = path.name[: -len(extension)]
+    suffix = stem.rpartition("_")[2]
+    folder = path.parent.relative_to(root).as_posix()
+    in_anat, named_right = path.parent.name == "anat", suffix in suffixes and path.name.endswith(SUFFIXES)
+    if path.name.startswith("."):
+        reason = "is a companion file of macOS, not an image; delete it" if suffix in suffixes else ""
+    elif named_right and in_anat:
+        found.images.append((path, folder))
+        return
+    elif named_right:
+        reason = "lies outside of an anat folder; move it there"
+    elif suffix in suffixes and extension in _OTHER_FORMATS:
+        reason = f"is no NIfTI file ({extension}); convert it to .nii.gz"
+    else:
+        near = next((wanted for wanted in suffixes if _resembles(stem, wanted)), None)
+        reason = f"is not named as BIDS asks, *_{near}.nii.gz; rename it" if near else ""
+    if reason:
+        found.passed[f"{folder}/{path.name}"] = reason
+    elif in_anat and extension in SUFFIXES and not _DERIVED.fullmatch(suffix):
+        found.others[suffix] += 1
+
+
+def _resembles(stem: str, wanted: str) -> bool:
+    """Tell a name that somebody may have given to an image of a suffix, such as sub-1_T2W or sub-1_T2w__dup-01."""
+    if _DERIVED.fullmatch(stem.rpartition("_")[2]):
+        return False
+    short = re.escape(wanted.removesuffix("w"))
+    return re.search(rf"(^|[_-]){short}w?(?![A-Za-z])", stem, re.IGNORECASE) is not None
+
+
+def _misnamed_subjects(root: Path) -> dict[str, str]:
+    """Folders that hold what a subject's does and are not named like one."""
+    return {
+        folder.name: "is not named sub-<label>, so what it holds is not looked at; rename it"
+        for folder in sorted(root.iterdir())
+        if folder.is_dir()
+        and not folder.name.startswith(("sub-", ".", *_NO_DATA))
+        and ((folder / "anat").is_dir() or any(folder.glob("*/anat")))
+    }

@@ -1,0 +1,109 @@
+"""All measures of a scan as rows of one long table: what, where, how much, in which unit.
+
+The rows of many scans stand in one table and are pivoted by whoever reads it: one column for each
+measure, or one line for each level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..anatomy import disc_name, vertebra_name
+from ..files.atomic import atomic_path
+from ..image.volume import Volume, reorient
+from ..labeling.cord_levels import centreline
+from .curvature import Points, angles, disc_angles_deg, distances_mm
+
+COLUMNS = {
+    "measure": (
+        "disc_distance: from the posterior tip of a disc to that of the next one below. disc_angle: by how much the "
+        "spine bends in the sagittal plane at a disc, from the vertebra above to the one below. Names with lordosis "
+        "or kyphosis: angle between the first and the last vertebra of the curve by the posterior tangent method "
+        "(Harrison et al., Spine 2000;25:2072, 2001;26:E227 and E235). All angles are positive for lordosis. "
+        "cord_length: length of the cord's middle line within a vertebral level. cord_area: mean cross section of "
+        "the cord there. cord_lowest_slice, cord_highest_slice: axial slices, counted from the lowest one, 0."
+    ),
+    "level": "Disc, two discs, vertebra or curve that was measured",
+    "value": "Result",
+    "unit": "mm, mm2, deg or slice",
+}
+"""Columns of the table with their description."""
+
+_UPWARDS = ("L", "A", "S")
+
+
+class Measure(NamedTuple):
+    """A row of the table."""
+
+    measure: str
+    level: str
+    value: float
+    unit: str
+
+
+def measure_discs(points: Points) -> Iterator[Measure]:
+    """Measure distances, angles and curves.
+
+    Parameters
+    ----------
+    points : mapping of int to (3,) sequence
+        World RAS+ mm of each disc value.
+    """
+    for value, mm in distances_mm(points).items():
+        yield Measure("disc_distance", f"{disc_name(value)} to {disc_name(value + 1)}", mm, "mm")
+    for value, degrees in disc_angles_deg(points).items():
+        yield Measure("disc_angle", disc_name(value), degrees, "deg")
+    for name, degrees in angles(points).items():
+        measure, _, levels = name.rpartition("_")
+        region, curve, first = measure.rsplit("_", 2)
+        yield Measure(f"{region}_{curve}", f"{first}-{levels}", degrees, "deg")
+
+
+def measure_cord(cord: Volume, levels: Volume, values: Collection[int]) -> Iterator[Measure]:
+    """Measure the cord in each vertebral level that lies whole between two discs.
+
+    Parameters
+    ----------
+    cord : Volume
+        Segmentation of the cord, in any orientation.
+    levels : Volume
+        Its voxels valued by their vertebra, as `label_cord` gives them.
+    values : collection of int
+        Values of the discs that bound the levels.
+    """
+    upright = reorient(levels, _UPWARDS)
+    line = centreline(cord)
+    line_xyz = cord.grid.to_world(line)
+    steps_mm = np.linalg.norm(np.gradient(line_xyz, axis=0), axis=1)
+    inside = np.clip(np.rint(line).astype(int), 0, np.array(cord.grid.shape) - 1)
+    along = levels.data[tuple(inside.T)]
+    voxel_mm3 = abs(np.linalg.det(cord.grid.affine[:3, :3]))
+    for value in sorted(values):
+        voxels = np.argwhere(upright.data == value)
+        if value + 1 not in values or not len(voxels):
+            continue
+        name = vertebra_name(value)
+        length_mm = float(steps_mm[along == value].sum())
+        yield Measure("cord_lowest_slice", name, float(voxels[:, 2].min()), "slice")
+        yield Measure("cord_highest_slice", name, float(voxels[:, 2].max()), "slice")
+        if length_mm:
+            yield Measure("cord_length", name, length_mm, "mm")
+            yield Measure("cord_area", name, len(voxels) * voxel_mm3 / length_mm, "mm2")
+
+
+def write_measures(path: Path, rows: Iterable[Measure]) -> None:
+    """Write measures as a table of tab-separated text, which appears as a whole."""
+    lines = ["\t".join(COLUMNS), *(f"{row.measure}\t{row.level}\t{row.value:.4g}\t{row.unit}" for row in rows)]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_measures(path: Path) -> list[list[str]]:
+    """Read the cells of such a table, without its head; none where there is no file."""
+    if not path.is_file():
+        return []
+    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]

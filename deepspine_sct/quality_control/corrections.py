@@ -1,0 +1,229 @@
+"""The file of marks and corrections that the page saves, and the label files that are made of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..anatomy import check_values, disc_name
+from ..errors import DeepspineError
+from ..files.atomic import atomic_path
+from ..files.provenance import generated_by, sidecar
+from ..image.grid import CANONICAL, Grid
+from ..image.nifti import place_discs, read_volume, write_discs
+from .identity import identify, stem_of
+
+FORMAT, VERSION = "deepspine_sct corrections", 1
+MARKS = ("", "pass", "fail", "artifact")
+
+SAME_PLACE_MM = 0.01
+"""A corner of the image may lie this far from where the page had it: its numbers are rounded."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a person decided about one scan.
+
+    Attributes
+    ----------
+    image : the file, as the page knew it
+    mark, comment : what the person said; mark is one of `MARKS`
+    corrected : whether the discs differ from the automatic ones
+    points : world RAS+ position (3,) [mm] of each disc value; empty where the scan was not kept
+    by_hand : disc values that a person placed or named
+    grid : Grid of the scan in (L, I, P), as the page knew it; None where it showed no picture
+    made : what made the automatic labels: date, command, model, version
+    rater, saved : who saved the file, and when
+    """
+
+    image: Path
+    mark: str
+    comment: str
+    corrected: bool
+    points: dict[int, np.ndarray]
+    by_hand: tuple[int, ...]
+    grid: Grid | None
+    made: dict[str, str]
+    rater: str
+    saved: str
+
+
+def read_corrections(path: Path) -> list[Correction]:
+    """Read the file that the page saves.
+
+    Raises
+    ------
+    DeepspineError
+        When it cannot be read, is none, or names a disc that does not exist or lies nowhere.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeepspineError(f"{path}: cannot be read as JSON ({error}); save the corrections again") from error
+    try:
+        if (content["format"], content["version"]) != (FORMAT, VERSION):
+            raise ValueError("of another format or version")
+        who = {"rater": str(content["rater"]), "saved": str(content["saved"])}
+        return [_correction(scan, who) for scan in content["scans"]]
+    except (KeyError, TypeError, ValueError, AttributeError, DeepspineError) as error:
+        detail = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        raise DeepspineError(
+            f"{path}: holds no corrections of this program's page ({detail}); save them on the page again"
+        ) from error
+
+
+def _correction(scan: Mapping, who: Mapping[str, str]) -> Correction:
+    discs = scan["discs"] or []
+    values = [int(disc["value"]) for disc in discs]
+    if len(check_values(values)) != len(values):
+        raise ValueError(f"a disc is given twice for {scan['image']}")
+    if scan["mark"] not in MARKS:
+        raise ValueError(f"unknown mark for {scan['image']}")
+    return Correction(
+        image=Path(str(scan["image"])),
+        mark=scan["mark"],
+        comment=str(scan["comment"]),
+        corrected=bool(scan["corrected"]),
+        points={value: _point(disc["world_mm"]) for value, disc in zip(values, discs, strict=True)},
+        by_hand=tuple(value for value, disc in zip(values, discs, strict=True) if disc["by"] == "hand"),
+        grid=_grid(scan["grid"]),
+        made={str(name): str(text) for name, text in scan["made"].items()},
+        **who,
+    )
+
+
+def _point(world_mm: Sequence[float]) -> np.ndarray:
+    point = np.array([float(mm) for mm in world_mm])
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise ValueError("a disc has no place in the world")
+    return point
+
+
+def _grid(grid: Mapping | None) -> Grid | None:
+    if grid is None:
+        return None
+    affine = np.vstack([np.array(grid["affine"], dtype=float).reshape(3, 4), (0, 0, 0, 1)])
+    n_slices, n_rows, n_columns = (int(n) for n in grid["shape"])
+    return Grid((n_slices, n_rows, n_columns), affine)
+
+
+def write_corrected(correction: Correction, ofolder: Path, path_data: Path | None = None) -> Path:
+    """Write the discs of one scan as a label file on the grid of its image, with its provenance beside it.
+
+    Parameters
+    ----------
+    correction : Correction
+        With at least one disc.
+    ofolder : Path
+        Folder of the label files. A scan with a BIDS name gets
+        ``sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz`` in it, any other one
+        ``<scan>_labeled_discs.nii.gz``.
+    path_data : Path, optional
+        Data set in which the image is sought in place of where the page saw it.
+
+    Returns
+    -------
+    Path
+        The label file.
+
+    Raises
+    ------
+    DeepspineError
+        When the image is missing or another one than the page showed, a disc lies outside of it,
+        or a file cannot be written.
+    """
+    image = find_image(correction.image, path_data)
+    grid = read_volume(image, lazy=True).grid
+    _check_grid(image, grid, correction.grid)
+    target = label_file(correction.image, ofolder)
+    placed = place_discs(target, grid, correction.points)
+    lost = [disc_name(value) for value in correction.points if value not in placed]
+    if lost:
+        raise DeepspineError(f"{image}: {', '.join(lost)} lies outside of the image; correct it on the page")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_discs(target, grid, correction.points, like=image)
+    with atomic_path(sidecar_of(target)) as path:
+        path.write_text(json.dumps(provenance(correction, image), indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def find_image(image: Path, path_data: Path | None = None) -> Path:
+    """Find the image of a scan where the page saw it, or below another folder.
+
+    Raises
+    ------
+    DeepspineError
+        When it is not there.
+    """
+    path = image if path_data is None else path_data / bids_folder(image) / image.name
+    if not path.exists():
+        raise DeepspineError(f"{path}: no such image; say with -path-data where the data set is now")
+    return path
+
+
+def label_file(image: Path, ofolder: Path) -> Path:
+    """Name the label file of an image."""
+    folder = bids_folder(image)
+    suffix = "_label-discs_dlabel" if folder.parts else "_labeled_discs"
+    return ofolder / folder / f"{stem_of(image)}{suffix}.nii.gz"
+
+
+def bids_folder(image: Path) -> Path:
+    """Folder of a BIDS image below its data set, such as ``sub-01/anat``; the empty path for any other image."""
+    identity = identify(image)
+    parts = image.parent.parts
+    if identity.is_bids and identity.subject in parts:
+        return Path(*parts[len(parts) - 1 - parts[::-1].index(identity.subject) :])
+    return Path()
+
+
+def sidecar_of(labels: Path) -> Path:
+    """JSON file beside a label file."""
+    return labels.with_name(f"{stem_of(labels)}.json")
+
+
+def _check_grid(image: Path, grid: Grid, known: Grid | None) -> None:
+    """Refuse an image that is not the one in which the discs were placed."""
+    now = grid.reoriented(CANONICAL)
+    if known is None:
+        return
+    if now.shape == known.shape:
+        corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(now.shape) - 1)
+        far_mm = np.abs(now.to_world(corners) - known.to_world(corners)).max()
+        if math.isfinite(far_mm) and far_mm <= SAME_PLACE_MM:
+            return
+    raise DeepspineError(
+        f"{image}: is not the image that the page showed, its grid is another one; label the scan again and correct "
+        "the new page"
+    )
+
+
+def provenance(correction: Correction, image: Path) -> dict:
+    """Say what a corrected label file was made from, as BIDS wants it."""
+    made = correction.made
+    # The version is that of the page, not of this command.
+    network = generated_by(made.get("model", ""), made.get("date", ""), made.get("command", ""))
+    network["Version"] = made.get("version", "")
+    what = "corrected" if correction.corrected else "checked, and left as they were,"
+    person = {
+        "Name": "Manual",
+        "Version": __version__,
+        "Author": correction.rater,
+        "Description": f"Discs {what} by a person on the page deepspine.html of deepspine_sct",
+        "Date": correction.saved,
+        "DiscsByHand": [disc_name(value) for value in correction.by_hand],
+        "Comment": correction.comment,
+    }
+    folder = bids_folder(correction.image)
+    source = f"bids:raw:{(folder / image.name).as_posix()}" if folder.parts else image.name
+    makers: Iterator[dict[str, Any]] = (
+        {name: text for name, text in maker.items() if text} for maker in (network, person)
+    )
+    return sidecar(makers, Sources=[source])

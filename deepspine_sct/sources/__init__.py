@@ -1,0 +1,1 @@
+"""From the archives as their owners distribute them to the folder that training reads."""

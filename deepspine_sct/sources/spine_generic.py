@@ -1,0 +1,107 @@
+"""Spine-generic (Cohen-Adad et al. 2021) in BIDS: `slices/`, mid-sagittal slices with its own disc points."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from deepspine_sct.data.bids import Scan, find_scans
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume, write_volume
+from deepspine_sct.image.preprocessing import canonical
+from deepspine_sct.image.volume import Volume
+from deepspine_sct.sources.eight_bit import eight_bit
+from deepspine_sct.training.real import ANNOTATIONS
+
+SLICE_MM = 5.0
+"""Width that a slice is the average of, that of the network's slabs."""
+
+
+def lay_out(archive: Path, folder: Path) -> int:
+    """Write a slice of every labelled T1w and T2w scan, and ``annotations.json`` with the points.
+
+    The shipped weights trained on coarser pictures of these slices, which we marked ourselves. Here pixels and points
+    are the data set's own.
+
+    Parameters
+    ----------
+    archive : the BIDS data set, with its labels in ``derivatives/labels``
+    folder : the training sources; ``slices/`` is made in it
+
+    Returns
+    -------
+    int
+        Number of slices.
+
+    Raises
+    ------
+    DeepspineError
+        Where the data set holds no usable labelled scan.
+    """
+    out = folder / "slices"
+    out.mkdir(parents=True, exist_ok=True)
+    entries, rows = {}, []
+    labelled = [scan for scan in find_scans(archive) if scan.label is not None]
+    for scan in tqdm(labelled, unit="scan", disable=None):
+        try:
+            points, middle = mid_sagittal(scan)
+        except DeepspineError as error:
+            print(f"Warning: left out: {error}", file=sys.stderr)
+            continue
+        write_volume(out / f"{scan.stem}.nii.gz", middle)
+        discs = {str(value): np.round(xyz_mm, 2).tolist() for value, xyz_mm in sorted(points.items())}
+        entries[scan.stem] = {"site": _site(scan.subject), "contrast": scan.contrast, "discs_xyz_mm": discs}
+        rows.append((f"{scan.stem}.nii.gz", scan.contrast, f"{middle.grid.zooms_mm[1]:.3f}"))
+    if not entries:
+        raise DeepspineError(f"{archive}: holds no labelled T1w or T2w scan; download derivatives/labels as well")
+    _write_tables(out, entries, rows)
+    return len(entries)
+
+
+def mid_sagittal(scan: Scan) -> tuple[dict[int, np.ndarray], Volume]:
+    """Average the slices around the discs of a scan.
+
+    Returns
+    -------
+    points : dict of int to (3,) array
+        World position [mm] of each disc, moved into the slice.
+    slice : Volume
+        (1, H, W) uint8 in (L, I, P), with the pixels of the scan.
+    """
+    points, volume = read_labels(scan.label), canonical(read_volume(scan.image))
+    points_ijk = {value: volume.grid.to_index(xyz_mm) for value, xyz_mm in points.items()}
+    middle = float(np.clip(np.median([ijk[0] for ijk in points_ijk.values()]), 0, volume.data.shape[0] - 1))
+    half = SLICE_MM / volume.grid.zooms_mm[0] / 2
+    first, last = max(0, round(middle - half)), min(volume.data.shape[0] - 1, round(middle + half))
+    affine = volume.grid.affine.copy()
+    affine[:3, 3] = volume.grid.to_world((middle, 0, 0))
+    affine[:3, 0] *= SLICE_MM / volume.grid.zooms_mm[0]
+    data = eight_bit(volume.data[first : last + 1].mean(axis=0, dtype=np.float32))[None]
+    flat = {value: volume.grid.to_world((middle, *ijk[1:])) for value, ijk in points_ijk.items()}
+    return flat, Volume(data, Grid(data.shape, affine))
+
+
+def _site(subject: str) -> str:
+    """Site of a subject by its name, as the packaged table of the evaluation-only sites spells it."""
+    return re.sub(r"^sub-|\d+$", "", subject)
+
+
+def _write_tables(out: Path, entries: dict[str, dict], rows: list[tuple]) -> None:
+    about = {
+        "what": "Posterior disc tips on mid-sagittal slices of spine-generic, world mm of each slice file",
+        "who": "the data set's own labels",
+        "evaluation_only_sites": json.loads(ANNOTATIONS.read_text())["about"]["evaluation_only_sites"],
+    }
+    with atomic_path(out / "annotations.json") as temporary:
+        temporary.write_text(json.dumps({"about": about, "slices": entries}, indent=1) + "\n", encoding="utf-8")
+    with atomic_path(out / "index.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "contrast", "mm_per_pixel"))
+        writer.writerows(rows)

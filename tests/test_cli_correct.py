@@ -1,0 +1,169 @@
+"""`sct_deepspine_correct` refuses what is no correction, and says which scan it could not write."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_predictor import SHAPE, VOXELS, oblique_affine, world, write_scan
+
+from deepspine_sct.cli import correct
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.nifti import read_labels
+
+
+def saved_scan(image: Path, points, **changes) -> dict:
+    """Make what the page saves of one scan."""
+    grid = Grid(SHAPE, oblique_affine()).reoriented(("L", "I", "P"))
+    return {
+        "key": "k", "image": str(image), "dataset": "", "subject": "", "session": "", "contrast": "t2", "mark": "",
+        "comment": "", "corrected": True, "made": {"model": "ab" * 32},
+        "grid": {"shape": list(grid.shape), "affine": grid.affine[:3].round(6).tolist()},
+        "discs": [{"value": v, "world_mm": list(map(float, xyz)), "by": "hand"} for v, xyz in points.items()],
+    } | changes  # fmt: skip
+
+
+def save(folder: Path, *scans: dict, **changes) -> Path:
+    """Write a file as the page does."""
+    content = {
+        "format": "deepspine_sct corrections", "version": 1, "program": "", "saved": "2026-01-02T03:04:05Z",
+        "rater": "R", "scans": list(scans),
+    } | changes  # fmt: skip
+    path = folder / "corrections.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def points() -> dict:
+    """Give the discs of the oblique scan."""
+    return {value: world(ijk) for value, ijk in VOXELS.items()}
+
+
+def run(path: Path, *arguments: str) -> int:
+    """Run the command into a folder beside the file."""
+    return correct.main(["-i", str(path), "-ofolder", str(path.parent / "out"), *arguments])
+
+
+def test_passed_scans_are_written_on_request_only(tmp_path, points, capsys):
+    """A scan with a comment alone is never written."""
+    images = [write_scan(tmp_path / f"{name}.nii.gz") for name in "abc"]
+    path = save(
+        tmp_path,
+        saved_scan(images[0], points),
+        saved_scan(images[1], points, corrected=False, mark="pass"),
+        saved_scan(images[2], {}, corrected=False, mark="fail", comment="moved", discs=None),
+    )
+    assert run(path) == 0
+    assert "1 label files written; 2 other scans" in capsys.readouterr().out
+    assert {file.name for file in (tmp_path / "out").glob("*.nii.gz")} == {"a_labeled_discs.nii.gz"}
+    assert run(path, "-passed", "1") == 0
+    sidecar = json.loads((tmp_path / "out" / "b_labeled_discs.json").read_text())
+    assert "left as they were" in sidecar["GeneratedBy"][1]["Description"]
+
+
+def test_a_data_set_that_was_moved_is_found_with_path_data(tmp_path, points, capsys):
+    """Below the new folder a BIDS scan lies as before; without the option the error names the old place."""
+    old = tmp_path / "old" / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    new = tmp_path / "new" / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    new.parent.mkdir(parents=True)
+    write_scan(new)
+    path = save(tmp_path, saved_scan(old, points))
+    assert run(path) == 1
+    errors = capsys.readouterr().err
+    assert f"failed: {old}: no such image; say with -path-data" in errors
+    assert run(path, "-path-data", str(tmp_path / "new")) == 0
+    labels = tmp_path / "out" / "sub-1" / "anat" / "sub-1_T2w_label-discs_dlabel.nii.gz"
+    for value, xyz in read_labels(labels).items():
+        assert np.allclose(xyz, points[value], atol=1e-3)
+
+
+def test_one_bad_scan_does_not_stop_the_others(tmp_path, points, capsys):
+    """Exit status 1, the bad one named, the good one written."""
+    good = write_scan(tmp_path / "good.nii.gz")
+    outside = points | {3: np.array([900.0, 0, 0])}
+    path = save(tmp_path, saved_scan(write_scan(tmp_path / "bad.nii.gz"), outside), saved_scan(good, points), rater="")
+    assert run(path) == 1
+    streams = capsys.readouterr()
+    assert "C2/C3 lies outside of the image" in streams.err and "1 of 2 label files" in streams.err
+    assert [file.name for file in (tmp_path / "out").glob("*.nii.gz")] == ["good_labeled_discs.nii.gz"]
+
+
+@pytest.mark.parametrize("change", ["shape", "affine"])
+def test_another_image_in_the_place_of_the_old_one_is_refused(tmp_path, points, capsys, change):
+    """World millimetres of one image mean nothing in another one of the same name."""
+    scan = saved_scan(write_scan(tmp_path / "t2.nii.gz"), points)
+    if change == "shape":
+        scan["grid"]["shape"][1] += 1
+    else:
+        scan["grid"]["affine"][2][3] += 0.5
+    assert run(save(tmp_path, scan)) == 1
+    assert "is not the image that the page showed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_scans_of_one_name_are_refused_before_anything_is_written(tmp_path, points, capsys):
+    """Else the labels of one would replace those of the other."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    images = [write_scan(tmp_path / folder / "t2.nii.gz") for folder in ("a", "b")]
+    assert run(save(tmp_path, *(saved_scan(image, points) for image in images))) == 1
+    assert "would hold the labels of" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+DISC = {"value": 3, "name": "", "world_mm": [0, 0, 0], "by": "hand"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 2},
+        {"format": "other"},
+        {"scans": 3},
+        {"scans": [{"image": "x"}]},
+        {"rater": None, "scans": [None]},
+    ],
+)
+def test_a_file_of_another_kind_is_one_line(tmp_path, capsys, changes):
+    """Exit status 1; the message names the file and the remedy."""
+    assert run(save(tmp_path, **changes)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "corrections.json: holds no corrections" in line and "save them on the page again" in line
+
+
+@pytest.mark.parametrize(
+    "disc",
+    [DISC | {"value": 26}, DISC | {"world_mm": [0, 0]}, DISC | {"world_mm": [0, 0, float("nan")]}, {"value": 3}],
+)
+def test_a_disc_that_cannot_be_is_refused(tmp_path, capsys, disc):
+    """Nothing is written."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    assert run(save(tmp_path, saved_scan(image, {}, discs=[disc]))) == 1
+    assert "holds no corrections" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disc_twice_is_refused(tmp_path, capsys):
+    """One voxel per value is what every reader expects."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    assert run(save(tmp_path, saved_scan(image, {}, discs=[DISC, DISC]))) == 1
+    assert "given twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_json_is_one_line(tmp_path, capsys, content):
+    """As where the download broke off."""
+    path = tmp_path / "corrections.json"
+    path.write_bytes(content)
+    assert run(path) == 1
+    assert "cannot be read as JSON" in capsys.readouterr().err
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path, points):
+    """The name of an image decides on the name of its label file, and on nothing above the folder."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    path = save(tmp_path, saved_scan(Path(f"{image.parent}/x/../t2.nii.gz"), points))
+    (tmp_path / "x").mkdir()
+    assert run(path) == 0
+    assert [file.name for file in (tmp_path / "out").iterdir() if file.suffix == ".gz"] == ["t2_labeled_discs.nii.gz"]

@@ -1,0 +1,172 @@
+"""Locks that can and cannot be had: entries are never lost, and nobody is stopped."""
+
+import errno
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from at_once import run_at_once
+
+from deepspine_sct.files import lock
+from deepspine_sct.files.gathering import rebuild
+from deepspine_sct.files.lock import locked
+from deepspine_sct.quality_control import page, sct_report
+
+ROOT = Path(__file__).resolve().parent.parent
+NOBODY = 65534
+REPORT = {"inputs": {"image": "t2.nii"}, "discs": [], "level_confidence": 0.9, "warnings": []}
+IDENTITY = {"dataset": "d", "subject": "s", "contrast": "anat"}
+
+
+def add(report: Path, subject: str) -> None:
+    """Add an entry to our page and to SCT's, as -qc does."""
+    place = page.add_entry(report, IDENTITY | {"subject": subject}, REPORT, {"background": b"1", "overlay": b"2"})
+    layers = (place / f"{name}.png" for name in ("background", "overlay"))
+    sct_report.add_entry(
+        report, IDENTITY | {"subject": subject}, "t2.nii", "sct_x -i t2.nii", *layers, when=page.date_of(place)
+    )
+
+
+def subjects(report: Path) -> tuple[set[str], set[str]]:
+    """Whom SCT's index and our page show."""
+    _, _, entries = (report / "js" / "datasets.js").read_text().partition("DATASETS = ")
+    of_sct = {entry["subject"] for entry in json.loads(entries.strip().removesuffix(";"))}
+    html = (report / "deepspine.html").read_text()
+    return of_sct, {name for name in of_sct if f'"subject": "{name}"' in html}
+
+
+def own_tmpdir(folder: Path, writer: int) -> None:
+    """Give this process a folder for temporary files that no other one has."""
+    place = folder.parent / f"tmp-{writer}"
+    place.mkdir()
+    tempfile.tempdir = str(place)
+
+
+def no_flock(folder: Path, writer: int) -> None:
+    """Put this process on a disk without locks."""
+
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    fcntl.flock = refuse
+
+
+def half_with_locks(folder: Path, writer: int) -> None:
+    """Every second process may not open the lock file, which is another user's."""
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    if writer % 2:
+        lock._open = refuse
+
+
+def _add_five(folder: Path, writer: int) -> None:
+    globals()[os.environ["TROUBLE"]](folder, writer)
+    for turn in range(5):
+        add(folder, f"sub-{writer}-{turn}")
+
+
+@pytest.mark.parametrize("trouble", ["own_tmpdir", "no_flock", "half_with_locks"])
+def test_no_entry_is_lost_whatever_can_be_locked(tmp_path, monkeypatch, trouble):
+    """Four processes at once, five entries each: all are in SCT's index and on our page at the end."""
+    monkeypatch.setenv("TROUBLE", trouble)
+    report = tmp_path / "qc"
+    report.mkdir()
+    run_at_once(_add_five, report, 4)
+    expected = {f"sub-{writer}-{turn}" for writer in range(4) for turn in range(5)}
+    assert subjects(report) == (expected, expected)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO, errno.EINTR])
+def test_a_disk_without_locks_gets_a_warning_and_the_entry(tmp_path, monkeypatch, caplog, code):
+    """Whatever the system says instead of locking."""
+
+    def refuse(descriptor, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "lock") as held:
+        assert not held
+    assert "cannot be locked" in caplog.text and str(tmp_path / "lock") in caplog.text
+
+
+UNLOCKABLE = {
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
+    "a link that somebody put there": lambda path: path.symlink_to("precious"),
+    "a link to nowhere": lambda path: path.symlink_to("no/where"),
+    "no folder": lambda path: None,
+}
+
+
+@pytest.mark.parametrize("case", UNLOCKABLE)
+def test_what_is_no_lock_file_is_left_alone(tmp_path, caplog, case):
+    """In a folder that everybody may write: nothing is followed, opened for ever, or removed."""
+    (tmp_path / "precious").write_text("data")
+    path = tmp_path / ("gone/lock" if case == "no folder" else "lock")
+    UNLOCKABLE[case](path)
+    with locked(path) as held:
+        assert not held
+    assert "went on without the lock" in caplog.text
+    assert (tmp_path / "precious").read_text() == "data" and not (tmp_path / "no").exists()
+
+
+def test_a_holder_that_hangs_is_not_waited_for_for_ever(tmp_path, caplog):
+    """After the time that SCT waits as well; and a lock that is given back can be had again."""
+    path = tmp_path / "lock"
+    started_s = time.monotonic()
+    with locked(path) as first, locked(path, timeout_s=0.2) as second:
+        assert first and not second
+    assert 0.2 <= time.monotonic() - started_s < 10 and "another process has held it" in caplog.text
+    with locked(path, timeout_s=0.2) as again:
+        assert again
+
+
+def test_an_optional_lock_is_missed_in_silence(tmp_path, caplog):
+    """SCT's own, which another user's run may have left in /tmp."""
+    with locked(tmp_path / "gone" / "lock", optional=True) as held:
+        assert not held
+    assert caplog.text == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_lock_file_of_another_user(tmp_path, mode):
+    """In a sticky folder: one that may be read is locked, one that may not is missed, and both end well."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    tmp_path.chmod(0o1777)
+    path = tmp_path / "lock"
+    path.touch()
+    path.chmod(mode)
+    source = (
+        "import fcntl, os, sys\nfrom deepspine_sct.files.lock import locked\nos.setgid(65534)\nos.setuid(65534)\n"
+        "with locked(sys.argv[1], timeout_s=0.1) as held:\n    print(held)\n"
+    )
+    command = [sys.executable, "-c", source, str(path)]
+    run = lambda: subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: E731
+    assert run() == f"{mode == 0o644}\n"
+    with locked(path) as held:
+        assert held and run() == "False\n"
+
+
+def test_the_last_writer_of_an_index_sees_all(tmp_path):
+    """Files that appear while the index is written make it be written again; hidden ones do not count."""
+    (tmp_path / "a.json").touch()
+    (tmp_path / "._a.json").touch()
+    seen = []
+
+    def write(paths):
+        seen.append([path.name for path in paths])
+        if len(seen) < 3:
+            (tmp_path / f"{len(seen)}.json").touch()
+
+    rebuild(tmp_path, "*.json", write)
+    assert seen == [["a.json"], ["1.json", "a.json"], ["1.json", "2.json", "a.json"]]

@@ -1,0 +1,45 @@
+"""Two spines in one image are named, one spine is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.image.volume import Volume
+from deepspine_sct.labeling.predictor import Predictor
+
+DATA = Path(__file__).resolve().parent.parent / "data_test"
+
+
+@pytest.fixture(scope="module")
+def network():
+    """The shipped network."""
+    return Predictor.load()
+
+
+def said(network, volume) -> list[str]:
+    """What is said of a second spine."""
+    return [w for w in network.predict(volume).labeling.warnings if getattr(w, "code", "") == "second_spine"]
+
+
+@pytest.mark.parametrize("name", ["t1_sim", "t2_sim", "t2_lumbar_sim"])
+def test_one_spine_is_no_second_one(network, name):
+    """Nothing is said of a scan that shows one."""
+    assert said(network, read_volume(DATA / f"{name}.nii.gz")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "side"), [("t2_sim", 0, "right"), ("t2_sim", 1, "front"), ("t1_sim", 1, "front")]
+)
+@pytest.mark.parametrize("shift", [0, 9])
+def test_two_spines_side_by_side_are_named(network, name, axis, side, shift):
+    """Beside each other or one behind the other, at one height or not; the line says where and what to do."""
+    one = read_volume(DATA / f"{name}.nii.gz")
+    other = np.roll(one.data, shift, axis=2)
+    data = np.concatenate([one.data, other], axis=axis)
+    (sentence,) = said(network, Volume(data, Grid(data.shape, one.grid.affine)))
+    assert "a second spine shows about" in sentence and "crop the image to one spine" in sentence
+    opposite = {"right": "left", "front": "back"}[side]
+    assert f"to the {side} " in sentence or f"to the {opposite} " in sentence
