@@ -2,9 +2,10 @@
 
 import argparse
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -139,14 +140,19 @@ def main() -> None:
     parser.add_argument("-data", type=Path, default=Path("../shared/real"), help="real scans and templates")
     parser.add_argument("-model", type=Path, help="network; default: the shipped one")
     parser.add_argument("-n", type=int, default=8, help="simulated sessions of each kind")
+    parser.add_argument(
+        "-real", type=int, default=28, help="real necks, and real lumbar volumes; three sessions of each"
+    )
     parser.add_argument("-o", type=Path, help="table to write, .csv: one line a scan")
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
-    sessions: Iterable[Session] = chain(real_necks(args.data / "slices"), real_lumbar(args.data / "lumbar"))
+    necks, lumbar = real_necks(args.data / "slices"), real_lumbar(args.data / "lumbar")
+    sessions: Iterable[Session] = chain(islice(necks, 3 * args.real), islice(lumbar, 3 * args.real))
     if args.n:
         atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
         sessions = chain(sessions, simulated_sessions(atlas, args.n))
-    rows = [row for session in tqdm(sessions, unit="session") for row in rows_of(predictor, session)]
+    hidden = None if os.environ.get("SCT_PROGRESS_BAR") != "off" else True  # None: off without a terminal
+    rows = [row for session in tqdm(sessions, unit="session", disable=hidden) for row in rows_of(predictor, session)]
     if args.o:
         with open(args.o, "w", newline="") as stream:
             writer = csv.DictWriter(stream, list(asdict(rows[0])))

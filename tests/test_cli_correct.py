@@ -9,7 +9,7 @@ from fake_predictor import SHAPE, VOXELS, oblique_affine, world, write_scan
 
 from deepspine_sct.cli import correct
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.nifti import read_labels
+from deepspine_sct.image.labels import read_labels
 
 
 def saved_scan(image: Path, points, **changes) -> dict:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,21 +17,29 @@ from at_once import run_at_once
 from deepspine_sct.files import lock
 from deepspine_sct.files.gathering import rebuild
 from deepspine_sct.files.lock import locked
-from deepspine_sct.quality_control import page, sct_report
+from deepspine_sct.quality_control import sct_report
+from deepspine_sct.quality_control.entry import LABELLED, make_entry
+from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.page_folder import write_entry, write_page
+from deepspine_sct.quality_control.slice_pictures import Picture
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = 65534
-REPORT = {"inputs": {"image": "t2.nii"}, "discs": [], "level_confidence": 0.9, "warnings": []}
 IDENTITY = {"dataset": "d", "subject": "s", "contrast": "anat"}
 
 
 def add(report: Path, subject: str) -> None:
     """Add an entry to our page and to SCT's, as -qc does."""
-    place = page.add_entry(report, IDENTITY | {"subject": subject}, REPORT, {"background": b"1", "overlay": b"2"})
-    layers = (place / f"{name}.png" for name in ("background", "overlay"))
-    sct_report.add_entry(
-        report, IDENTITY | {"subject": subject}, "t2.nii", "sct_x -i t2.nii", *layers, when=page.date_of(place)
-    )
+    image = Path(f"/d/{subject}_T2w.nii")
+    picture = {"slice": Picture("slice.png", b"1", (0.0, 0.0, 1.0, 1.0))}
+    write_entry(report, make_entry(identify(image), image, LABELLED, pictures=picture), picture)
+    write_page(report)
+    names = IDENTITY | {"subject": subject}
+    place = sct_report.picture_folder(report, names, "sct_x", datetime.now())
+    layers = [place / f"{name}.png" for name in ("background", "overlay")]
+    for path in layers:
+        path.write_bytes(b"1")
+    sct_report.add_entry(report, names, "t2.nii", "sct_x -i t2.nii", *layers)
 
 
 def subjects(report: Path) -> tuple[set[str], set[str]]:
@@ -38,7 +47,7 @@ def subjects(report: Path) -> tuple[set[str], set[str]]:
     _, _, entries = (report / "js" / "datasets.js").read_text().partition("DATASETS = ")
     of_sct = {entry["subject"] for entry in json.loads(entries.strip().removesuffix(";"))}
     html = (report / "deepspine.html").read_text()
-    return of_sct, {name for name in of_sct if f'"subject": "{name}"' in html}
+    return of_sct, {name for name in of_sct if f'"subject":"{name}"' in html}
 
 
 def own_tmpdir(folder: Path, writer: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fake_predictor import VOXELS, write_scan
 
 from deepspine_sct.cli import label
-from deepspine_sct.quality_control import page
+from deepspine_sct.quality_control import scan_entry
 
 
 @pytest.fixture
@@ -92,7 +92,9 @@ def test_an_input_behind_a_link_is_not_overwritten(in_folder, capsys):
 
 def fail_page(monkeypatch, folder):
     """The report folder cannot be written."""
-    monkeypatch.setattr(page, "add_entry", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left", "qc")))
+    monkeypatch.setattr(
+        scan_entry, "write_page", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left", "qc"))
+    )
 
 
 def fail_overlay(monkeypatch, folder):

@@ -12,7 +12,8 @@ from page_cases import MADE, add_scan, make_page
 from templates import SOURCES
 
 from deepspine_sct.cli import correct
-from deepspine_sct.image.nifti import read_labels, read_volume
+from deepspine_sct.image.labels import read_labels
+from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.quality_control.page_folder import write_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)

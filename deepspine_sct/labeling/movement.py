@@ -27,6 +27,8 @@ STRANGE_SD_MM = 3.0
 between discs differ by about a tenth from person to person."""
 MOST_SHIFTS = 3
 """So many movements are tried, beside none."""
+HOPELESS_NATS = 10.0
+"""What is so much less plausible than the best movement is not tried."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def possible_shifts(
     Returns
     -------
     list of Shift
-        The most plausible first, at most `MOST_SHIFTS`, and then no movement. Without candidates
-        near each other the latter alone.
+        The most plausible first, at most `MOST_SHIFTS`, and then no movement, unless the same discs
+        coincide without any. Without candidates near each other no movement alone.
     """
     away_mm = one_xyz[:, None] - other_xyz[None]
     proposals_mm = away_mm[_may_be_one(away_mm, MOVED_MM)]
@@ -89,7 +91,8 @@ def possible_shifts(
         gain = one_strength[rows] * other_strength[cols] * coincidence(residual_mm, reach_mm, knee)
         worth[shift] = float(gain.sum()) - shift.cost(knee)
     found = sorted(worth, key=lambda shift: (-worth[shift], shift.by_mm))[:MOST_SHIFTS]
-    return [*found, still]
+    found = [shift for shift in found if worth[shift] > worth[found[0]] - HOPELESS_NATS]
+    return [*found, still] if all(shift.pairs != still.pairs for shift in found) else found
 
 
 def coincidence(residual_mm: np.ndarray, reach_mm: float, knee: float) -> np.ndarray:

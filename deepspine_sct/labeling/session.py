@@ -24,10 +24,21 @@ from .cautions import about_names
 from .discs import Disc, Labeling
 from .heatmap import Candidates
 from .joint import Joint, View, alone, combine, joint_lattice
-from .lattice import Lattice, along, best, best_path, through
+from .lattice import Lattice, along, best, best_path, sweep, through
+from .level_shifts import level_shifts
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
-from .skeleton import build_lattice, margin, name_posterior, order, strongest
+from .skeleton import (
+    Reading,
+    build_lattice,
+    labeling_of,
+    margin,
+    name_confidence,
+    name_posterior,
+    order,
+    read,
+    strongest,
+)
 
 TOGETHER_NATS = 1.4
 """Log odds of four to one that files given as one session are one person in one world: cautious on purpose, so
@@ -36,8 +47,8 @@ KEPT_SHARE = 0.5
 """A scan that would have to give up more of its discs than this stands alone."""
 OVERLAP_MM = 25.0
 """Two scans that share less than this of the spine need not share a disc."""
-NEGLIGIBLE = 1e-4
-"""What is less probable than this is not looked into."""
+NEGLIGIBLE = 3e-3
+"""A movement that is less probable than this, relative to the likeliest one, is left out of the confidences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +82,7 @@ class Named:
 
 
 @dataclass(frozen=True, eq=False)
-class _Reading:
+class _Naming:
     """One naming of some scans as one spine."""
 
     joint: Joint
@@ -87,7 +98,7 @@ class _Reading:
 class _Group:
     """Scans that are one spine, and how sure their names are."""
 
-    reading: _Reading
+    naming: _Naming
     posterior: dict[int, np.ndarray]  # (n, K) of each view
     margins: dict[int, float]
 
@@ -96,9 +107,8 @@ class _Group:
 class _Try:
     """Two groups as one spine, after one movement."""
 
-    reading: _Reading
+    naming: _Naming
     lattice: Lattice
-    bounds: np.ndarray  # (n, K) max-marginals
     gain: float  # over two spines [nats]
     agreement: Agreement
 
@@ -167,9 +177,13 @@ class _Session:
     def __init__(self, views: Sequence[View], prior: SkeletonPrior) -> None:
         self.views = views
         self.prior = prior
-        self.alone = [order(view.candidates, prior) for view in views]
         self.lattices: list[Lattice] = [build_lattice(view.candidates, prior) for view in views]
-        self.singles = [self._single(j) for j in range(len(views))]
+        readings = [read(lattice, prior) if len(lattice.unary) else None for lattice in self.lattices]
+        self.alone = [
+            labeling_of(reading, view.candidates) if reading else order(view.candidates, prior)
+            for reading, view in zip(readings, views, strict=True)
+        ]
+        self.singles = [self._single(j, reading) for j, reading in enumerate(readings)]
 
     def named(self) -> list[Named]:
         """Join what belongs together, and say what became of each scan."""
@@ -186,7 +200,7 @@ class _Session:
             if meeting is None or meeting.chosen.gain <= 0:
                 break
             rest = [group for group in groups if group is not meeting.one and group is not meeting.other]
-            groups = sorted([*rest, self._joined(meeting)], key=lambda group: group.reading.joint.views)
+            groups = sorted([*rest, self._joined(meeting)], key=lambda group: group.naming.joint.views)
         refused: dict[int, dict[int, str]] = {j: {} for j in range(len(self.views))}
         for meeting in meetings:
             why = self._reason(meeting)
@@ -195,18 +209,15 @@ class _Session:
         group_of = {j: group for group in groups for j in group.posterior}
         return [self._answer(j, group_of[j], refused[j]) for j in range(len(self.views))]
 
-    def _single(self, j: int) -> _Group:
-        joint, lattice = alone(self.views, j), self.lattices[j]
-        margins = {j: self.alone[j].level_margin}
-        if len(joint.xyz_mm) == 0:
-            return _Group(_Reading(joint, [], 0.0), {j: np.zeros((0, len(self.prior.level_mm)))}, margins)
-        path, bounds = _read(lattice)
-        posterior = name_posterior(lattice.tempered(self.prior.temperature), may_be_empty=True)
-        return _Group(_Reading(joint, path, max(float(bounds.max()), 0.0)), {j: posterior}, margins)
+    def _single(self, j: int, reading: Reading | None) -> _Group:
+        joint, margins = alone(self.views, j), {j: self.alone[j].level_margin}
+        if reading is None:
+            return _Group(_Naming(joint, [], 0.0), {j: np.zeros((0, len(self.prior.level_mm)))}, margins)
+        return _Group(_Naming(joint, reading.path, reading.score), {j: reading.posterior}, margins)
 
     def _meet(self, one: _Group, other: _Group) -> _Meeting:
         """Try two groups as one, moved in every way that their discs propose."""
-        here, there = one.reading.joint, other.reading.joint
+        here, there = one.naming.joint, other.naming.joint
         shifts = possible_shifts(
             here.xyz_mm, here.strength(self.views), there.xyz_mm, there.strength(self.views),
             self.prior.reach_mm, self.prior.knee,
@@ -215,45 +226,38 @@ class _Session:
 
     def _try(self, one: _Group, other: _Group, shift: Shift) -> _Try:
         """Name two groups as one spine."""
-        joint = combine(one.reading.joint, other.reading.joint, shift, self.views)
+        joint = combine(one.naming.joint, other.naming.joint, shift, self.views)
         lattice = joint_lattice(joint, self.views, self.prior)
-        path, bounds = _read(lattice)
+        score, path = best_path(lattice, sweep(lattice, best))
+        path = path if score > 0 else []
         agreement = agree(joint, path, lattice, self.views, self.lattices, self.prior)
         worth = agreement.worth - shift.cost(self.prior.knee)
-        reading = _Reading(joint, path, worth)
-        gain = worth - one.reading.worth - other.reading.worth + TOGETHER_NATS
-        if any(len(reading.names(j)) < max(KEPT_SHARE * len(self.singles[j].reading.path), 1) for j in joint.views):
+        naming = _Naming(joint, path, worth)
+        gain = worth - one.naming.worth - other.naming.worth + TOGETHER_NATS
+        if any(len(naming.names(j)) < max(KEPT_SHARE * len(self.singles[j].naming.path), 1) for j in joint.views):
             gain = -np.inf
-        return _Try(reading, lattice, bounds, gain, agreement)
+        return _Try(naming, lattice, gain, agreement)
 
     def _joined(self, meeting: _Meeting) -> _Group:
         """Make one group of two, as sure as all tries together are."""
         chosen, sides = meeting.chosen, (meeting.one, meeting.other)
         # The odds of each try against two spines, whose own log odds are 0.
         odds = np.exp(np.array([a_try.gain for a_try in meeting.tries]) / self.prior.temperature)
+        odds[odds < NEGLIGIBLE * odds.max()] = 0
         apart = 1 / (1 + odds.sum())
         posterior = {j: apart * of_view for side in sides for j, of_view in side.posterior.items()}
         for a_try, share in zip(meeting.tries, apart * odds, strict=True):
-            if share > NEGLIGIBLE:
-                for j, of_view in self._posterior(a_try).items():
-                    posterior[j] = posterior[j] + share * of_view
-        return _Group(chosen.reading, posterior, _margins(meeting))
-
-    def _posterior(self, a_try: _Try) -> dict[int, np.ndarray]:
-        """(n, K) probability of each value of each candidate, of every view."""
-        joint = a_try.reading.joint
-        at_places = name_posterior(a_try.lattice.tempered(self.prior.temperature), may_be_empty=True)
-        posterior = {}
-        for j in joint.views:
-            at = joint.member[:, j] >= 0
-            posterior[j] = np.zeros((len(self.views[j].candidates), at_places.shape[1]))
-            posterior[j][joint.member[at, j]] = at_places[at]
-        return posterior
+            if share:
+                at_places = name_posterior(a_try.lattice.tempered(self.prior.temperature), may_be_empty=True)
+                for j in posterior:
+                    at = a_try.naming.joint.member[:, j] >= 0
+                    posterior[j][a_try.naming.joint.member[at, j]] += share * at_places[at]
+        return _Group(chosen.naming, posterior, _margins(meeting))
 
     def _reason(self, meeting: _Meeting) -> str:
         """Say in one line why two groups are not one spine, in case they are not."""
         chosen = meeting.chosen
-        if not all(self.singles[j].reading.path for side in (meeting.one, meeting.other) for j in side.posterior):
+        if not all(self.singles[j].naming.path for side in (meeting.one, meeting.other) for j in side.posterior):
             return "one of them shows no disc"
         spans_mm = []
         for side in (meeting.one, meeting.other):
@@ -270,47 +274,42 @@ class _Session:
         return "their discs do not lie on one spine"
 
     def _answer(self, j: int, group: _Group, refused: dict[int, str]) -> Named:
-        plain, reading = self.alone[j], group.reading
+        plain, naming = self.alone[j], group.naming
         joined = tuple(k for k in group.posterior if k != j)
         if not joined:
             return Named(plain, plain, refused=refused)
-        names, posterior = reading.names(j), group.posterior[j]
-        says = {k: support(self.lattices[k], reading.names(k)) for k in group.posterior}
-        shift_mm = reading.joint.shift_mm[j]
+        names, posterior = naming.names(j), group.posterior[j]
+        says = {k: support(self.lattices[k], naming.names(k)) for k in group.posterior}
+        shift_mm = naming.joint.shift_mm[j]
         if not names:
             return Named(
                 Labeling(warnings=[Caution("no_disc", "no disc found")]), plain, joined, shift_mm, says, refused
             )
-        level_confidence = float(np.median([posterior[i, v] / posterior[i].sum() for i, v in names]))
+        level_confidence, shifts = name_confidence(names, posterior), level_shifts(posterior, names)
         score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
         labeling = Labeling(
             discs=[Disc(v + 1, self.views[j].candidates.xyz_mm[i], float(posterior[i, v])) for i, v in names],
             level_confidence=level_confidence,
             level_margin=float(group.margins[j]),
-            warnings=about_names([v + 1 for _, v in names], anatomy.DISC_VALUES, level_confidence),
+            warnings=about_names([v + 1 for _, v in names], anatomy.DISC_VALUES, level_confidence, shifts),
+            shifts=shifts,
             score=score,
             fit=plain.fit if plain.discs else score / len(names),
         )
         return Named(labeling, plain, joined, shift_mm, says, refused)
 
 
-def _read(lattice: Lattice) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Return the best path and the max-marginals (n, K); no path where none is worth it."""
-    bounds, forward = through(lattice, best)
-    score, path = best_path(lattice, forward)
-    return path if score > 0 else [], bounds.max(axis=1)
-
-
 def _margins(meeting: _Meeting) -> dict[int, float]:
     """By how much the names of each view beat others, by whatever way these come about [nats]."""
-    chosen, joint = meeting.chosen, meeting.chosen.reading.joint
-    score = max(float(chosen.bounds.max()), 0.0)
+    chosen, joint = meeting.chosen, meeting.chosen.naming.joint
+    bounds = through(chosen.lattice, best)[0].max(axis=1)
+    score = max(float(bounds.max()), 0.0)
     margins = {}
     for j in joint.views:
-        own = [(i, v) for i, v in chosen.reading.path if joint.member[i, j] >= 0]
-        names = set(chosen.reading.names(j))
-        rivals = [(a_try.reading, a_try.gain) for a_try in meeting.tries]
-        rivals += [(side.reading, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
-        others = [chosen.gain - gain for reading, gain in rivals if 2 * len(names & set(reading.names(j))) < len(names)]
-        margins[j] = min([margin(chosen.bounds, score, own), *others]) if own else 0.0
+        own = [(i, v) for i, v in chosen.naming.path if joint.member[i, j] >= 0]
+        names = set(chosen.naming.names(j))
+        rivals = [(a_try.naming, a_try.gain) for a_try in meeting.tries]
+        rivals += [(side.naming, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
+        others = [chosen.gain - gain for naming, gain in rivals if 2 * len(names & set(naming.names(j))) < len(names)]
+        margins[j] = min([margin(bounds, score, own), *others]) if own else 0.0
     return margins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -84,30 +84,70 @@ def _best(
     candidates, pinned = place_pins(candidates, pins, prior.pin_radius_mm)
     if len(candidates) == 0:
         return Labeling(warnings=[Caution("no_disc", "no disc found")])
-    lattice = build_lattice(candidates, prior, pinned, values)
-    bounds, forward = through(lattice, best)
-    score, path = best_path(lattice, forward)
-    if pinned and score == -np.inf:
+    reading = read(build_lattice(candidates, prior, pinned, values), prior, may_be_empty=not pinned)
+    if reading.score == -np.inf:
         raise DeepspineError(
             f"the given discs {sorted(pinned.values())} do not run from head to foot as their"
             " values do; check their values and positions"
         )
-    if not pinned and score <= 0:
+    return labeling_of(reading, candidates, values)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a lattice says of its candidates.
+
+    Attributes
+    ----------
+    path : list of (candidate, value)
+        Best naming, values 0-based; empty where none is better than no disc.
+    score : float
+        Its log score; 0 where it is empty, -inf where no naming is possible.
+    bounds : (n, K)
+        Max-marginals.
+    posterior : (n, K)
+        Probability that a candidate is visited with a value; all zero where the path is empty.
+    """
+
+    path: list[tuple[int, int]]
+    score: float
+    bounds: np.ndarray
+    posterior: np.ndarray
+
+
+def read(lattice: Lattice, prior: SkeletonPrior, may_be_empty: bool = True) -> Reading:
+    """Find the best naming of a lattice and the probability of every name."""
+    bounds, forward = through(lattice, best)
+    score, path = best_path(lattice, forward)
+    if score == -np.inf or (may_be_empty and score <= 0):
+        nothing = np.zeros_like(lattice.unary, dtype=float)
+        return Reading([], 0.0 if may_be_empty else score, bounds.max(axis=1), nothing)
+    posterior = name_posterior(lattice.tempered(prior.temperature), may_be_empty)
+    return Reading(path, score, bounds.max(axis=1), posterior)
+
+
+def labeling_of(reading: Reading, candidates: Candidates, values: tuple[int, ...] = anatomy.DISC_VALUES) -> Labeling:
+    """Report a naming of candidates, as far as its values are asked for."""
+    path, posterior = reading.path, reading.posterior
+    if not path:
         text = "no disc found: no candidate looks more like a disc than not"
         return Labeling(warnings=[Caution("no_disc", text)])
-    posterior = name_posterior(lattice.tempered(prior.temperature), may_be_empty=not pinned)
-    named = [posterior[i, v] / posterior[i].sum() for i, v in path]
-    level_confidence = float(np.median(named))
+    level_confidence = name_confidence(path, posterior)
     shifts = level_shifts(posterior, path)
     return Labeling(
         discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path if v + 1 in values],
         level_confidence=level_confidence,
-        level_margin=margin(bounds.max(axis=1), score, path),
+        level_margin=margin(reading.bounds, reading.score, path),
         warnings=about_names([v + 1 for _, v in path], values, level_confidence, shifts),
         shifts=shifts,
-        score=float(score),
-        fit=float(score) / len(path),
+        score=float(reading.score),
+        fit=float(reading.score) / len(path),
     )
+
+
+def name_confidence(path: list[tuple[int, int]], posterior: np.ndarray) -> float:
+    """Median probability of the names, given that the discs are there."""
+    return float(np.median([posterior[i, v] / posterior[i].sum() for i, v in path]))
 
 
 def build_lattice(
