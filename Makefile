@@ -1,5 +1,5 @@
 # One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort,
-# page, fuzz, kill, doubtful, invariance, dependencies, commands, test-oldest, dist, clean.
+# page, fuzz, kill, doubtful, invariance, docs, stages, dependencies, commands, test-oldest, dist, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
 # what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
@@ -16,7 +16,7 @@ SOURCES ?= ../shared/real
 export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill \
-    doubtful invariance dependencies commands test-oldest dist clean
+    doubtful invariance docs stages dependencies commands test-oldest dist clean
 
 install: $(INSTALLED)
 
@@ -123,6 +123,15 @@ doubtful: $(INSTALLED)
 invariance: $(INSTALLED)
 	$(PY) benchmarks/invariance.py
 
+# The pages of docs/ as a site, in site/. MkDocs is an extra of its own; building needs no network.
+docs: $(INSTALLED)
+	$(PY) -c 'import mkdocs, mkdocstrings' 2> /dev/null || $(PY) -m pip install --quiet --editable '.[docs]'
+	$(PY) -m mkdocs build --quiet --site-dir site
+
+# The pictures of docs/how_it_works.md, drawn by the network that is installed.
+stages: $(INSTALLED)
+	$(PY) docs/draw_stages.py
+
 dependencies: $(INSTALLED)
 	$(PY) -m pip check
 	$(PY) docs/dependencies.py
@@ -138,5 +147,5 @@ dist: $(INSTALLED)
 # .venv and the egg-info that it points to stay, as do accuracy_out and train_out: making them again
 # takes long. Remove them by hand when you mean to.
 clean:
-	rm -rf $(DEMO) build dist .hypothesis .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(DEMO) site build dist .hypothesis .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

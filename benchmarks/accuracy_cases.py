@@ -127,8 +127,7 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
     if coverage < 1:
         head, sacrum = low < rows.min() - 4, high > rows.max() + 10
         ends = ", with an end" if head or sacrum else ", no end"
-    affine = np.array([[-5.0, 0, 0, 0], [0, 0, -2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
-    grid = Grid((1, *image.shape), affine)
+    grid = Grid.sagittal((1, *image.shape), (5, 2, 2))
     places = {
         v: grid.to_world(np.array([0, row - low, col]))
         for v, (row, col) in enumerate(case.tips_rc, 1)

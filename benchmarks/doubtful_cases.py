@@ -139,8 +139,7 @@ def _scan(stem: Path) -> tuple[Volume, dict[int, np.ndarray] | None]:
 
 def _sagittal(data: np.ndarray) -> Volume:
     """Slices of 4 mm with pixels of 2 mm, in (L, I, P)."""
-    affine = np.array([[-4.0, 0, 0, 0], [0, 0, -2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
-    return Volume(data.astype(np.float32), Grid(data.shape, affine))
+    return Volume(data.astype(np.float32), Grid.sagittal(data.shape, (4, 2, 2)))
 
 
 def _knee(rng: np.random.Generator) -> Volume:

@@ -28,15 +28,17 @@ from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.settings import DEFAULTS
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.export import export
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.model.inference_graph import multiply_adds
 from deepspine_sct.model.runtime import load_runtime
 from deepspine_sct.simulation.atlas import SLAB_MM, build_atlas
+from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.real import load_slices
 from deepspine_sct.training.recipe import SPACING_MM, use_threads
-from deepspine_sct.training.trainer import Trainer, TrainingConfig
+from deepspine_sct.training.trainer import Trainer
 
 SAVE_EVERY = 100
 IMAGE = (160, 128)  # rows and columns of a slab of a cervical scan, for timing

@@ -37,7 +37,7 @@ def fine_scans(atlas: Atlas, n: int) -> Iterator[Scan]:
         family = ("t1", "t2", "t1_tse")[i % 3]
         centre_mm = CENTRES_MM[i // 3 % 3]
         case = simulate(rng, atlas, SHAPE, PIXEL_MM, family, centre_mm, off_middle=False, partial=False)
-        grid = Grid((1, *SHAPE), np.array([[-5.0, 0, 0, 0], [0, 0, -1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]))
+        grid = Grid.sagittal((1, *SHAPE), (5, 1, 1))
         seen = np.flatnonzero(case.presence > 0.5)
         truth = {int(v) + 1: grid.to_world(np.array([0, *case.tips_rc[v]])) for v in seen}
         yield Scan(f"fine_{i}", "simulated, 1 mm", Volume(case.image[None], grid), truth, True)

@@ -53,8 +53,7 @@ def write_scan(folder: Path, name: str) -> Path:
     parts = [stretched(DATA / f"{source}.nii.gz", part, zooms_mm) for source in sources]
     data = np.concatenate(parts, axis=1)
     data += np.random.default_rng(0).normal(0, NOISE, data.shape)
-    affine = np.array([[-zooms_mm[0], 0, 0, 0], [0, 0, -zooms_mm[2], 0], [0, -zooms_mm[1], 0, 0], [0, 0, 0, 1]])
-    volume = Volume(np.rint(np.abs(data)).astype(np.int16), Grid(data.shape, affine))
+    volume = Volume(np.rint(np.abs(data)).astype(np.int16), Grid.sagittal(data.shape, zooms_mm))
     path = folder / f"{name}.nii.gz"
     write_volume(path, reorient(volume, codes))
     return path

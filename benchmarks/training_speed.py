@@ -14,13 +14,15 @@ from time import perf_counter
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.simulation.atlas import build_atlas
+from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.real import load_slices
 from deepspine_sct.training.recipe import use_threads
-from deepspine_sct.training.trainer import Trainer, TrainingConfig
+from deepspine_sct.training.trainer import Trainer
 
 FEATURES = 96  # as shipped
 

@@ -62,8 +62,7 @@ def examples(predictor: Predictor, data: Path, n_real: int, n_simulated: int) ->
 
 
 def _example(predictor: Predictor, case: Case) -> Example:
-    affine = np.array([[-5.0, 0, 0, 0], [0, 0, -2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
-    volume = Volume(case.image[None], Grid((1, *case.image.shape), affine))
+    volume = Volume(case.image[None], Grid.sagittal((1, *case.image.shape), (5, 2, 2)))
     candidates = find_candidates(predictor.predict_slabs(volume).prediction, predictor.settings.threshold)
     rc = volume.grid.to_index(candidates.xyz_mm)[:, 1:]
     present = case.presence > 0.5

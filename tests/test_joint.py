@@ -11,7 +11,8 @@ from deepspine_sct.labeling.joint import HALF_DISC_MM, View, alone, combine, joi
 from deepspine_sct.labeling.lattice import along, best, best_path, through
 from deepspine_sct.labeling.movement import MOVED_SD_MM, PLACE_SD_MM, Shift
 from deepspine_sct.labeling.prior import SkeletonPrior
-from deepspine_sct.labeling.skeleton import build_lattice, name_posterior
+from deepspine_sct.labeling.scores import build_lattice
+from deepspine_sct.labeling.skeleton import name_posterior
 
 K = 5
 PRIOR = SkeletonPrior(

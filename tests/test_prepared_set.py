@@ -12,7 +12,7 @@ import pytest
 from deepspine_sct.cli.prepare import main
 from deepspine_sct.data.bids import find_scans
 from deepspine_sct.data.preparation import prepare as prepare_set
-from deepspine_sct.data.prepared_set import INDEX, read_set
+from deepspine_sct.data.prepared_set import INDEX, read_set, slabs_file
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
@@ -192,7 +192,7 @@ def test_damaged_sets_are_named(data, tmp_path):
         read_set(tmp_path / "set")
     path.write_text(json.dumps(good))
     case = read_set(tmp_path / "set").cases[0]
-    case.slabs_path.write_bytes(b"PK nothing")
+    (tmp_path / "set" / slabs_file(case.name)).write_bytes(b"PK nothing")
     with pytest.raises(DeepspineError, match="not a slab file"):
         case.load()
 

@@ -64,6 +64,20 @@ class Grid:
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "affine", affine)
 
+    @classmethod
+    def sagittal(cls, shape: tuple[int, int, int], zooms_mm: Sequence[float]) -> Grid:
+        """Return a grid in (L, I, P) whose first voxel lies at the world's origin.
+
+        Parameters
+        ----------
+        shape : (3,) tuple of int
+            Slices from right to left, rows from superior to inferior, columns from anterior to posterior.
+        zooms_mm : sequence of 3 floats
+            Distances between neighbouring slices, rows and columns.
+        """
+        slice_mm, row_mm, column_mm = map(float, zooms_mm)
+        return cls(shape, np.array([[-slice_mm, 0, 0, 0], [0, 0, -column_mm, 0], [0, -row_mm, 0, 0], [0, 0, 0, 1]]))
+
     @property
     def zooms_mm(self) -> np.ndarray:
         """(3,) Distance between neighbouring voxel centres along each axis, in mm."""

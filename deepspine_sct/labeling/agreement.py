@@ -12,7 +12,7 @@ from .joint import Joint, View
 from .lattice import Lattice, along
 from .movement import MOVED_SD_MM, NEAR_NATS, kinship
 from .prior import SkeletonPrior
-from .skeleton import log_peak
+from .scores import log_peak
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .heatmap import Candidates
 from .lattice import Lattice
 from .movement import MOVED_SD_MM, PLACE_SD_MM, Shift
 from .prior import SkeletonPrior
-from .skeleton import apart_score, candidate_score, connect, link_score, log_peak, measure, scales_of, tilt_cost, toll
+from .scores import apart_score, candidate_score, connect, link_score, log_peak, measure, scales_of, tilt_cost, toll
 
 MOST_PLACES = 60
 """Only the strongest places are considered; time grows with their square."""

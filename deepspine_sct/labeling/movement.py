@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .skeleton import log_peak, toll
+from .scores import log_peak, toll
 
 MOVED_SD_MM = 5.0
 """Standard deviation of a person's movement between two scans, along one axis (assumed: people who

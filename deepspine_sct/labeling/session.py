@@ -28,9 +28,9 @@ from .lattice import Lattice, along, best, best_path, sweep, through
 from .level_shifts import level_shifts
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
+from .scores import build_lattice
 from .skeleton import (
     Reading,
-    build_lattice,
     labeling_of,
     margin,
     name_confidence,

@@ -13,16 +13,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from deepspine_sct.anatomy import N_DISCS
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 from deepspine_sct.model.seal import KEY, UNSEALED, is_intact, seal
 
 _KEY = "deepspine_sct"
 FORMAT_VERSION = 1
 
-_LARGEST = {"n_stacks": 8, "n_blocks": 4, "n_features": 512, "depth": 6, "n_discs": 25}
+_LARGEST = {"n_stacks": 8, "n_blocks": 4, "n_features": 512, "depth": 6, "n_discs": N_DISCS}
 """A description that asks for more is made to exhaust the memory before a weight is compared."""
 
 

@@ -9,38 +9,11 @@ Two things are ours. A stack scores the discs plus a background channel, so that
 regresses the level, the position along the spine, densely around the cord (see ``docs/model_card.md``).
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-@dataclass(frozen=True)
-class HourglassConfig:
-    """Architecture of a network; it travels inside the checkpoint."""
-
-    n_stacks: int = 2
-    n_blocks: int = 1  # residual blocks at each place of an hourglass
-    n_features: int = 64
-    depth: int = 4  # halvings inside an hourglass
-    n_discs: int = 25
-    attention: bool = True
-
-    @property
-    def stride(self) -> int:
-        """Image pixels a heatmap pixel (the stem halves once)."""
-        return 2
-
-    @property
-    def multiple(self) -> int:
-        """Image height and width must be multiples of this [pixels]."""
-        return self.stride * 2**self.depth
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a JSON-compatible dict."""
-        return asdict(self)
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 
 class Residual(nn.Module):

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.model.hourglass import HourglassConfig, Residual, StackedHourglass
+from deepspine_sct.model.hourglass import Residual, StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 State = Mapping[str, Tensor]
 

@@ -88,7 +88,7 @@ def simulate(
     tips_rc[~variant.seen] = np.nan
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
     presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
-    taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[24] - 30) & (np.abs(x_mm) < _SILENT_MM)
+    taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[-1] - 30) & (np.abs(x_mm) < _SILENT_MM)
     level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
     return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm, below.spine.name if below else "")
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from deepspine_sct.anatomy import N_DISCS
 from deepspine_sct.image.preprocessing import normalise
 from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.simulation.atlas import Atlas
@@ -57,7 +58,7 @@ class SampleStream(Dataset):
         sigma_mm: float = 4.0,
         families: tuple[str, ...] | None = None,
         flip_share: float = 0.0,
-        n_discs: int = 25,
+        n_discs: int = N_DISCS,
         lower: Sequence[LowerSpine] = (),
         folds: Mapping[str, int] | None = None,
     ):
@@ -120,7 +121,7 @@ def mirror(case: Case) -> Case:
     )
 
 
-def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25) -> dict[str, np.ndarray]:
+def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
     """Turn a case into arrays for the network, on heatmap pixels of ``stride`` image pixels.
 
     Returns
