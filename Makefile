@@ -67,11 +67,11 @@ test-oldest: $(ENVIRONMENTS:%=.venv-%/installed)
 	touch $@
 
 accuracy: $(INSTALLED)
-	$(PY) benchmarks/accuracy.py
+	$(PY) -m benchmarks.acceptance.accuracy
 
 # Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
 stress: $(INSTALLED)
-	$(PY) benchmarks/real_scans.py -data $(SOURCES)
+	$(PY) -m benchmarks.acceptance.real_scans -data $(SOURCES)
 
 # What training reads, from the unpacked archives of its owners, say:
 # make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
@@ -80,7 +80,7 @@ sources: $(INSTALLED)
 
 # Scans of one session, alone and together: the table in docs/sessions.md.
 session: $(INSTALLED)
-	$(PY) benchmarks/session.py
+	$(PY) -m benchmarks.acceptance.session
 
 # Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
 train: $(INSTALLED)
@@ -100,28 +100,28 @@ data: $(INSTALLED)
 	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
-	$(PY) benchmarks/label.py
+	$(PY) -m benchmarks.cost.label
 
 cohort: $(INSTALLED)
-	$(PY) benchmarks/cohort.py
+	$(PY) -m benchmarks.cost.cohort
 
 # A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
 page: $(INSTALLED)
-	$(PY) benchmarks/page_cohort.py
+	$(PY) -m benchmarks.cost.page_cohort
 
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
 # in docs/safety_measured.md.
 fuzz: $(INSTALLED)
-	$(PY) benchmarks/fuzz.py
+	$(PY) -m benchmarks.acceptance.fuzz
 
 kill: $(INSTALLED)
-	$(PY) benchmarks/kill.py
+	$(PY) -m benchmarks.acceptance.kill
 
 doubtful: $(INSTALLED)
-	$(PY) benchmarks/doubtful.py
+	$(PY) -m benchmarks.acceptance.doubtful
 
 invariance: $(INSTALLED)
-	$(PY) benchmarks/invariance.py
+	$(PY) -m benchmarks.acceptance.invariance
 
 # The pages of docs/ as a site, in site/. MkDocs is an extra of its own; building needs no network.
 docs: $(INSTALLED)

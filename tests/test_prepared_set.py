@@ -225,8 +225,8 @@ def test_a_set_finds_the_scans_that_it_was_cut_from(data, tmp_path):
     (tmp_path / "old").rename(tmp_path / "new")
     made = read_set(tmp_path / "new" / "made" / "set")
     for case in made.cases:
-        assert made.original(case).resolve() == (tmp_path / "new" / "data" / case.image).resolve()
-    (tmp_path / "new" / "data" / made.cases[0].image).unlink()
+        assert made.original(case).resolve() == (tmp_path / "new" / "data" / case.path).resolve()
+    (tmp_path / "new" / "data" / made.cases[0].path).unlink()
     assert made.original(made.cases[0]) is None and made.original(made.cases[1]) is not None
     made.description["straightened"] = True
     assert made.original(made.cases[1]) is None
