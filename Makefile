@@ -82,9 +82,10 @@ sources: $(INSTALLED)
 session: $(INSTALLED)
 	$(PY) -m benchmarks.acceptance.session
 
-# Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
+# Simulated spines, the annotated slices of the training sites and the lumbar subjects in SOURCES, from nothing; resumes
+# when called again. The shipped weights come from a chain of runs, which docs/model_card.md holds beside this one.
 train: $(INSTALLED)
-	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; about 3 hours on two cores (see docs/model_card.md)"
+	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; some hours on two cores (see docs/model_card.md)"
 	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 13000 -seed 0
 
 # With UPDATE=-update the outputs and pictures of this run go into docs/tutorial.md.
