@@ -8,7 +8,7 @@ import json
 
 import torch
 
-from deepspine_sct.model.export import multiply_adds
+from deepspine_sct.model.inference_graph import multiply_adds
 from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 
 SIDE = 256  # pixels

@@ -28,9 +28,10 @@ from deepspine_sct.labeling.heatmap import find_candidates
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.settings import DEFAULTS
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
-from deepspine_sct.model.export import export, multiply_adds
+from deepspine_sct.model.export import export
 from deepspine_sct.model.hourglass import StackedHourglass
 from deepspine_sct.model.hourglass_config import HourglassConfig
+from deepspine_sct.model.inference_graph import multiply_adds
 from deepspine_sct.model.runtime import load_runtime
 from deepspine_sct.simulation.atlas import SLAB_MM, build_atlas
 from deepspine_sct.training.config import TrainingConfig

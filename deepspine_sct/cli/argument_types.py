@@ -54,7 +54,7 @@ def _range(part: str, whole: str) -> tuple[int, int]:
     """Read one disc, or the first and the last of several."""
     if (value := _find_disc(part)) is not None:
         return value, value
-    ranges = [part.split(sign) for sign in _RANGE_SIGNS if part.count(sign) == 1]
+    ranges = [tuple(part.split(sign)) for sign in _RANGE_SIGNS if part.count(sign) == 1]
     ranges += [(part[: found.start()], part[found.end() :]) for found in re.finditer("-", part)]
     for first, last in ranges:
         if (low := _find_disc(first)) is not None and (high := _find_disc(last)) is not None:

@@ -166,7 +166,7 @@ def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: list["Labelle
     """Name the tools, and the truth, whose files number the discs as TotalSpineSeg does."""
     from deepspine_sct.evaluation.totalspineseg import is_totalspineseg
 
-    files = {name: [prediction_file(pattern, case) for case in cases] for name, pattern in patterns}
+    files = {name: [Path(prediction_file(pattern, case)) for case in cases] for name, pattern in patterns}
     files["the truth"] = [case.label for case in cases if case.label is not None]
     return [name for name, paths in files.items() if any(map(is_totalspineseg, paths))]
 

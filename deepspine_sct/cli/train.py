@@ -134,7 +134,8 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
     add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the weights and of the data. Default: 0.")
     add(
         "-folds",
-        type=count_or_none,
+        type=int,
+        choices=range(N_FOLDS),
         nargs="+",
         default=[SHIPPED],
         metavar="<k>",

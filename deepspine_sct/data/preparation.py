@@ -122,8 +122,9 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
     except DeepspineError as error:
         raise DeepspineError(f"{scan.image}: {error}") from error
     if straighten:
-        volume, points = straighten(scan, points)
-        check_labels(scan.label, points, volume)
+        volume, moved = straighten(scan, points)
+        check_labels(scan.label, moved, volume)
+        return volume, moved
     return volume, points
 
 

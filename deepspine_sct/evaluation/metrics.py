@@ -159,7 +159,7 @@ def _naming(predicted: Points, truth: Points, place: dict[int, int | None]) -> d
 def _disc_at(point_mm: np.ndarray, discs: Points, tolerance_mm: float) -> int | None:
     """Value of the disc nearest to a point, None beyond the tolerance."""
     away_mm = {value: float(np.linalg.norm(point_mm - disc)) for value, disc in discs.items()}
-    nearest = min(away_mm, key=away_mm.get, default=None)
+    nearest = min(away_mm, key=away_mm.__getitem__, default=None)
     return nearest if nearest is not None and away_mm[nearest] <= tolerance_mm else None
 
 

@@ -54,7 +54,7 @@ class Study:
         ]
 
     def worst(self, tool: str, n: int) -> list[int]:
-        """Indices of the n images with most errors, and of equal ones those farther off."""
+        """Return the indices of the n images with most errors, and of equal ones those farther off."""
         scores = self.scores(tool)
         return sorted(range(len(scores)), key=lambda i: _badness(scores[i]), reverse=True)[:n]
 

@@ -36,6 +36,7 @@ class Residual(nn.Module):
         self.skip = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, H, W) to as many rows and columns."""
         return self.skip(x) + self.body(x)
 
 
@@ -54,6 +55,7 @@ class Hourglass(nn.Module):
         self.up = _blocks(n_blocks, n_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, H, W) to features of the same shape."""
         low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
         return self.skip(x) + F.interpolate(low, scale_factor=2.0, mode="nearest")
 
@@ -67,6 +69,7 @@ class Head(nn.Module):
         self.level = nn.Conv2d(n_features, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, h, w) to scores (B, K + 2, h, w), the level last."""
         return torch.cat([self.score(x), self.level(x)], dim=1)
 
 
@@ -106,6 +109,7 @@ class StackedHourglass(nn.Module):
             )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, 1, H, W) to the scores of every stack (S, B, K + 2, h, w) and the attention (B, 1, h, w)."""
         x = self.stem(image)
         features, scores = [], []
         for i, hourglass in enumerate(self.hourglasses):

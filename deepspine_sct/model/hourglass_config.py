@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 def _all_discs() -> int:
@@ -32,6 +33,6 @@ class HourglassConfig:
         """Image height and width must be multiples of this [pixels]."""
         return self.stride * 2**self.depth
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields as a JSON-compatible dict."""
         return asdict(self)

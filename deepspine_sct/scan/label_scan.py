@@ -16,15 +16,16 @@ from ..image.volume import Volume
 from ..labeling.discs import Disc
 from ..stopwatch import Stopwatch
 from .inputs import ScanInputs, no_cord_levels, read_inputs
-from .looks import Looks
 from .report import Report, build_report, result_cautions
 from .request import ScanRequest, Straightening
-from .session_report import SessionReport, session_cautions, session_report
 
 if TYPE_CHECKING:
     from ..image.straight import Points, Straight
     from ..labeling.cord_levels import CordLabels
+    from ..labeling.pins import Height
     from ..labeling.predictor import Predictor, Result
+    from .looks import Looks
+    from .session_report import SessionReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +116,11 @@ def label_scan(
     if inputs is None:
         with watch.stage("read"):
             inputs = read_inputs(request)
-    straight, session, of_session = None, None, []
+    straight: Straight | None = None
+    session: SessionReport | None = None
+    of_session: list[Caution] = []
     if request.beside:
-        result, session, of_session = _find_together(request, looks or Looks(predictor), inputs, watch)
+        result, session, of_session = _find_together(request, looks or _new_looks(predictor), inputs, watch)
     else:
         result, straight = _find_discs(request, predictor, inputs)
         watch.seconds.update(result.seconds)
@@ -156,7 +159,7 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     first = None
     if height or request.straighten == Straightening.BY_DISCS:
         first = _look(request, predictor, volume, pins, height)
-    if height:  # a slice of the scan is none of the straight image
+    if height and first:  # a slice of the scan is none of the straight image
         pins = {height.value: first.labeling.points[height.value]}
 
     def look_again(image: Volume, known: Points) -> Result:
@@ -168,12 +171,21 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     return result, straight
 
 
+def _new_looks(predictor: Predictor) -> Looks:
+    from .looks import Looks  # not for the many that are alone
+
+    return Looks(predictor)
+
+
 def _find_together(
     request: ScanRequest, looks: Looks, inputs: ScanInputs, watch: Stopwatch
 ) -> tuple[Result, SessionReport, list[Caution]]:
     """Name the scan together with others of its session."""
     from ..labeling.companions import conclude_together  # not for the many that are alone
+    from .session_report import session_cautions, session_report
 
+    if request.image is None:
+        raise DeepspineError(f"{request.name}: the scans of a session are files; write the image first")
     look = looks.at(request.image, watch, inputs.volume)
     if isinstance(look, DeepspineError):
         raise type(look)(f"{request.name}: {look}") from look
@@ -189,7 +201,14 @@ def _find_together(
     return joined.result, report, session_cautions(report, joined.alone.discs)
 
 
-def _look(request, predictor, volume, pins, height, values=None) -> Result:
+def _look(
+    request: ScanRequest,
+    predictor: Predictor,
+    volume: Volume,
+    pins: Points,
+    height: Height | None,
+    values: tuple[int, ...] | None = None,
+) -> Result:
     """Run the predictor; it knows no file, so its refusals are given the name of the image."""
     try:
         result = predictor.predict(

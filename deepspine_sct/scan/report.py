@@ -19,10 +19,10 @@ from ..labeling.confidence import UNLIKELY
 from ..labeling.discs import Disc, Labeling
 from ..labeling.level_shifts import possible_names
 from .request import ScanRequest
-from .session_report import SessionReport
 
 if TYPE_CHECKING:
     from ..labeling.predictor import Result
+    from .session_report import SessionReport
 
 TESTED_CONTRASTS = ("t1", "t2")
 
@@ -52,8 +52,8 @@ class ReportedDisc:
     value: int
     name: str
     possible_names: tuple[str, ...]
-    world_mm: tuple[float, float, float]
-    voxel: tuple[int, int, int]
+    world_mm: tuple[float, ...]
+    voxel: tuple[int, ...]
     confidence: float
 
 

@@ -118,7 +118,7 @@ def _lateral(rng, off_middle: bool, widest_mm: float):
 
 def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """Set tips (K, 2) outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
-    inside = ((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5)).all(1)
+    inside = np.all((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5), axis=1)
     tips_rc[~inside] = np.nan
     row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
     return inside & visible[row, col]

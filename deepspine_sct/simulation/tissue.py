@@ -184,7 +184,7 @@ def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, varian
 def _template_u(u_mm, s_mm, atlas: Atlas):
     """Undo the template's cut in front: bodies deepen from the upper thoracic to the lumbar spine."""
     tips = np.interp(s_mm, LEVEL_MM[::-1], atlas.tip_u_mm[::-1])
-    squeeze = np.interp(s_mm, *zip(*_DEPTH, strict=True))
+    squeeze = np.interp(s_mm, *np.transpose(_DEPTH))
     return np.where(u_mm > tips, tips + (u_mm - tips) * squeeze, u_mm)
 
 
@@ -233,7 +233,7 @@ def end_cord(fractions, s_mm, conus_mm: float) -> None:
 
 
 def _add_nerve_roots(rng, csf, s_mm, u_mm, conus_mm, means) -> None:
-    """The cauda equina: nerves in the back of the sac, beside the end of the cord and below it."""
+    """Paint the cauda equina: nerves in the back of the sac, beside the end of the cord and below it."""
     below = np.clip((conus_mm + 30 - s_mm) / 40, 0, 1)
     strands = np.clip(np.sin(u_mm * rng.uniform(1.2, 2.5) + smooth_curve(rng, s_mm, 25, 1.0)) + 0.4, 0, 1)
     share = rng.uniform(0.1, 0.8) * below * strands * _edge(rng.uniform(-4, 6) - u_mm, 3)

@@ -105,7 +105,7 @@ class SampleStream(Dataset):
 
 
 def _kind(source: RealSlice | PreparedSlices) -> tuple[bool, str]:
-    """What takes turns in the stream: lumbar images, and the others by their contrast."""
+    """Say what takes turns in the stream: lumbar images, and the others by their contrast."""
     return source.site == LUMBAR_SITE, source.contrast
 
 
@@ -140,7 +140,7 @@ def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = N_DIS
     look = encode(tips_rc, size, _LOOK_MM / (case.spacing_mm * stride)) * case.presence[:n_discs, None, None]
     target = np.concatenate([discs, 1 - discs.sum(0, keepdims=True)]).astype(np.float32)
     blocks = case.level_mm.reshape(size[0], stride, size[1], stride)
-    known = case.known.reshape(size[0], stride, size[1], stride).all((1, 3))
+    known = np.all(case.known.reshape(size[0], stride, size[1], stride), axis=(1, 3))
     return {
         "image": normalise(case.image)[None],
         "target": target,

@@ -210,7 +210,9 @@ def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, netw
 def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | PreparedSlices]:
     """Real images to train on: annotated slices and the training part of the prepared set."""
     contrasts = None if config.contrast == "all" else (CONTRASTS[config.contrast],)
-    images = [s for s in sources.slices if contrasts is None or s.contrast in contrasts]
+    images: list[RealSlice | PreparedSlices] = [
+        s for s in sources.slices if contrasts is None or s.contrast in contrasts
+    ]
     if sources.prepared and config.real_share > 0:
         for case in sources.prepared.select("train", contrasts):
             images.append(stack_slabs(case))
