@@ -1,47 +1,77 @@
-# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort, page,
-# fuzz, kill, doubtful, invariance, dependencies, clean.
-# Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call.
+# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort,
+# page, fuzz, kill, doubtful, invariance, docs, stages, dependencies, commands, test-oldest, dist, clean.
+# Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
+# what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
 PYTHON ?= python3
-PY := .venv/bin/python
-INSTALLED := .venv/installed
+VENV ?= .venv
+PY := $(VENV)/bin/python
+# A version that has a build for the CPU; the script says what it will download and how large that is.
+TORCH ?= torch==2.13.0
+INSTALLED := $(VENV)/installed
 DEMO := demo_out
 # Of the simulator: see docs/tutorial.md.
 SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill doubtful invariance \
-    dependencies clean
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill \
+    doubtful invariance docs stages dependencies commands test-oldest dist clean
 
 install: $(INSTALLED)
 
-# torch first and by version: a bare `torch` may bring several gigabytes of CUDA libraries.
-$(INSTALLED): setup.cfg setup.py
-	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet torch==2.13.0
-	$(PY) -m pip install --quiet --editable '.[test]'
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-core: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --editable .
 	touch $@
 
-demo: $(INSTALLED)
+$(VENV)/installed-lint: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --editable '.[lint]'
+	touch $@
+
+# torch first and by version: pip would take the newest, with CUDA, for the extra.
+$(INSTALLED): pyproject.toml tools/install_torch.py | $(PY)
+	$(PY) tools/install_torch.py $(TORCH)
+	$(PY) -m pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/installed-core $(VENV)/installed-lint
+
+demo: $(VENV)/installed-core
 	mkdir -p $(DEMO)
 	bin/sct_deepspine_label -i data_test/t2_sim.nii.gz -c t2 -ofolder $(DEMO) \
 	    -json $(DEMO)/t2_sim.json -overlay $(DEMO)/t2_sim.png -qc $(DEMO)/qc
 	$(PY) -m deepspine_sct.evaluation.compare \
 	    $(DEMO)/t2_sim_labeled_discs.nii.gz data_test/t2_sim_labels.nii.gz
 
-test: lint
+test: $(INSTALLED) lint
 	$(PY) -m pytest
 
-lint: $(INSTALLED)
+lint: $(VENV)/installed-lint
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+# All tests in the environments of tests/constraints, on Python 3.10: the oldest releases that are allowed, and those
+# of SCT. One of them: make test-oldest ENVIRONMENTS=sct
+PYTHON_OLDEST ?= python3.10
+ENVIRONMENTS ?= lowest sct
+test-oldest: $(ENVIRONMENTS:%=.venv-%/installed)
+	for name in $(ENVIRONMENTS); do .venv-$$name/bin/python -m pytest -p no:cacheprovider || exit 1; done
+
+.venv-%/installed: tests/constraints/%.txt pyproject.toml
+	test -x .venv-$*/bin/python || $(PYTHON_OLDEST) -m venv .venv-$*
+	.venv-$*/bin/python tools/install_torch.py --constraint $< torch
+	.venv-$*/bin/python -m pip install --quiet --constraint $< --editable '.[test]'
+	.venv-$*/bin/python -m pip check
+	touch $@
 
 accuracy: $(INSTALLED)
-	$(PY) benchmarks/accuracy.py
+	$(PY) -m benchmarks.acceptance.accuracy
 
 # Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
 stress: $(INSTALLED)
-	$(PY) benchmarks/real_scans.py -data $(SOURCES)
+	$(PY) -m benchmarks.acceptance.real_scans -data $(SOURCES)
 
 # What training reads, from the unpacked archives of its owners, say:
 # make sources SOURCES=real ARCHIVES='-pam50 sct -icbm152 mni_icbm152_nlin_sym_09a -spine-generic bids -spider SPIDER'
@@ -50,11 +80,12 @@ sources: $(INSTALLED)
 
 # Scans of one session, alone and together: the table in docs/sessions.md.
 session: $(INSTALLED)
-	$(PY) benchmarks/session.py
+	$(PY) -m benchmarks.acceptance.session
 
-# Simulated spines and the annotated slices of the training sites in SOURCES, from nothing; resumes when called again.
+# Simulated spines, the annotated slices of the training sites and the lumbar subjects in SOURCES, from nothing; resumes
+# when called again. The shipped weights come from a chain of runs, which docs/model_card.md holds beside this one.
 train: $(INSTALLED)
-	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; about 3 hours on two cores (see docs/model_card.md)"
+	@echo "data: $(SOURCES); seed: 0; 13,000 steps of 16 images; some hours on two cores (see docs/model_card.md)"
 	bin/sct_deepspine_train -data $(SOURCES) -ofolder train_out -steps 13000 -seed 0
 
 # With UPDATE=-update the outputs and pictures of this run go into docs/tutorial.md.
@@ -70,35 +101,52 @@ data: $(INSTALLED)
 	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
 
 bench: $(INSTALLED)
-	$(PY) benchmarks/label.py
+	$(PY) -m benchmarks.cost.label
 
 cohort: $(INSTALLED)
-	$(PY) benchmarks/cohort.py
+	$(PY) -m benchmarks.cost.cohort
 
 # A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.
 page: $(INSTALLED)
-	$(PY) benchmarks/page_cohort.py
+	$(PY) -m benchmarks.cost.page_cohort
 
 # Five thousand hostile inputs, 200 kills, images that must not be labelled, changes that must move nothing: the tables
 # in docs/safety_measured.md.
 fuzz: $(INSTALLED)
-	$(PY) benchmarks/fuzz.py
+	$(PY) -m benchmarks.acceptance.fuzz
 
 kill: $(INSTALLED)
-	$(PY) benchmarks/kill.py
+	$(PY) -m benchmarks.acceptance.kill
 
 doubtful: $(INSTALLED)
-	$(PY) benchmarks/doubtful.py
+	$(PY) -m benchmarks.acceptance.doubtful
 
 invariance: $(INSTALLED)
-	$(PY) benchmarks/invariance.py
+	$(PY) -m benchmarks.acceptance.invariance
+
+# The pages of docs/ as a site, in site/. MkDocs is an extra of its own; building needs no network.
+docs: $(INSTALLED)
+	$(PY) -c 'import mkdocs, mkdocstrings' 2> /dev/null || $(PY) -m pip install --quiet --editable '.[docs]'
+	$(PY) -m mkdocs build --quiet --site-dir site
+
+# The pictures of docs/how_it_works.md, drawn by the network that is installed.
+stages: $(INSTALLED)
+	$(PY) docs/draw_stages.py
 
 dependencies: $(INSTALLED)
 	$(PY) -m pip check
 	$(PY) docs/dependencies.py
 
+# The completions of the shells and the Boutiques descriptors, from the parsers of the commands.
+commands: $(INSTALLED)
+	$(PY) tools/describe_commands.py
+
+# The sdist and the wheel of what is committed, with the links of README.md made absolute: make dist ADDRESS=https://HOST/OWNER/NAME
+dist: $(INSTALLED)
+	$(PY) tools/build_release.py $(ADDRESS)
+
 # .venv and the egg-info that it points to stay, as do accuracy_out and train_out: making them again
 # takes long. Remove them by hand when you mean to.
 clean:
-	rm -rf $(DEMO) build dist .hypothesis .pytest_cache .ruff_cache
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	rm -rf $(DEMO) site build dist .hypothesis .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Everything about the package stands in setup.cfg; this file is for tools that look for it."""
+"""Everything about the package stands in pyproject.toml; this file is for programs that look for it."""
 
 from setuptools import setup
 

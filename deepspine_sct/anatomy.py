@@ -23,6 +23,9 @@ _VERTEBRAE = (
 DISC_VALUES = tuple(range(1, len(_VERTEBRAE) + 1))
 """Every disc value, superior to inferior."""
 
+N_DISCS = len(DISC_VALUES)
+"""How many discs there are, and channels in a network that knows them all."""
+
 DISC_NAMES = {1: "top of C1"} | {
     value: f"{above}/{below}" for value, above, below in zip(DISC_VALUES[1:], _VERTEBRAE, _VERTEBRAE[1:], strict=False)
 }
@@ -45,9 +48,6 @@ Down to L1/L2 (disc 21) measured on the disc labels of the PAM50 template (De Le
 which ends there. The four lumbar distances below are our own scaling of the nearest level, not a
 measurement.
 """
-
-SPACING_SD_FRACTION = 0.12
-"""Standard deviation of a distance among people of one size, as a share of its mean (assumed)."""
 
 _PAM50_LEVEL_MM = (
     492.5, 469.0, 454.5, 436.0, 418.5, 401.0, 384.5, 366.5, 346.0, 323.0, 299.5,

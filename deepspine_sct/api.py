@@ -13,6 +13,7 @@ import numpy as np
 from .anatomy import check_values
 from .errors import DeepspineError
 from .image.arrays import as_volume
+from .image.grid import Grid
 from .labeling.predictor import Predictor
 from .scan.inputs import read_inputs
 from .scan.label_scan import Labelled, label_scan
@@ -20,14 +21,14 @@ from .scan.request import ScanRequest, Straightening
 
 
 def label(
-    image: str | os.PathLike | Any,
+    image: str | os.PathLike[str] | Any,
     contrast: str,
     *,
     predictor: Predictor | None = None,
     values: Sequence[int] | None = None,
     pins: Mapping[int, Sequence[float]] | None = None,
     threshold: float | None = None,
-    cord: str | os.PathLike | None = None,
+    cord: str | os.PathLike[str] | None = None,
     straighten: bool = False,
 ) -> Labelled:
     """Find and name the discs of a scan. No file is written.
@@ -90,7 +91,7 @@ def label(
     return label_scan(request, predictor or Predictor.load(), inputs)
 
 
-def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, grid) -> dict[int, np.ndarray]:
+def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, grid: Grid) -> dict[int, np.ndarray]:
     """World positions of known discs, as arrays; refused where they contradict the image or the values."""
     from .scan.starting_point import check_pins
 

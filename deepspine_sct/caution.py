@@ -62,7 +62,7 @@ class Caution(str):
         caution.code = code
         return caution
 
-    def __getnewargs__(self) -> tuple[str, str]:
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # a str itself is made of one
         """Say what a copy is made of, for `copy` and `pickle`."""
         return self.code, str(self)
 

@@ -1,6 +1,6 @@
 """Label a cohort on a SLURM cluster through Dask, where the computers come and go.
 
-    pip install 'deepspine_sct[cluster]' dask-jobqueue
+    pip install '/path/to/deepspine_sct[cluster]' dask-jobqueue
     python docs/cohort_dask_jobqueue.py data out participant --qc
 
 The options are those of `sct_deepspine_batch`; fill in your own queue and account below.

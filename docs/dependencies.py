@@ -12,9 +12,15 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PACKAGE = "deepspine_sct"
-EXTRAS = {"": "always", "plot": "pictures", "cluster": "cohorts on a cluster", "export": "exporting a network",
-          "sources": "reading SPIDER's archive",
-          "test": "the tests"}  # fmt: skip
+EXTRAS = {
+    "": "always",
+    "train": "training and checkpoints",
+    "export": "exporting a network",
+    "cluster": "cohorts on a cluster",
+    "sources": "reading SPIDER's archive",
+    "lint": "checking the code",
+    "test": "the tests",
+}
 """Extras of the package, and what each is for; what is needed for several counts for the first."""
 
 HEADER = """\
@@ -41,13 +47,15 @@ def licence(found: Distribution) -> str:
 
 
 def requirements(found: Distribution, extra: str) -> list[str]:
-    """Names of what a distribution needs here, for an extra of it."""
+    """Names of what a distribution needs here, for an extra of it, other than more extras of its own."""
     wanted = [Requirement(text) for text in found.requires or []]
-    return [
-        re.sub(r"[-_.]+", "-", one.name).lower()
-        for one in wanted
-        if one.marker is None or one.marker.evaluate({"extra": extra})
-    ]
+    names = [_normal(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return [name for name in names if name != _normal(found.metadata["Name"])]
+
+
+def _normal(name: str) -> str:
+    """Spell the name of a distribution as all tools compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def collect() -> dict[str, tuple[str, Distribution, set[str]]]:

@@ -3,8 +3,8 @@
 import time
 
 import numpy as np
-from baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
 
+from benchmarks.acceptance.baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
 from deepspine_sct.labeling.heatmap import Candidates
 from deepspine_sct.labeling.skeleton import SkeletonPrior, order
 

@@ -282,7 +282,12 @@ def refusal_line(message: str) -> str:
         (KeyboardInterrupt(), 130, "sct_deepspine_label: interrupted"),
         (MemoryError("12 GiB"), 1, refusal_line("not enough memory 12 GiB")),
         (OSError(28, "No space left on device", "a\nb"), 1, refusal_line("a b: cannot be written, the disk is full")),
-        (ModuleNotFoundError("No module", name="torch"), 1, "'torch' is missing: run `pip install"),
+        (
+            ModuleNotFoundError("No module", name="torch"),
+            1,
+            "'torch' is missing: run `pip install 'deepspine_sct[train]'",
+        ),
+        (ModuleNotFoundError("No module", name="tqdm.std"), 1, "'tqdm' is missing: run `pip install tqdm`"),
     ],
 )
 def test_trouble_of_the_machine_is_one_line_too(in_folder, monkeypatch, capsys, error, status, line):

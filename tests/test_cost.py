@@ -18,7 +18,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
-from deepspine_sct.model.export import inference_graph, multiply_adds
+from deepspine_sct.model.inference_graph import inference_graph, multiply_adds
 from deepspine_sct.model.output import Maps
 from deepspine_sct.model.runtime import SHIPPED, load_runtime
 

@@ -1,5 +1,7 @@
 """The stream of samples: a function of seed and index alone, and true to its cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import phantom
 import pytest
@@ -7,22 +9,29 @@ import torch
 from templates import needs_templates
 from torch.utils.data import DataLoader
 
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation import simulator
 from deepspine_sct.simulation.simulator import Case
+from deepspine_sct.training import dataset
 from deepspine_sct.training.dataset import SHAPES, SampleStream, mirror, to_sample
+from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.prepared_slices import FULL_MM, SILENT_MM, PreparedSlices, soften, stack_slabs
+
+
+def labelled(slabs: Volume, points: dict, contrast: str = "T2w") -> LabelledImage:
+    """Slabs with their discs."""
+    return LabelledImage("scan", points, lambda: slabs, site="site", contrast=contrast, has_slabs=True)
 
 
 def stack(contrast: str = "T2w", seed: int = 0) -> PreparedSlices:
     """A phantom scan as a source of training slices."""
     data = phantom.image(phantom.discs(), seed)
     volume = Volume(data, Grid(data.shape, phantom.affine()))
-    slabs = extract_slabs(canonical(volume), 4.0, 5.0, 2.0)
-    return stack_slabs("scan", "site", contrast, slabs, phantom.discs())
+    return stack_slabs(labelled(extract_slabs(canonical(volume), 4.0, 5.0, 2.0), phantom.discs(), contrast))
 
 
 def stream(**how) -> SampleStream:
@@ -141,3 +150,79 @@ def test_simulated_samples_repeat_themselves_and_obey_the_contrast(atlas):
     assert equal(one[3], two[3])
     t1, t2 = (SampleStream(atlas, [], 2, 5, seed=1, families=(f,)) for f in ("t1", "t2"))
     assert not equal(t1[3], t2[3])
+
+
+def case_with(values: list[int]) -> Case:
+    """A hand-made case that shows some discs, below one another."""
+    case = make_case(height=200)
+    tips_rc, presence = np.full((25, 2), np.nan), np.zeros(25)
+    for n, value in enumerate(values):
+        tips_rc[value - 1], presence[value - 1] = (20.5 + 16 * n, 14.5), 1.0
+    return replace(case, tips_rc=tips_rc, presence=presence, image=case.image)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_anchored"),
+    [
+        ([3, 4, 5], True),
+        ([5, 6, 7], True),
+        ([6, 7, 8], False),
+        ([15, 16, 17, 18], False),
+        ([22, 23, 24], False),
+        ([22, 23, 24, 25], True),
+    ],
+)
+def test_without_an_end_in_view_neighbours_get_a_share_of_the_name(values, is_anchored):
+    """Who sees C4/C5 or higher, or L5/S1, is sure of a name; others give each neighbour 8 %, and no mass is lost."""
+    case = case_with(values)
+    sample = to_sample(case, sigma_mm=4.0)
+    for n, value in enumerate(values):
+        row, column = 10 + 8 * n, 7  # heatmap pixel of the tip
+        named = sample["target"][:25, row, column]
+        assert named[value - 1] == pytest.approx(1.0 if is_anchored else 0.84, abs=0.01)
+        outer = [v for v in (value - 1, value + 1) if v not in values and v <= 25]
+        for neighbour in outer:
+            assert named[neighbour - 1] == pytest.approx(0.0 if is_anchored else 0.08, abs=0.01)
+    assert np.allclose(sample["target"].sum(0), 1, atol=1e-5)
+
+
+def test_an_unsure_name_conserves_probability():
+    """At every pixel the sum over the discs stays, also at the first and the last name, and nothing is negative."""
+    discs = np.random.default_rng(0).uniform(0, 0.04, (25, 7, 9))
+    unsure = dataset._unsure_of_name(discs)
+    np.testing.assert_allclose(unsure.sum(0), discs.sum(0), rtol=1e-12)
+    assert unsure.min() >= 0 and not np.allclose(unsure, discs)
+    for value in (0, 12, 24):
+        alone = np.zeros((25, 1, 1))
+        alone[value] = 1
+        spread = dataset._unsure_of_name(alone)[:, 0, 0]
+        assert spread.sum() == pytest.approx(1) and set(np.flatnonzero(spread)) <= {value - 1, value, value + 1}
+
+
+def test_the_attention_belongs_around_the_tips():
+    """One at a tip, half of it at a half present one, a Gaussian of 10 mm around both, next to nothing far off."""
+    look = to_sample(make_case(), sigma_mm=4.0)["look"]
+    assert look.shape == (1, 12, 16)
+    assert look[0, 3, 5] == pytest.approx(1, abs=1e-6)
+    assert look[0, 3, 10] == pytest.approx(np.exp(-0.5 * (20 / 10) ** 2), abs=1e-3)  # five pixels of 4 mm off disc 3
+    assert look[0, 8, 10] == pytest.approx(0.5, abs=0.01)
+    assert look[0, 0, 15] < 0.05
+
+
+def test_a_sample_knows_the_fold_of_its_subject():
+    """Real subjects bring the fold that they were dealt, and whoever was not dealt brings none."""
+    sources = [replace(stack(seed=n), name=name) for n, name in enumerate(("a", "b", "c"))]
+    mixed = SampleStream(None, sources, 4, 4, seed=1, real_share=1.0, folds={"a": 0, "b": 2})
+    folds = torch.cat([mixed[i]["fold"] for i in range(4)])
+    assert set(folds.tolist()) == {0, 2, NO_FOLD}
+    alone = SampleStream(None, sources[1:2], 4, 2, seed=1, real_share=1.0, folds={"a": 0, "b": 2})
+    assert alone[0]["fold"].tolist() == [2, 2, 2, 2]
+
+
+def test_lumbar_images_take_three_turns():
+    """Of a T1w, a T2w and a lumbar source, the lumbar one gives about three samples of five."""
+    lumbar = replace(stack("T2w", 3), name="lumbar", site=dataset.LUMBAR_SITE)
+    sources = [stack("T1w", 1), stack("T2w", 2), lumbar]
+    mixed = SampleStream(None, sources, 20, 3, seed=1, real_share=1.0, folds={"lumbar": 1})
+    folds = torch.cat([mixed[i]["fold"] for i in range(3)])
+    assert float((folds == 1).float().mean()) == pytest.approx(0.6, abs=0.12)

@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from fake_predictor import SHAPE, known_discs, oblique_affine
-from fuzz_base import load_base
 
+from benchmarks.acceptance.fuzz_base import load_base
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.pictures.matplotlib_settings import own_settings

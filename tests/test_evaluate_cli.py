@@ -13,7 +13,8 @@ from scipy import ndimage
 from deepspine_sct.cli.evaluate import main
 from deepspine_sct.cli.prepare import main as prepare
 from deepspine_sct.model.checkpoint import save_checkpoint
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 SUBJECTS = ("sub-aa01", "sub-aa02", "sub-bb01")
 

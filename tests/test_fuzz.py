@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import fuzz_base
-import fuzz_cases
-import fuzz_run
 import pytest
-from fuzz import FAULTS
 
+from benchmarks.acceptance import fuzz_base, fuzz_cases, fuzz_run
+from benchmarks.acceptance.fuzz import FAULTS
 from deepspine_sct.cli import label
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory on Linux")

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from configparser import ConfigParser
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,9 @@ HEAVY = ("torch", "scipy", "matplotlib", "nibabel", "numpy")
 
 
 def console_scripts() -> dict[str, str]:
-    """List the commands in setup.cfg: name to module:function."""
-    config = ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    lines = config["options.entry_points"]["console_scripts"].strip().splitlines()
-    return dict(line.replace(" ", "").split("=") for line in lines)
+    """List the commands of the installed package: name to module:function."""
+    ours = (one for one in entry_points(group="console_scripts") if one.value.startswith("deepspine_sct."))
+    return {one.name: one.value for one in ours}
 
 
 COMMANDS = console_scripts()

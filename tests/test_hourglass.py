@@ -9,7 +9,8 @@ from safetensors.torch import save
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 
 def small(**how) -> StackedHourglass:

@@ -36,6 +36,7 @@ ALLOWED_ROOMS = {
     "evaluation": _CORE | {"pictures", "data"},
     "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},
+    "pipelines": set(),
     "__main__": {"cli"},
 }
 """What each room or module may import from the package besides itself and the version. A module's own
@@ -55,6 +56,7 @@ ALLOWED_LIBRARIES = {
     "jinja2": {"quality_control.render"},
     "bids_validator": {"data.discovery"},
     "distributed": {"cohort.cluster"},
+    "nipype": {"pipelines.nipype"},
     "SimpleITK": {"sources.spider"},
 }
 """Where a library that is slow to load, or that holds a convention of its own, may be imported."""

@@ -15,12 +15,12 @@ LAUNCHERS = sorted((ROOT / "bin").iterdir())
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """Copy what a fresh clone has: the package, bin/ and setup.cfg, no virtual environment."""
+    """Copy what a fresh clone has: the package, bin/ and pyproject.toml, no virtual environment."""
     root = tmp_path / "a checkout"
     ignored = shutil.ignore_patterns("__pycache__", "weights")
     shutil.copytree(ROOT / "deepspine_sct", root / "deepspine_sct", ignore=ignored)
     shutil.copytree(ROOT / "bin", root / "bin")
-    shutil.copy(ROOT / "setup.cfg", root)
+    shutil.copy(ROOT / "pyproject.toml", root)
     return root
 
 
@@ -45,7 +45,7 @@ def path(tmp_path) -> str:
 
 
 def test_every_command_has_a_launcher_and_every_launcher_a_command():
-    """bin/ and the entry points of setup.cfg name the same commands."""
+    """bin/ and the entry points of the package name the same commands."""
     assert [path.name for path in LAUNCHERS] == sorted(COMMANDS)
 
 

@@ -32,7 +32,7 @@ def add(report: Path, subject: str) -> None:
     """Add an entry to our page and to SCT's, as -qc does."""
     image = Path(f"/d/{subject}_T2w.nii")
     picture = {"slice": Picture("slice.png", b"1", (0.0, 0.0, 1.0, 1.0))}
-    write_entry(report, make_entry(identify(image), image, LABELLED, pictures=picture), picture)
+    write_entry(report, make_entry(identify(image, subject=subject), image, LABELLED, pictures=picture), picture)
     write_page(report)
     names = IDENTITY | {"subject": subject}
     place = sct_report.picture_folder(report, names, "sct_x", datetime.now())

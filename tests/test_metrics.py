@@ -9,7 +9,6 @@ import pytest
 from deepspine_sct.evaluation.metrics import (
     score_case,
     summarise,
-    summarise_by,
 )
 
 
@@ -288,15 +287,6 @@ def test_the_summary_pools_the_discs_of_all_images():
     assert summary["distance_median_mm"] == 3
     assert summary["distance_p95_mm"] == pytest.approx(20)
     assert summary["distance_si_mean_mm"] == pytest.approx(6)
-
-
-def test_groups_are_summarised_by_themselves():
-    """Each contrast gets the summary of its own images."""
-    good, bad = score_case(TRUTH, TRUTH), score_case({}, TRUTH)
-    groups = summarise_by([good, bad, good], ["T1w", "T2w", "T1w"])
-    assert list(groups) == ["T1w", "T2w"]
-    assert groups["T1w"] == summarise([good, good])
-    assert groups["T2w"]["identification_rate"] == 0
 
 
 def test_nothing_to_share_is_not_a_number():

@@ -14,7 +14,8 @@ from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model import export, runtime
 from deepspine_sct.model.checkpoint import save_checkpoint
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.model.onnx_runtime import OnnxRuntime, thread_count
 from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 from deepspine_sct.model.runtime import SHIPPED, SHIPPED_ONNX, load_runtime

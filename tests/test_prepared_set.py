@@ -12,7 +12,7 @@ import pytest
 from deepspine_sct.cli.prepare import main
 from deepspine_sct.data.bids import find_scans
 from deepspine_sct.data.preparation import prepare as prepare_set
-from deepspine_sct.data.prepared_set import INDEX, read_set
+from deepspine_sct.data.prepared_set import INDEX, read_set, slabs_file
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
@@ -192,7 +192,7 @@ def test_damaged_sets_are_named(data, tmp_path):
         read_set(tmp_path / "set")
     path.write_text(json.dumps(good))
     case = read_set(tmp_path / "set").cases[0]
-    case.slabs_path.write_bytes(b"PK nothing")
+    (tmp_path / "set" / slabs_file(case.name)).write_bytes(b"PK nothing")
     with pytest.raises(DeepspineError, match="not a slab file"):
         case.load()
 
@@ -225,8 +225,8 @@ def test_a_set_finds_the_scans_that_it_was_cut_from(data, tmp_path):
     (tmp_path / "old").rename(tmp_path / "new")
     made = read_set(tmp_path / "new" / "made" / "set")
     for case in made.cases:
-        assert made.original(case).resolve() == (tmp_path / "new" / "data" / case.image).resolve()
-    (tmp_path / "new" / "data" / made.cases[0].image).unlink()
+        assert made.original(case).resolve() == (tmp_path / "new" / "data" / case.path).resolve()
+    (tmp_path / "new" / "data" / made.cases[0].path).unlink()
     assert made.original(made.cases[0]) is None and made.original(made.cases[1]) is not None
     made.description["straightened"] = True
     assert made.original(made.cases[1]) is None

@@ -14,7 +14,8 @@ from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.prior_fit import PRIOR_SPINES, fit_prior
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 START = SkeletonPrior.default()
 

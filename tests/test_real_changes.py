@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from real_cases import GROUPS, deal_out, select
-from real_changes import (
+
+from benchmarks.acceptance.real_cases import GROUPS, deal_out, select
+from benchmarks.acceptance.real_changes import (
     coarsened,
     cut_above,
     cut_below,
@@ -15,9 +16,8 @@ from real_changes import (
     turned,
     window,
 )
-from real_score import score
-from real_sources import RealScan
-
+from benchmarks.acceptance.real_score import score
+from benchmarks.acceptance.real_sources import RealScan
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling

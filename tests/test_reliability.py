@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from reliability import draw_reliability, reliability
+
+from benchmarks.acceptance.reliability import draw_reliability, reliability
 
 
 def forecasts(bias: float) -> list[tuple[float, bool]]:

@@ -21,7 +21,8 @@ from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model import seal
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.export import export
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.model.runtime import SHIPPED, SHIPPED_ONNX, load_runtime
 from deepspine_sct.quality_control.render import SCRIPTS
 

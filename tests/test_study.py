@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.evaluation.metrics import score_case, summarise
-from deepspine_sct.evaluation.study import Study, StudyCase, disc_rows, summary_rows
+from deepspine_sct.evaluation.study import Study, disc_rows, summary_rows
 from deepspine_sct.evaluation.study_figures import confusion
 
 STEP_MM = 20.0
@@ -64,10 +65,18 @@ MISTAKES = {
 }  # fmt: skip
 
 
+def unread() -> None:
+    """Fail: an evaluation of disc files reads no image."""
+    pytest.fail("an image was read")
+
+
 def study(*names: str, span_only: bool = False) -> Study:
     """One image a mistake, T1w and T2w in turns, each of its own site."""
     contrasts = ("T1w", "T2w")
-    cases = [StudyCase(name, f"sub-{n}", f"site-{n}", contrasts[n % 2], TRUTH) for n, name in enumerate(names)]
+    cases = [
+        LabelledImage(name, TRUTH, unread, f"sub-{n}", site=f"site-{n}", contrast=contrasts[n % 2])
+        for n, name in enumerate(names)
+    ]
     return Study(cases, {"tool": [MISTAKES[name][0] for name in names]}, span_only=span_only)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import phantom
 import pytest
 from PIL import Image
+from templates import needs_templates
 
 from deepspine_sct.cli.prepare import main as prepare
 from deepspine_sct.cli.train import main
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
+from deepspine_sct.training import dataset, held_out, recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["-features", "8", "-batch", "2", "-workers", "0", "-device", "cpu", "-epoch-steps", "2"]
@@ -114,6 +116,40 @@ def test_a_start_brings_its_architecture_and_its_prior(prepared, tmp_path):
     assert network.config.n_features == 8
     assert description["training"]["start"] == "best.safetensors"
     assert description["training"]["flip_share"] == 0.5
+
+
+@pytest.fixture
+def quick(atlas, monkeypatch):
+    """Spare the command what other tests measure: it takes the atlas that is built already, and validates on little."""
+    monkeypatch.setattr(recipe, "build_atlas", lambda pam50, head: atlas)
+    monkeypatch.setattr(held_out.held_out, "__defaults__", (2,))
+
+
+@needs_templates
+@pytest.mark.parametrize("with_lumbar", [True, False])
+def test_simulated_spines_train_with_and_without_lumbar_subjects(
+    quick, lumbar_folder, tmp_path, monkeypatch, with_lumbar
+):
+    """Two networks of two folds from -data; without lumbar/ nobody is kept out, and both commands end well."""
+    data = lumbar_folder.parent if with_lumbar else tmp_path / "data"
+    seen = []
+
+    def simulate(*arguments, lower=(), **options):
+        seen.append(len(lower))
+        return simulated(*arguments, lower=lower, **options)
+
+    simulated = dataset.simulate
+    monkeypatch.setattr(dataset, "simulate", simulate)
+    out = tmp_path / "run"
+    arguments = ["-data", str(data), "-ofolder", str(out), *SMALL, "-steps", "2", "-stacks", "1", "-v", "0"]
+    assert main([*arguments, "-folds", "0", "1", "-look", "0.1", "-real", "0.3"]) == 0
+    for folder, kept_out in ((out, ["a_upright", "d_upright"]), (out / "fold_1", ["b_tilted"])):
+        training = load_checkpoint(folder / "network.safetensors")[1]["training"]
+        assert training["simulated"] and training["attention_weight"] == 0.1
+        assert training["never_seen"] == (kept_out if with_lumbar else [])
+        assert training["real_sites"] == (["lumbar"] if with_lumbar else [])
+        assert [row["step"] for row in rows(folder)] == ["2"]
+    assert set(seen) == ({4} if with_lumbar else {0})
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from test_dataset import stream
 from torch.utils.data import Dataset
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
+from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.loss import cross_entropy_loss
-from deepspine_sct.training.trainer import Trainer, TrainingConfig
+from deepspine_sct.training.trainer import Trainer
 
 CONFIG = TrainingConfig(steps=6, batch_size=3, learning_rate=1e-3, warmup=2, save_every=2, workers=0, device="cpu")
 

@@ -5,8 +5,9 @@ import phantom
 import pytest
 from fake_predictor import FakePredictor
 
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation.validation import LOGGED, HeldOut, middle_slab, validate
+from deepspine_sct.evaluation.validation import LOGGED, validate
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
@@ -18,12 +19,12 @@ from deepspine_sct.simulation.simulator import Case
 from deepspine_sct.training.held_out import as_slab
 
 
-def held_out() -> HeldOut:
+def held_out() -> LabelledImage:
     """A phantom scan with its truth."""
     points = phantom.discs()
     data = phantom.image(points)
     volume = Volume(data, Grid(data.shape, phantom.affine()))
-    return HeldOut("scan", extract_slabs(canonical(volume), 4.0, 5.0, 2.0), points)
+    return LabelledImage("scan", points, lambda: extract_slabs(canonical(volume), 4.0, 5.0, 2.0), has_slabs=True)
 
 
 class SpotRuntime:
@@ -36,12 +37,13 @@ class SpotRuntime:
     def run(self, images: np.ndarray) -> Maps:
         """Return heatmaps of half the size of the padded slabs."""
         case = held_out()
+        slabs = case.load()
         n, height, width = images.shape
         heatmaps = np.zeros((n, 25, height // 2, width // 2), np.float32)
-        padding = (np.array([height, width]) - case.slabs.data.shape[1:]) // 2
+        padding = (np.array([height, width]) - slabs.data.shape[1:]) // 2
         at_rc = np.moveaxis(np.indices(heatmaps.shape[2:]), 0, -1) * 2 + 0.5
         for value, xyz_mm in case.points.items():
-            k, *rc = case.slabs.grid.to_index(xyz_mm)
+            k, *rc = slabs.grid.to_index(xyz_mm)
             away = np.linalg.norm(at_rc - (np.array(rc) + padding), axis=-1)
             slab = np.exp(-0.5 * (np.arange(n) - k) ** 2)
             heatmaps[:, value - 1] = slab[:, None, None] * np.exp(-0.5 * (away / 2) ** 2)
@@ -74,9 +76,9 @@ def test_slabs_are_checked_as_scans_are(monkeypatch):
     for step in ("_look_again", "judge"):
         of = getattr(Predictor, step)
         monkeypatch.setattr(Predictor, step, lambda *a, of=of, step=step: asked.append(step) or of(*a))
-    checked = predictor.predict_slabs(held_out().slabs).labeling
+    checked = predictor.predict_slabs(held_out().load()).labeling
     assert asked == ["_look_again", "judge"]
-    plain = predictor.look_at_slabs(held_out().slabs).labeling
+    plain = predictor.look_at_slabs(held_out().load()).labeling
     assert asked == ["_look_again", "judge"]
     border = {disc.value: disc.confidence for disc in plain.discs}
     assert all(disc.confidence <= border[disc.value] for disc in checked.discs)
@@ -108,8 +110,8 @@ def test_discs_beyond_the_marked_ones_do_not_count():
 def test_the_middle_slab_is_that_of_the_discs():
     """Where the phantom has its spots."""
     case = held_out()
-    k = middle_slab(case)
-    assert case.slabs.data[k].max() == case.slabs.data.max()
+    k, slabs = case.middle_slab(), case.load()
+    assert slabs.data[k].max() == slabs.data.max()
 
 
 def test_a_simulated_window_is_a_slab_with_its_discs_in_the_world():
@@ -120,7 +122,8 @@ def test_a_simulated_window_is_a_slab_with_its_discs_in_the_world():
     presence[[2, 3]] = 1
     image = np.zeros((40, 50), np.float32)
     case = Case(image, tips_rc, presence, image, image > 0, 2.0)
-    slab, points = as_slab(case)
+    image = as_slab(case, "window")
+    slab, points = image.load(), image.points
     assert slab.grid.axcodes == ("L", "I", "P") and sorted(points) == [3, 4]
     np.testing.assert_allclose(points[4] - points[3], [0, -2, -17])
     np.testing.assert_allclose(slab.grid.to_index(points[3]), [0, 10, 20], atol=1e-9)

@@ -47,25 +47,25 @@ def slice_and_disc(text: str) -> tuple[int, int]:
     slice_text, *disc_text = re.split("[,:; ]+", text.strip(), maxsplit=1)
     if not (disc_text and slice_text.isdecimal()):
         raise ArgumentTypeError(f"'{text}' is not SLICE,DISC, as in 68,4 or 68,C3/C4")
-    return int(slice_text), _disc_value(disc_text[0], text)
+    return int(slice_text), disc_value(disc_text[0], text)
 
 
 def _range(part: str, whole: str) -> tuple[int, int]:
     """Read one disc, or the first and the last of several."""
     if (value := _find_disc(part)) is not None:
         return value, value
-    ranges = [part.split(sign) for sign in _RANGE_SIGNS if part.count(sign) == 1]
+    ranges = [tuple(part.split(sign)) for sign in _RANGE_SIGNS if part.count(sign) == 1]
     ranges += [(part[: found.start()], part[found.end() :]) for found in re.finditer("-", part)]
     for first, last in ranges:
         if (low := _find_disc(first)) is not None and (high := _find_disc(last)) is not None:
             return low, high
     if ranges:
         part = next((end for end in ranges[0] if _find_disc(end) is None), part)
-    return (_disc_value(part, whole),) * 2
+    return (disc_value(part, whole),) * 2
 
 
-def _disc_value(text: str, whole: str) -> int:
-    """Read one disc; `whole` is what the user typed, for the message."""
+def disc_value(text: str, whole: str | None = None) -> int:
+    """Read one disc; `whole` is what the user typed, for the message, where that is more."""
     from deepspine_sct.anatomy import DISC_VALUES  # brings numpy, which -h does without
 
     value = _find_disc(text)
@@ -74,7 +74,7 @@ def _disc_value(text: str, whole: str) -> int:
     hint = ""
     if re.fullmatch(r"[CTLS]\d+", text.strip(), re.IGNORECASE):
         hint = "; a disc is named after both of its vertebrae, as C3/C4"
-    where = "" if text == whole else f"'{whole}': "
+    where = "" if whole in (None, text) else f"'{whole}': "
     named = f"'{text}' is not a disc value from {DISC_VALUES[0]} to {DISC_VALUES[-1]}"
     raise ArgumentTypeError(f"{where}{named} nor a name such as C3/C4{hint}")
 
@@ -93,6 +93,16 @@ def _find_disc(text: str) -> int | None:
         name = f"{upper}/{lower if lower[0].isalpha() else upper[0] + lower}"
     known = {name.lower(): value for value, name in DISC_NAMES.items()}
     return known.get(name.lower())
+
+
+def disc_count(text: str) -> int:
+    """Read how many discs, from the first one down: from 1 to all that there are."""
+    from deepspine_sct.anatomy import N_DISCS  # brings numpy, which -h does without
+
+    n = _whole(text, 1)
+    if n > N_DISCS:
+        raise ArgumentTypeError(f"'{text}' is more than the {N_DISCS} discs that there are")
+    return n
 
 
 def shares(text: str) -> tuple[float, ...]:

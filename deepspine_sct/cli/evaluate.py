@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
-    TrueCase,
     ask,
     leave_out,
     numbered_otherwise,
@@ -19,11 +18,12 @@ from deepspine_sct.cli.evaluate_cases import (
     run_model,
 )
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.scan.output_paths import picture_of
 
 if TYPE_CHECKING:
-    from deepspine_sct.evaluation.metrics import Points
+    from deepspine_sct.data.labelled_image import LabelledImage, Points
     from deepspine_sct.evaluation.study import Study
 
 PROG = "sct_deepspine_evaluate"
@@ -131,7 +131,7 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-label-folder",
-        default="derivatives/labels",
+        default=LABEL_FOLDER,
         metavar="<folder>",
         help="With -path-data: as for sct_deepspine_prepare.",
     )
@@ -188,7 +188,7 @@ def evaluate(args: argparse.Namespace) -> None:
     require_matplotlib()  # said now, not after the networks have run
     cases = read_cases(args)
     args.ofolder.mkdir(parents=True, exist_ok=True)
-    n_slabs = sum(case.slabs for case in cases)
+    n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:
         print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their slabs",
               file=sys.stderr)  # fmt: skip
@@ -199,9 +199,9 @@ def evaluate(args: argparse.Namespace) -> None:
     cases, predictions = leave_out(cases, predictions)
     otherwise = numbered_otherwise(args.pred, cases)
     if otherwise:
-        cases = [replace(case, study=replace(case.study, points=comparable(case.study.points))) for case in cases]
+        cases = [replace(case, points=comparable(case.points)) for case in cases]
         predictions = {tool: [comparable(points) for points in of_tool] for tool, of_tool in predictions.items()}
-    study = Study([case.study for case in cases], predictions, args.tolerance, bool(args.span))
+    study = Study(cases, predictions, args.tolerance, bool(args.span))
     on_numbers = _notes_on_numbers(study, otherwise)
     rows = write_report(study, cases, [*_notes(study, args), *on_numbers], args)
     for note in on_numbers:
@@ -215,7 +215,7 @@ def evaluate(args: argparse.Namespace) -> None:
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 
-def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Namespace) -> list["Points | None"]:
+def _label_all(name: str, path: Path, cases: list["LabelledImage"], args: argparse.Namespace) -> list["Points | None"]:
     """Label every image with a network, and write what it looked at where that was asked for."""
     from tqdm import tqdm
 
@@ -231,14 +231,14 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
     kinds = [kind for kind in KINDS if getattr(args, kind)]
     attends = []
 
-    def answer(case: TrueCase) -> "Points":
+    def answer(case: "LabelledImage") -> "Points":
         volume, result = run_model(predictor, case)
         points = result.labeling.points
         attends.append(has_attention(result.prediction))
         for kind in kinds:
-            file = args.ofolder / kind / name / f"{case.study.name}.nii.gz"
+            file = args.ofolder / kind / name / f"{case.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
-            shown = list((points or case.study.points).values())
+            shown = list((points or case.points).values())
             write_explanation(file, picture_of(file), volume, result.prediction, kind, shown, like=case.image)
         return points
 
@@ -249,7 +249,7 @@ def _label_all(name: str, path: Path, cases: list[TrueCase], args: argparse.Name
 
 
 def write_report(
-    study: "Study", cases: list[TrueCase], notes: list[str], args: argparse.Namespace
+    study: "Study", cases: list["LabelledImage"], notes: list[str], args: argparse.Namespace
 ) -> list[dict[str, object]]:
     """Write tables, figures and the page; return the rows of the summary."""
     from deepspine_sct.evaluation.study import disc_rows, summary_rows
@@ -275,7 +275,7 @@ def write_report(
     return rows
 
 
-def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
+def _worst_pictures(study: "Study", cases: list["LabelledImage"], n: int):
     """Yield a name and a picture of the n worst images of each tool."""
     from deepspine_sct.labeling.discs import Disc
     from deepspine_sct.pictures.overlay import render_overlay
@@ -284,13 +284,13 @@ def _worst_pictures(study: "Study", cases: list[TrueCase], n: int):
         for rank, i in enumerate(study.worst(tool, n), start=1):
             case = cases[i]
             discs = [Disc(value, xyz_mm, 1.0) for value, xyz_mm in predictions[i].items()]
-            title = f"{tool}: {case.study.name}"
+            title = f"{tool}: {case.name}"
             try:
-                picture = render_overlay(case.load(), discs, case.study.points, title)
+                picture = render_overlay(case.load(), discs, case.points, title)
             except DeepspineError as error:  # disc files can be scored without their images
-                print(f"Warning: no picture of {case.study.name}: {error}", file=sys.stderr)
+                print(f"Warning: no picture of {case.name}: {error}", file=sys.stderr)
                 continue
-            yield f"worst_{tool}_{rank}_{case.study.name}", picture
+            yield f"worst_{tool}_{rank}_{case.name}", picture
 
 
 def _notes(study: "Study", args: argparse.Namespace) -> list[str]:

@@ -4,43 +4,21 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.data.bids import LABEL_SUFFIXES
 from deepspine_sct.errors import DeepspineError, NoLabels
 
 if TYPE_CHECKING:
-    from deepspine_sct.evaluation.metrics import Points
-    from deepspine_sct.evaluation.study import StudyCase
+    from deepspine_sct.data.labelled_image import LabelledImage, Points
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.predictor import Predictor, Result
 
 
-@dataclass(frozen=True)
-class TrueCase:
-    """An image with its truth, and how to get at it.
-
-    Attributes
-    ----------
-    study : name, origin and true discs
-    fields : what a pattern of -pred may name
-    label : file of the truth; None in a prepared set
-    load : reads the image, or its slabs
-    slabs : whether it is the slabs, of a prepared image whose scan is gone or was straightened
-    image : file of the image; None where it is the slabs
-    """
-
-    study: "StudyCase"
-    fields: dict[str, str]
-    label: Path | None
-    load: Callable[[], "Volume"]
-    slabs: bool = False
-    image: Path | None = None
-
-
-def read_cases(args: argparse.Namespace) -> list[TrueCase]:
+def read_cases(args: argparse.Namespace) -> list["LabelledImage"]:
     """Read the truth from the prepared set or the data set that the arguments name.
 
     Raises
@@ -62,23 +40,19 @@ def read_cases(args: argparse.Namespace) -> list[TrueCase]:
     return cases
 
 
-def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
+def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
     from deepspine_sct.data.prepared_set import read_set
-    from deepspine_sct.evaluation.study import StudyCase
     from deepspine_sct.image.nifti import read_volume
 
     prepared = read_set(folder)
     for case in prepared.select(None if part == "all" else part, contrasts):
-        study = StudyCase(case.name, case.subject, case.site, case.contrast, case.points)
-        image_folder = case.image.rpartition("/")[0]
         scan = prepared.original(case)
-        load = partial(read_volume, scan) if scan else case.load
-        yield TrueCase(study, _fields(study, case.session, image_folder), None, load, slabs=scan is None, image=scan)
+        yield replace(case, load=partial(read_volume, scan), image=scan, has_slabs=False) if scan else case
 
 
-def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator[TrueCase]:
-    from deepspine_sct.data.bids import LABEL_SUFFIXES, find_scans
-    from deepspine_sct.evaluation.study import StudyCase
+def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
+    from deepspine_sct.data.bids import find_scans
+    from deepspine_sct.data.labelled_image import LabelledImage
     from deepspine_sct.image.labels import check_order, read_labels
     from deepspine_sct.image.nifti import read_volume
 
@@ -95,12 +69,10 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
             print(f"Warning: left out: {error}", file=sys.stderr)
             n_left_out += 1
             continue
-        study = StudyCase(scan.stem, scan.subject, scan.site, scan.contrast, points)
-
-        def load(path: Path = scan.image) -> "Volume":
-            return read_volume(path)
-
-        yield TrueCase(study, _fields(study, scan.session, scan.folder), scan.label, load, image=scan.image)
+        yield LabelledImage(
+            scan.stem, points, partial(read_volume, scan.image), scan.subject, scan.session, scan.site, scan.contrast,
+            path=f"{scan.folder}/{scan.image.name}", image=scan.image, label=scan.label,
+        )  # fmt: skip
     if bare:
         where = f"see -label-suffix and -label-folder, {bare[0].name} for one"
         print(f"Warning: left out: {len(bare)} images without disc labels; {where}", file=sys.stderr)
@@ -108,17 +80,9 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         print(f"Warning: left out: {n_left_out} images, whose true labels cannot be used", file=sys.stderr)
 
 
-def _fields(study: "StudyCase", session: str, folder: str) -> dict[str, str]:
-    return {
-        "stem": study.name,
-        "subject": study.subject,
-        "session": session,
-        "contrast": study.contrast,
-        "folder": folder,
-    }
-
-
-def ask(tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Points"]) -> list["Points | None"]:
+def ask(
+    tool: str, cases: Iterable["LabelledImage"], answer: Callable[["LabelledImage"], "Points"]
+) -> list["Points | None"]:
     """Get a tool's answer to every case.
 
     Returns
@@ -149,8 +113,8 @@ def ask(tool: str, cases: Iterable[TrueCase], answer: Callable[[TrueCase], "Poin
 
 
 def leave_out(
-    cases: list[TrueCase], answers: dict[str, list["Points | None"]]
-) -> tuple[list[TrueCase], dict[str, list["Points"]]]:
+    cases: list["LabelledImage"], answers: dict[str, list["Points | None"]]
+) -> tuple[list["LabelledImage"], dict[str, list["Points"]]]:
     """Drop the images for which any tool has no readable answer: all tools are scored on the same ones.
 
     Raises
@@ -164,7 +128,7 @@ def leave_out(
     return [cases[n] for n in kept], {tool: [of_tool[n] for n in kept] for tool, of_tool in answers.items()}
 
 
-def read_prediction(pattern: str, case: TrueCase) -> "Points":
+def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
     """Read a disc file, whose name is a pattern with fields of the case.
 
     Raises
@@ -182,7 +146,7 @@ def read_prediction(pattern: str, case: TrueCase) -> "Points":
     return read_labels(path)
 
 
-def prediction_file(pattern: str, case: TrueCase) -> str:
+def prediction_file(pattern: str, case: "LabelledImage") -> str:
     """Name a tool's disc file of a case.
 
     Raises
@@ -190,27 +154,28 @@ def prediction_file(pattern: str, case: TrueCase) -> str:
     DeepspineError
         When the pattern has an unknown field.
     """
+    fields = {"stem": case.name} | {name: getattr(case, name) for name in ("subject", "session", "contrast", "folder")}
     try:
-        return pattern.format(**case.fields)
+        return pattern.format(**fields)
     except (KeyError, IndexError, ValueError) as error:
-        known = ", ".join(f"{{{name}}}" for name in case.fields)
+        known = ", ".join(f"{{{name}}}" for name in fields)
         raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
 
 
-def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: Iterable[TrueCase]) -> list[str]:
+def numbered_otherwise(patterns: Iterable[tuple[str, str]], cases: list["LabelledImage"]) -> list[str]:
     """Name the tools, and the truth, whose files number the discs as TotalSpineSeg does."""
     from deepspine_sct.evaluation.totalspineseg import is_totalspineseg
 
-    files = {name: [prediction_file(pattern, case) for case in cases] for name, pattern in patterns}
+    files = {name: [Path(prediction_file(pattern, case)) for case in cases] for name, pattern in patterns}
     files["the truth"] = [case.label for case in cases if case.label is not None]
     return [name for name, paths in files.items() if any(map(is_totalspineseg, paths))]
 
 
-def run_model(predictor: "Predictor", case: TrueCase) -> "tuple[Volume, Result]":
+def run_model(predictor: "Predictor", case: "LabelledImage") -> "tuple[Volume, Result]":
     """Label an image with a network; return the image and the answer."""
     volume = case.load()
     try:
-        answer = predictor.predict_slabs(volume) if case.slabs else predictor.predict(volume)
+        answer = predictor.predict_slabs(volume) if case.has_slabs else predictor.predict(volume)
     except DeepspineError as error:  # its own verdict on an image that can be read
-        raise NoLabels(f"{case.study.name}: {error}") from error
+        raise NoLabels(f"{case.name}: {error}") from error
     return volume, answer

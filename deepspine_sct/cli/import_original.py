@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepspine_sct.cli.argument_types import positive
+from deepspine_sct.cli.argument_types import disc_value, positive
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 
 PROG = "sct_deepspine_import"
@@ -29,8 +29,7 @@ def get_parser() -> SctArgumentParser:
     add = parser.optional.add_argument
     add(
         "-first",
-        type=int,
-        choices=range(1, 26),
+        type=disc_value,
         default=3,
         metavar="<disc>",
         help="Disc value of the first channel. The original numbers the discs that were annotated "

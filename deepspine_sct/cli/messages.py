@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from deepspine_sct.errors import missing_package
+
 _NO_PERMISSION = "may not be read or written here; check the permissions, or give another output folder"
 _REMEDIES = {
     errno.EACCES: _NO_PERMISSION,
@@ -28,7 +30,7 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MemoryError):
         message = f"not enough memory {error}".rstrip()
     elif isinstance(error, ModuleNotFoundError):
-        message = f"the Python package '{error.name}' is missing: run `pip install deepspine_sct`"
+        message = missing_package(error.name or str(error))
     elif isinstance(error, OSError):
         message = _of_system(error)
     else:

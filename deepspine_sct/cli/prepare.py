@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.argument_types import contrast, count_or_none, positive, shares
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
     from deepspine_sct.data.bids import Scan
-    from deepspine_sct.data.preparation import Points, Straighten
+    from deepspine_sct.data.labelled_image import Points
+    from deepspine_sct.data.preparation import Straighten
     from deepspine_sct.image.volume import Volume
 
 PROG = "sct_deepspine_prepare"
@@ -59,9 +61,9 @@ def _add_input_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-label-folder",
-        default="derivatives/labels",
+        default=LABEL_FOLDER,
         metavar="<folder>",
-        help="Where the labels lie, below the data set. Default: derivatives/labels.",
+        help="Where the labels lie, below the data set. Default: {LABEL_FOLDER}.",
     )
     add(
         "-spacing",

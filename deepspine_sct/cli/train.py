@@ -7,31 +7,40 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count, count_or_none, positive, share
+from deepspine_sct.cli.argument_types import (
+    checkpoint_path,
+    contrast,
+    count,
+    count_or_none,
+    disc_count,
+    positive,
+    share,
+)
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.model.hourglass_config import HourglassConfig
+from deepspine_sct.training.config import TrainingConfig
+from deepspine_sct.training.folds import N_FOLDS, SHIPPED
 
 if TYPE_CHECKING:
     from deepspine_sct.data.prepared_set import PreparedSet
-    from deepspine_sct.training.trainer import TrainingConfig
 
 PROG = "sct_deepspine_train"
-SIMULATED_EPOCH_STEPS = 250
 
 DESCRIPTION = """\
 Train a network on simulated spines (-data), on a prepared set (-set), or on a mix of both (-real).
-After every epoch it labels the validation part of the set, or simulated scans where there is no
-set. Stopped at any moment and called again with the same arguments, it goes on from the last epoch
-and comes to the same result as if it had never stopped."""
+After every epoch the network labels the validation part of the set, or simulated scans where there
+is no set. A training that was stopped goes on from its last epoch when the command is called again
+with the same arguments, and it comes to the same result as if it had never been stopped."""
 
 EPILOG = """\
 writes into -ofolder:
   network.safetensors  the averaged weights after the last epoch
-  best.safetensors     those of the best epoch, ready for sct_deepspine_label -model: the one with
-                       the highest identification rate in validation; of equals the one with every
-                       name right in most images; of equals the last one
-  log.csv, curves.png  losses and validation scores of every epoch
-  convergence.gif      the same validation images after every epoch, from frames/
-  state.pt             what resuming needs
+  best.safetensors     those of the best epoch, ready for sct_deepspine_label -model. The best epoch
+                       has the highest identification rate in validation; among equal ones it has
+                       every name right in most images; among equal ones of these it is the last
+  log.csv, curves.png  the losses and the validation scores of every epoch
+  convergence.gif      the same validation images after every epoch, made of the pictures in frames/
+  state.pt             what is needed to go on with a training that was stopped
 
 examples:
   sct_deepspine_train -set set -ofolder run -start installed -epochs 20 -lr 0.0003
@@ -62,71 +71,85 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         type=Path,
         metavar="<folder>",
         help="Sources of the simulator: pam50/ with the files of SCT's PAM50 template, and "
-        "head/icbm152_t1.nii.gz; slices/, where there is one, holds annotated real slices.",
+        "head/icbm152_t1.nii.gz. Where there are folders slices/ and lumbar/, annotated real slices and real lumbar "
+        "scans are read from them.",
     )
     add("-set", type=Path, metavar="<folder>", help="Set of sct_deepspine_prepare.")
     add(
         "-real",
         type=share,
-        default=0.45,
+        default=TrainingConfig.real_share,
         metavar="<share>",
-        help="Share of real images where both are given. Default: 0.45.",
+        help="Share of real images where -data and -set are both given. Default: %(default)g.",
     )
-    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast to train on. Default: all.")
     add(
         "-flip",
         type=share,
-        default=0.0,
+        default=TrainingConfig.flip_share,
         metavar="<share>",
-        help="Share of images mirrored front to back, which the original did to half of them. No "
-        "spine looks so; docs/tutorial.md says what it costs. Default: 0.",
+        help="Share of the images that are mirrored front to back. The original network was trained with one half; no "
+        "real spine looks like that, and docs/tutorial.md shows what it costs. Default: %(default)g.",
     )
 
 
 def _add_schedule_arguments(parser: SctArgumentParser) -> None:
     length = parser.optional.add_mutually_exclusive_group()
-    length.add_argument("-epochs", type=count, default=200, metavar="<n>", help="Epochs. Default: 200.")
-    length.add_argument("-steps", type=count, metavar="<n>", help="Optimiser steps in all, instead of -epochs.")
+    length.add_argument(
+        "-epochs", type=count, default=200, metavar="<n>", help="Number of epochs. Default: %(default)s."
+    )
+    length.add_argument(
+        "-steps", type=count, metavar="<n>", help="Total number of optimiser steps, instead of -epochs."
+    )
     add = parser.optional.add_argument
     add(
         "-epoch-steps",
         type=count,
         metavar="<n>",
-        help="Optimiser steps of an epoch. Default: as many as show every training image of the "
-        f"set once; without a set {SIMULATED_EPOCH_STEPS}.",
+        help="Optimiser steps per epoch. By default every training image of the set is shown once; without a set "
+        f"there are {TrainingConfig.save_every} steps.",
     )
-    add("-batch", type=count, default=16, metavar="<n>", help="Images a step. Default: 16.")
+    add(
+        "-batch",
+        type=count,
+        default=TrainingConfig.batch_size,
+        metavar="<n>",
+        help="Number of images per optimiser step. Default: %(default)s.",
+    )
     add(
         "-lr",
         type=positive,
-        default=1.5e-3,
+        default=TrainingConfig.learning_rate,
         metavar="<rate>",
-        help="Learning rate, which rises at first and falls at the end. Default: 0.0015.",
+        help="Learning rate. It rises over the first steps and falls over the last ones. Default: %(default)g.",
     )
     add(
         "-patience",
         type=count_or_none,
-        default=0,
+        default=TrainingConfig.patience,
         metavar="<n>",
-        help="Stop when the identification rate has not risen for so many epochs. Default: 0, which is never.",
+        help="Stop when the identification rate has not risen for this many epochs. Default: %(default)s, which means "
+        "that training never stops early.",
     )
-    add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the weights and the data. Default: 0.")
+    add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the weights and of the data. Default: 0.")
     add(
         "-folds",
-        type=count_or_none,
+        type=int,
+        choices=range(N_FOLDS),
         nargs="+",
-        default=[0],
+        default=[SHIPPED],
         metavar="<k>",
-        help="Folds of the lumbar subjects of -data (0 to 3), one network for each, which never sees that fold. The "
-        "networks train together, on the same images; all but the first go into subfolders fold_<k>. Default: 0, as "
-        "the installed network.",
+        help=f"Folds of the lumbar subjects of -data, from 0 to {N_FOLDS - 1}. For each fold one network is trained "
+        "that never sees its subjects. All networks train together, on the same images; all but the first are "
+        f"written into subfolders fold_<k>. Default: {SHIPPED}, which is the fold of the installed network.",
     )
     add(
         "-look",
         type=share,
-        default=0.2,
+        default=TrainingConfig.attention_weight,
         metavar="<weight>",
-        help="How strongly the attention is taught to look at discs; 0 teaches it nothing. Default: 0.2.",
+        help="How strongly the attention map is taught to look at discs. With 0 it is not taught. "
+        "Default: %(default)g.",
     )
 
 
@@ -136,32 +159,50 @@ def _add_network_arguments(parser: SctArgumentParser) -> None:
         "-start",
         type=Path,
         metavar="<file>",
-        help="Checkpoint to start from, or the word installed; it brings its own architecture.",
+        help="Checkpoint whose weights and architecture training starts from, or the word installed for the one that "
+        "comes with the package.",
     )
     add(
         "-loss",
         choices=("cross_entropy", "mse"),
-        default="cross_entropy",
-        help="cross_entropy: ours; mse: the original's heatmaps. Default: cross_entropy.",
+        default=TrainingConfig.loss,
+        help="What is minimised: cross_entropy chooses between all discs and the background at every pixel; mse is "
+        "the squared error of one heatmap per disc, as in the original. Default: %(default)s.",
     )
-    add("-stacks", type=count, default=2, metavar="<n>", help="Hourglasses. Default: 2.")
+    add(
+        "-stacks",
+        type=count,
+        default=HourglassConfig.n_stacks,
+        metavar="<n>",
+        help="Number of hourglasses, one after the other. Default: %(default)s.",
+    )
     add(
         "-blocks",
         type=count,
-        default=1,
+        default=HourglassConfig.n_blocks,
         metavar="<n>",
-        help="Residual blocks at each place of an hourglass. Default: 1.",
+        help="Number of residual blocks at each place of an hourglass. Default: %(default)s.",
     )
-    add("-features", type=count, default=96, metavar="<n>", help="Features. Default: 96.")
+    add(
+        "-features",
+        type=count,
+        default=HourglassConfig.n_features,
+        metavar="<n>",
+        help="Number of feature channels in the network. Default: %(default)s.",
+    )
     add(
         "-discs",
-        type=int,
-        choices=range(1, 26),
-        default=25,
+        type=disc_count,
         metavar="<n>",
-        help="Discs with a channel, from the first one down. Default: 25.",
+        help="Number of discs that the network can name, counted from the first one downwards. Default: all.",
     )
-    add("-attention", type=int, choices=(0, 1), default=1, help="Attention. Default: 1.")
+    add(
+        "-attention",
+        type=int,
+        choices=(0, 1),
+        default=int(HourglassConfig.attention),
+        help="1: the network has an attention map. 0: it has none. Default: %(default)s.",
+    )
 
 
 def _add_machine_arguments(parser: SctArgumentParser) -> None:
@@ -170,21 +211,21 @@ def _add_machine_arguments(parser: SctArgumentParser) -> None:
         "-device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="Default: auto, which is a GPU where there is one.",
+        help="Where to train: cpu, cuda (a GPU), or auto, which takes a GPU where there is one. Default: %(default)s.",
     )
     add(
         "-threads",
         type=count,
         default=1,
         metavar="<n>",
-        help="Threads of the optimiser; leave cores for -workers. Default: 1.",
+        help="Number of threads of the optimiser. Leave some cores to the -workers. Default: 1.",
     )
     add(
         "-workers",
         type=count_or_none,
-        default=1,
+        default=TrainingConfig.workers,
         metavar="<n>",
-        help="Processes that make the images. Default: 1.",
+        help="Number of processes that make the images. Default: %(default)s.",
     )
 
 
@@ -207,9 +248,8 @@ def train(args: argparse.Namespace) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.evaluation.training_diary import Diary
-    from deepspine_sct.evaluation.validation import HeldOut, validate
+    from deepspine_sct.evaluation.validation import validate
     from deepspine_sct.labeling.predictor import Predictor
-    from deepspine_sct.model.hourglass import HourglassConfig
     from deepspine_sct.training import recipe
     from deepspine_sct.training.held_out import held_out
 
@@ -217,7 +257,7 @@ def train(args: argparse.Namespace) -> None:
     prepared = read_set(args.set) if args.set else None
     config = make_config(args, prepared)
     sources = recipe.read_sources(args.data, prepared, config)
-    cases = [HeldOut(*case) for case in held_out(sources, args.c)]
+    cases = held_out(sources, args.c)
     diary = Diary(args.ofolder)
 
     def on_save(path: Path, step: int) -> dict[str, float]:
@@ -235,8 +275,8 @@ def train(args: argparse.Namespace) -> None:
         n_stacks=args.stacks,
         n_blocks=args.blocks,
         n_features=args.features,
-        n_discs=args.discs,
         attention=bool(args.attention),
+        **({"n_discs": args.discs} if args.discs else {}),
     )
     start = checkpoint_path(args.start) if args.start else None
     checkpoint = recipe.train(
@@ -246,15 +286,14 @@ def train(args: argparse.Namespace) -> None:
         say(f"Wrote {checkpoint}")
 
 
-def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> "TrainingConfig":
+def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> TrainingConfig:
     """Turn the arguments into a configuration; a set sets the length of an epoch."""
     from deepspine_sct.data.bids import CONTRASTS
     from deepspine_sct.training.recipe import pick_device
-    from deepspine_sct.training.trainer import TrainingConfig
 
     contrasts = None if args.c == "all" else (CONTRASTS[args.c],)
     n_images = len(prepared.select("train", contrasts)) if prepared else 0
-    one_pass = max(1, round(n_images / args.batch)) if prepared else SIMULATED_EPOCH_STEPS
+    one_pass = max(1, round(n_images / args.batch)) if prepared else TrainingConfig.save_every
     epoch_steps = args.epoch_steps or one_pass
     steps = args.steps or args.epochs * epoch_steps
     return TrainingConfig(

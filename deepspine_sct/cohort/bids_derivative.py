@@ -132,7 +132,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         if not place.resolve().is_relative_to(job.target.resolve()):
             raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
     found = find_cord(job.cords, scan) if job.cords else None
-    cord = found and found.path
+    cord = found.path if found else None
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
     return ScanFiles(
         labels=folder / f"{discs}_dlabel.nii.gz",
@@ -226,7 +226,7 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
 
 
 def _own_description(path: Path) -> dict[str, str]:
-    """What the description of a target folder says of its maker; {} where there is none."""
+    """Read what the description of a target folder says of its maker; {} where there is none."""
     if not path.exists():
         return {}
     try:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from deepspine_sct import __version__
@@ -61,7 +62,7 @@ class Supervisor:
         self.job = job
         self.program = program
         self._process: subprocess.Popen | None = None
-        self._pipe = None
+        self._pipe: Connection | None = None
         self._stopped = False
 
     def __enter__(self) -> Supervisor:

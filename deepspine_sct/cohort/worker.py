@@ -8,6 +8,7 @@ the time that one scan may take.
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 import resource
 import signal
@@ -68,7 +69,8 @@ def main(descriptor: int, label: Label = label_one) -> None:
     label : callable
         What is done to a scan.
     """
-    sys.stdout.reconfigure(errors="backslashreplace")  # a log that cannot show a name is no reason to fail
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a log that cannot show a name is no reason to fail
     with Connection(descriptor) as supervisor:
         job = supervisor.recv()
         try:

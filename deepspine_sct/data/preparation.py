@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from deepspine_sct import __version__
 from deepspine_sct.anatomy import disc_name
 from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.labelled_image import LabelledImage, Points
 from deepspine_sct.data.prepared_set import (
     INDEX,
     SLABS,
-    PreparedCase,
     PreparedSet,
     read_set,
+    read_slabs,
+    slabs_file,
     write_index,
     write_slabs,
 )
@@ -29,7 +30,6 @@ from deepspine_sct.image.volume import Volume
 
 FEWEST_DISCS = 2  # one disc has no neighbour to tell the level around it
 
-Points = dict[int, np.ndarray]
 Straighten = Callable[[Scan, Points], tuple[Volume, Points]]
 
 
@@ -70,7 +70,7 @@ def prepare(
             continue
         if not usable:  # from here on an older set in this folder is none
             (folder / INDEX).unlink(missing_ok=True)
-        path = folder / SLABS / f"{scan.stem}.npz"
+        path = folder / slabs_file(scan.stem)
         write_slabs(path, extract_slabs(canonical(volume), spec.step_mm, spec.thickness_mm, spec.spacing_mm))
         usable.append((scan, points, path))
     if not usable:
@@ -78,9 +78,9 @@ def prepare(
         raise DeepspineError(f"{folder}: not one image can be used; the first one: {reason}")
     part = split_subjects({scan.subject: scan.site for scan, _, _ in usable}, shares, by_site, seed)
     cases = [
-        PreparedCase(
-            scan.stem, scan.subject, scan.session, scan.site, scan.contrast, part[scan.subject],
-            f"{scan.folder}/{scan.image.name}", path, points,
+        LabelledImage(
+            scan.stem, points, partial(read_slabs, path), scan.subject, scan.session, scan.site, scan.contrast,
+            part[scan.subject], f"{scan.folder}/{scan.image.name}", has_slabs=True,
         )
         for scan, points, path in usable
     ]  # fmt: skip
@@ -122,8 +122,9 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
     except DeepspineError as error:
         raise DeepspineError(f"{scan.image}: {error}") from error
     if straighten:
-        volume, points = straighten(scan, points)
-        check_labels(scan.label, points, volume)
+        volume, moved = straighten(scan, points)
+        check_labels(scan.label, moved, volume)
+        return volume, moved
     return volume, points
 
 

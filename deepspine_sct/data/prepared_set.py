@@ -20,11 +20,13 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from deepspine_sct.anatomy import check_values
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.grid import Grid
@@ -44,52 +46,15 @@ _ABOUT = (
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedCase:
-    """One image of a prepared set.
-
-    Attributes
-    ----------
-    name : unique in the set, the image's file name without suffix
-    subject, session, site, contrast : as `bids.Scan`
-    part : "train", "val" or "test"
-    image : path of the image below its data set
-    slabs_path : the slab file
-    points : world RAS+ position (3,) [mm] of each disc value
-    """
-
-    name: str
-    subject: str
-    session: str
-    site: str
-    contrast: str
-    part: str
-    image: str
-    slabs_path: Path
-    points: dict[int, np.ndarray]
-
-    def load(self) -> Volume:
-        """Read the slabs, (N, H, W) float32.
-
-        Raises
-        ------
-        DeepspineError
-            Where the file is missing or no slab file.
-        """
-        try:
-            with np.load(self.slabs_path, allow_pickle=False) as arrays:
-                data = arrays["data"]
-                return Volume(data, Grid(data.shape, arrays["affine"]))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DeepspineError(f"{self.slabs_path}: not a slab file ({error}); prepare the set again") from error
-
-
-@dataclass(frozen=True, eq=False)
 class PreparedSet:
-    """A prepared set that was read: its description and its cases, in the order of the file."""
+    """A prepared set that was read: its description and its images, in the order of the file.
+
+    The images' `load` gives slabs.
+    """
 
     folder: Path
     description: dict
-    cases: list[PreparedCase]
+    cases: list[LabelledImage]
 
     @property
     def spacing_mm(self) -> float:
@@ -101,15 +66,15 @@ class PreparedSet:
         """Left-right width that a slab is the average of."""
         return float(self.description["thickness_mm"])
 
-    def original(self, case: PreparedCase) -> Path | None:
+    def original(self, case: LabelledImage) -> Path | None:
         """Return the image that a case was cut from: None where it is gone, or was straightened first."""
         data_set = self.description.get("data_set")
         if data_set is None or self.description.get("straightened"):
             return None
-        path = self.folder / data_set / case.image
+        path = self.folder / data_set / case.path
         return path if path.is_file() else None
 
-    def select(self, part: str | None = None, contrasts: tuple[str, ...] | None = None) -> list[PreparedCase]:
+    def select(self, part: str | None = None, contrasts: tuple[str, ...] | None = None) -> list[LabelledImage]:
         """Return the cases of a part and of some contrasts (None: of all)."""
         return [
             case
@@ -118,20 +83,41 @@ class PreparedSet:
         ]
 
 
+def read_slabs(path: Path) -> Volume:
+    """Read a slab file: (N, H, W) float32.
+
+    Raises
+    ------
+    DeepspineError
+        Where the file is missing or no slab file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            data = arrays["data"]
+            return Volume(data, Grid(data.shape, arrays["affine"]))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DeepspineError(f"{path}: not a slab file ({error}); prepare the set again") from error
+
+
 def write_slabs(path: Path, slabs: Volume) -> None:
     """Write a slab file, whole or not at all; the same slabs give the same bytes."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, data=slabs.data.astype(np.float32, copy=False), affine=slabs.grid.affine)
 
 
-def write_index(folder: Path, description: Mapping, cases: list[PreparedCase], dropped: list[dict]) -> None:
+def slabs_file(name: str) -> str:
+    """Path of an image's slab file below the set."""
+    return f"{SLABS}/{name}.npz"
+
+
+def write_index(folder: Path, description: Mapping, cases: list[LabelledImage], dropped: list[dict]) -> None:
     """Write ``set.json``: the last step, which makes the set readable."""
     index = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "about": _ABOUT,
         **description,
-        "cases": [_entry(case, folder) for case in cases],
+        "cases": [_entry(case) for case in cases],
         "dropped": dropped,
     }
     with atomic_path(folder / INDEX) as temporary:
@@ -165,7 +151,7 @@ def read_set(folder: Path) -> PreparedSet:
     return PreparedSet(folder, index, cases)
 
 
-def _entry(case: PreparedCase, folder: Path) -> dict:
+def _entry(case: LabelledImage) -> dict:
     return {
         "name": case.name,
         "subject": case.subject,
@@ -173,14 +159,15 @@ def _entry(case: PreparedCase, folder: Path) -> dict:
         "site": case.site,
         "contrast": case.contrast,
         "part": case.part,
-        "image": case.image,
-        "slabs": case.slabs_path.relative_to(folder).as_posix(),
+        "image": case.path,
+        "slabs": slabs_file(case.name),
         "discs_xyz_mm": {str(value): np.round(xyz_mm, 3).tolist() for value, xyz_mm in sorted(case.points.items())},
     }
 
 
-def _case(entry: dict, folder: Path) -> PreparedCase:
+def _case(entry: dict, folder: Path) -> LabelledImage:
     points = {int(value): np.array(xyz_mm, float) for value, xyz_mm in entry["discs_xyz_mm"].items()}
     check_values(points)
-    fields = ("name", "subject", "session", "site", "contrast", "part", "image")
-    return PreparedCase(*(entry[name] for name in fields), folder / entry["slabs"], points)
+    about = {name: entry[name] for name in ("name", "subject", "session", "site", "contrast", "part")}
+    load = partial(read_slabs, folder / entry["slabs"])
+    return LabelledImage(points=points, load=load, path=entry["image"], has_slabs=True, **about)

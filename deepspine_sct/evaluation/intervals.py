@@ -114,7 +114,8 @@ def confidence_interval(cases: Sequence[CaseScore], name: str, level: float = LE
     if not cases:
         return nan, nan
     pooled, parts = (pooled_share_interval, SHARES) if name in SHARES else (pooled_mean_interval, MEANS)
-    return pooled(*np.array([parts[name](case) for case in cases], dtype=float).T, level)
+    first, second = np.array([parts[name](case) for case in cases], dtype=float).T
+    return pooled(first, second, level)
 
 
 def _quantile(level: float) -> float:

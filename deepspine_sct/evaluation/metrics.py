@@ -11,12 +11,12 @@ question, which the tolerance answers.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-Points = dict[int, np.ndarray]  # disc value -> (3,) world RAS+ position [mm]
+from deepspine_sct.data.labelled_image import Points
 
 NAMING_MM = 10.0
 """Farther than this from every true disc, a prediction lies on none. Neighbours are 11 mm apart at least."""
@@ -159,7 +159,7 @@ def _naming(predicted: Points, truth: Points, place: dict[int, int | None]) -> d
 def _disc_at(point_mm: np.ndarray, discs: Points, tolerance_mm: float) -> int | None:
     """Value of the disc nearest to a point, None beyond the tolerance."""
     away_mm = {value: float(np.linalg.norm(point_mm - disc)) for value, disc in discs.items()}
-    nearest = min(away_mm, key=away_mm.get, default=None)
+    nearest = min(away_mm, key=away_mm.__getitem__, default=None)
     return nearest if nearest is not None and away_mm[nearest] <= tolerance_mm else None
 
 
@@ -203,27 +203,6 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
         "images_off_by_one": _share(sum(abs(case.shift) == 1 for case in cases), n_images),
         "images_shifted": _share(sum(case.shift != 0 for case in cases), n_images),
     }
-
-
-def summarise_by(cases: Sequence[CaseScore], groups: Sequence[Hashable]) -> dict[Hashable, dict[str, float]]:
-    """Summarise each group of images by itself.
-
-    Parameters
-    ----------
-    cases : sequence of CaseScore
-        One an image.
-    groups : sequence of hashable
-        Group of each image, for example its contrast.
-
-    Returns
-    -------
-    dict of group to summary
-        In order of first appearance.
-    """
-    members: dict[Hashable, list[CaseScore]] = {}
-    for case, group in zip(cases, groups, strict=True):
-        members.setdefault(group, []).append(case)
-    return {group: summarise(chosen) for group, chosen in members.items()}
 
 
 def _share(part: int, whole: int) -> float:

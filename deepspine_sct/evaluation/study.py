@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from deepspine_sct.anatomy import disc_name
+from deepspine_sct.data.labelled_image import LabelledImage, Points
 from deepspine_sct.evaluation.intervals import confidence_interval
 from deepspine_sct.evaluation.metrics import (
     CaseScore,
-    Points,
     score_case,
     summarise,
 )
@@ -31,47 +31,30 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True)
-class StudyCase:
-    """An image with its truth.
-
-    Attributes
-    ----------
-    name, subject, site, contrast : what it is and where it comes from; unknown ones are ""
-    points : true world position (3,) [mm] of each disc value
-    """
-
-    name: str
-    subject: str
-    site: str
-    contrast: str
-    points: Points
-
-
-@dataclass(frozen=True)
 class Study:
     """The answers of some tools to the same images.
 
     Attributes
     ----------
     cases : the images
-    predictions : for each tool the discs that it named, one dict an image, in the order of `cases`
+    predictions : for each tool the discs that it named, one dict per image, in the order of `cases`
     tolerance_mm, span_only : see `score_case`
     """
 
-    cases: Sequence[StudyCase]
+    cases: Sequence[LabelledImage]
     predictions: dict[str, list[Points]]
     tolerance_mm: float = 5.0
     span_only: bool = True
 
     def scores(self, tool: str) -> list[CaseScore]:
-        """Score the answers of a tool, one an image."""
+        """Score the answers of a tool, one per image."""
         return [
             score_case(points, case.points, self.tolerance_mm, self.span_only)
             for points, case in zip(self.predictions[tool], self.cases, strict=True)
         ]
 
     def worst(self, tool: str, n: int) -> list[int]:
-        """Indices of the n images with most errors, and of equal ones those farther off."""
+        """Return the indices of the n images with most errors, and of equal ones those farther off."""
         scores = self.scores(tool)
         return sorted(range(len(scores)), key=lambda i: _badness(scores[i]), reverse=True)[:n]
 

@@ -3,10 +3,11 @@
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from deepspine_sct.anatomy import disc_name
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 _STYLE = """\
 :root { color-scheme: light dark; }

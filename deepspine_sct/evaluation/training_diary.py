@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepspine_sct.evaluation.validation import HeldOut, middle_slab
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.labeling.predictor import Result
 from deepspine_sct.pictures.figure import new_figure, require_matplotlib, to_png
@@ -23,7 +23,7 @@ _PANELS = (
 
 @own_settings()
 def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
-    """Draw the log of a training, one point an epoch, as a PNG file."""
+    """Draw the log of a training, one point per epoch, as a PNG file."""
     panels = [panel for panel in _PANELS if any(name in row for name in panel[2] for row in rows)]
     figure = new_figure(4.2 * max(1, len(panels)), 3.4)  # nothing to draw, where nothing was learnt yet
     for n, (unit, title, names) in enumerate(panels):
@@ -40,7 +40,7 @@ def render_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
 
 
 @own_settings()
-def render_frame(cases: Sequence[HeldOut], results: Sequence[Result], title: str) -> bytes:
+def render_frame(cases: Sequence[LabelledImage], results: Sequence[Result], title: str) -> bytes:
     """Draw what the network makes of some images, side by side, as a PNG file.
 
     Red is the probability of any disc, dots are the discs it named, circles the true ones.
@@ -54,8 +54,8 @@ def render_frame(cases: Sequence[HeldOut], results: Sequence[Result], title: str
     return to_png(figure)
 
 
-def _draw_answer(axes, case: HeldOut, result: Result) -> None:
-    slab = middle_slab(case)
+def _draw_answer(axes, case: LabelledImage, result: Result) -> None:
+    slab = case.middle_slab()
     image = result.slabs.data[slab]
     height, width = image.shape
     axes.imshow(image, cmap="gray", vmin=-1.5, vmax=3)
@@ -91,7 +91,7 @@ def write_animation(frames: Sequence[Path], path: Path) -> None:
 class Diary:
     """Pictures of a training in a folder, renewed after every epoch.
 
-    ``frames/`` gets a picture an epoch, ``convergence.gif`` shows them one after the other, and
+    ``frames/`` gets one picture per epoch, ``convergence.gif`` shows them one after the other, and
     ``curves.png`` the log. A training that is resumed goes on with the pictures that are there.
 
     Parameters
@@ -108,7 +108,7 @@ class Diary:
     def add(
         self,
         step: int,
-        cases: Sequence[HeldOut],
+        cases: Sequence[LabelledImage],
         results: Sequence[Result],
         scores: Mapping[str, float],
     ) -> None:

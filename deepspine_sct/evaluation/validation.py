@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
-import numpy as np
-
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.evaluation.metrics import Points, score_case, summarise
+from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Predictor, Result
@@ -28,34 +26,25 @@ LOGGED = (
 """What of `summarise` goes into the log of a training."""
 
 
-class HeldOut(NamedTuple):
-    """An image with its truth.
-
-    Attributes
-    ----------
-    name : what to call it
-    slabs : (N, H, W) sagittal slabs in (L, I, P), of the network's pixel size
-    points : true world position (3,) [mm] of each disc value
-    """
-
-    name: str
-    slabs: Volume
-    points: Points
-
-
 def validate(
-    predictor: Predictor, cases: Sequence[HeldOut], tolerance_mm: float = 5.0
+    predictor: Predictor, cases: Sequence[LabelledImage], tolerance_mm: float = 5.0
 ) -> tuple[dict[str, float], list[Result]]:
     """Label every image and score the names, label-aware and in mm.
 
     Discs found above and below all true ones do not count: experts do not mark every visible disc.
 
+    Parameters
+    ----------
+    predictor : the network
+    cases : images whose `load` gives slabs of the network's pixel size
+    tolerance_mm : farthest that a disc may lie from its place
+
     Returns
     -------
     scores : dict of ``LOGGED``
-    results : what the network answered, one an image
+    results : what the network answered, one per image
     """
-    results = [_answer(predictor, case.slabs) for case in cases]
+    results = [_answer(predictor, case.load()) for case in cases]
     scores = [
         score_case(result.labeling.points, case.points, tolerance_mm, span_only=True)
         for result, case in zip(results, cases, strict=True)
@@ -70,9 +59,3 @@ def _answer(predictor: Predictor, slabs: Volume) -> Result:
         return predictor.predict_slabs(slabs)
     except DeepspineError:
         return replace(predictor.look_at_slabs(slabs), labeling=Labeling())
-
-
-def middle_slab(case: HeldOut) -> int:
-    """Index of the slab nearest to the true discs."""
-    offsets = [case.slabs.grid.to_index(xyz_mm)[0] for xyz_mm in case.points.values()]
-    return int(np.clip(np.rint(np.median(offsets)), 0, len(case.slabs.data) - 1))

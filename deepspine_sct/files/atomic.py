@@ -25,7 +25,7 @@ shared disk a lock that is held there need not be seen here."""
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a file under a temporary name and give it its own name only when it is complete.
 
     The temporary file is locked while it is written. The system lets go of a lock when its process

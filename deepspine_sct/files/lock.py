@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def locked(path: str | os.PathLike, timeout_s: float = TIMEOUT_S, optional: bool = False) -> Iterator[bool]:
+def locked(path: str | os.PathLike[str], timeout_s: float = TIMEOUT_S, optional: bool = False) -> Iterator[bool]:
     """Hold a lock file, where it can be had.
 
     Parameters
@@ -55,7 +55,7 @@ def locked(path: str | os.PathLike, timeout_s: float = TIMEOUT_S, optional: bool
             os.close(descriptor)
 
 
-def _open(path: str | os.PathLike) -> int:
+def _open(path: str | os.PathLike[str]) -> int:
     """Open a lock file with as few rights as there are; a link or a pipe that somebody put there is none."""
     # A file of another user's in a shared folder may not be opened with O_CREAT, although it may be locked.
     kinds = (os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDONLY)

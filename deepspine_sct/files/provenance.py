@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from deepspine_sct import __version__
 
 NAME = "deepspine_sct"
 
 
-def sidecar(makers: Iterable[dict[str, str]], **more: object) -> dict[str, object]:
+def sidecar(makers: Iterable[dict[str, Any]], **more: object) -> dict[str, object]:
     """Describe a label file on the grid of its image.
 
     Parameters

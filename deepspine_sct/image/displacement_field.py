@@ -69,7 +69,7 @@ class Field:
         return np.where(weight[:, None] >= 0.5, moved_xyz, np.nan)
 
 
-def read_field(path: str | os.PathLike) -> Field:
+def read_field(path: str | os.PathLike[str]) -> Field:
     """Read a displacement field as ITK and SCT write it.
 
     Parameters

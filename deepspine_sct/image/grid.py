@@ -15,8 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 CANONICAL = ("L", "I", "P")
 """Orientation in which ``data[k]`` is an upright sagittal image, anterior left (SCT: RSA)."""
@@ -41,7 +45,7 @@ class Grid:
         When the shape is not three positive numbers or the affine is not finite and invertible.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     affine: np.ndarray
 
     def __post_init__(self) -> None:
@@ -60,14 +64,28 @@ class Grid:
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "affine", affine)
 
+    @classmethod
+    def sagittal(cls, shape: tuple[int, int, int], zooms_mm: Sequence[float]) -> Grid:
+        """Return a grid in (L, I, P) whose first voxel lies at the world's origin.
+
+        Parameters
+        ----------
+        shape : (3,) tuple of int
+            Slices from right to left, rows from superior to inferior, columns from anterior to posterior.
+        zooms_mm : sequence of 3 floats
+            Distances between neighbouring slices, rows and columns.
+        """
+        slice_mm, row_mm, column_mm = map(float, zooms_mm)
+        return cls(shape, np.array([[-slice_mm, 0, 0, 0], [0, 0, -column_mm, 0], [0, -row_mm, 0, 0], [0, 0, 0, 1]]))
+
     @property
     def zooms_mm(self) -> np.ndarray:
         """(3,) Distance between neighbouring voxel centres along each axis, in mm."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
     @property
-    def axcodes(self) -> tuple[str, str, str]:
-        """Nearest world direction in which each index increases, for example (L, I, P)."""
+    def axcodes(self) -> tuple[str, ...]:
+        """(3,) Nearest world direction in which each index increases, for example (L, I, P)."""
         return tuple(_WORLD_CODES[world][int(positive)] for world, positive in self._nearest_world_axes)
 
     @cached_property
@@ -90,7 +108,7 @@ class Grid:
         worlds = max(permutations(range(3)), key=nearness)
         return tuple((w, bool(cosines[w, axis] > 0)) for axis, w in enumerate(worlds))
 
-    def to_world(self, ijk: np.ndarray) -> np.ndarray:
+    def to_world(self, ijk: ArrayLike) -> np.ndarray:
         """Map indices to the world.
 
         Parameters
@@ -105,7 +123,7 @@ class Grid:
         """
         return np.asarray(ijk, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
 
-    def to_index(self, xyz_mm: np.ndarray) -> np.ndarray:
+    def to_index(self, xyz_mm: ArrayLike) -> np.ndarray:
         """Map world points to continuous indices, the inverse of `to_world`.
 
         Parameters
@@ -121,7 +139,7 @@ class Grid:
         offsets_mm = np.asarray(xyz_mm, dtype=np.float64) - self.affine[:3, 3]
         return offsets_mm @ np.linalg.inv(self.affine[:3, :3]).T
 
-    def contains(self, ijk: np.ndarray) -> np.ndarray:
+    def contains(self, ijk: ArrayLike) -> np.ndarray:
         """Tell which indices fall into a voxel of the grid.
 
         Parameters
@@ -134,8 +152,8 @@ class Grid:
         (...) array of bool
             True where the index rounds to a voxel of the grid; False for NaN.
         """
-        ijk = np.asarray(ijk, dtype=np.float64)
-        return ((ijk >= -0.5) & (ijk < np.array(self.shape) - 0.5)).all(axis=-1)
+        index = np.asarray(ijk, dtype=np.float64)
+        return np.all((index >= -0.5) & (index < np.array(self.shape) - 0.5), axis=-1)
 
     def moves_to(self, axcodes: Sequence[str]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
         """Find the transposition and the flips that lead to another orientation.
@@ -162,8 +180,8 @@ class Grid:
             for world, ends in enumerate(_WORLD_CODES)
             for positive, code in enumerate(ends)
         }
-        wanted = [lookup.get(code, (None, False)) for code in axcodes]
-        if {world for world, _ in wanted} != {0, 1, 2} or len(wanted) != 3:
+        wanted = [lookup[code] for code in axcodes if code in lookup]
+        if {world for world, _ in wanted} != {0, 1, 2} or len(axcodes) != 3:
             raise ValueError(f"axis codes must name each of L/R, P/A and I/S once, not {axcodes}")
         worlds = [world for world, _ in self._nearest_world_axes]
         axes = tuple(worlds.index(world) for world, _ in wanted)
@@ -198,14 +216,14 @@ class Grid:
             new_to_old[old, 3] = self.shape[old] - 1 if flipped else 0
         return Grid(tuple(self.shape[axis] for axis in axes), self.affine @ new_to_old)
 
-    def resampled(self, shape: Sequence[int], zooms_mm: Sequence[float]) -> Grid:
+    def resampled(self, shape: Sequence[int], zooms_mm: ArrayLike) -> Grid:
         """Lay another lattice over the same axes and the same centre.
 
         Parameters
         ----------
         shape : (3,) sequence of int
             Number of new voxels along each axis.
-        zooms_mm : (3,) sequence of float
+        zooms_mm : (3,) array
             Distance between new voxel centres along each axis, in mm.
 
         Returns
@@ -219,7 +237,7 @@ class Grid:
         return Grid(tuple(shape), self.affine @ new_to_old)
 
 
-def round_index(ijk: np.ndarray) -> np.ndarray:
+def round_index(ijk: ArrayLike) -> np.ndarray:
     """Round continuous indices to the voxel that contains them, halves upwards.
 
     ``numpy.rint`` rounds halves to the even neighbour, which would make a voxel's share of a

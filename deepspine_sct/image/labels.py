@@ -33,7 +33,7 @@ _INTERPOLATED = (
 _IMAGE_SHARE = 0.1  # of all voxels; a file that marks more looks like an image
 
 
-def read_labels(path: str | os.PathLike) -> dict[int, np.ndarray]:
+def read_labels(path: str | os.PathLike[str]) -> dict[int, np.ndarray]:
     """Read disc points from a label file.
 
     Parameters
@@ -78,7 +78,7 @@ def read_labels(path: str | os.PathLike) -> dict[int, np.ndarray]:
     return {value: volume.grid.to_world(ijk.mean(axis=0)) for value, ijk in marks.items()}
 
 
-def check_order(path: str | os.PathLike, points: Mapping[int, np.ndarray]) -> None:
+def check_order(path: str | os.PathLike[str], points: Mapping[int, np.ndarray]) -> None:
     """Refuse discs that are not in the order of their values from head to foot.
 
     Parameters

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
@@ -39,7 +41,7 @@ _REPAIRS.addHandler(logging.NullHandler())  # nibabel reports its header repairs
 _REPAIRS.propagate = False
 
 
-def read_volume(path: str | os.PathLike, *, lazy: bool = False) -> Volume:
+def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
     """Read a three-dimensional image.
 
     Parameters
@@ -70,10 +72,10 @@ def read_volume(path: str | os.PathLike, *, lazy: bool = False) -> Volume:
 
 
 def write_discs(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     grid: Grid,
     points: Mapping[int, np.ndarray],
-    like: str | os.PathLike | None = None,
+    like: str | os.PathLike[str] | None = None,
 ) -> dict[int, tuple[int, int, int]]:
     """Write one voxel a disc, valued with the disc value, on a given grid.
 
@@ -116,7 +118,7 @@ def write_discs(
     return voxels
 
 
-def write_volume(path: str | os.PathLike, volume: Volume, like: str | os.PathLike | None = None) -> None:
+def write_volume(path: str | os.PathLike[str], volume: Volume, like: str | os.PathLike[str] | None = None) -> None:
     """Write an image, its voxels in the type that they have in memory.
 
     Parameters
@@ -138,7 +140,7 @@ def write_volume(path: str | os.PathLike, volume: Volume, like: str | os.PathLik
     _save(path, volume.data, volume.grid, like)
 
 
-def _save(path: Path, data: np.ndarray, grid: Grid, like: str | os.PathLike | None) -> None:
+def _save(path: Path, data: np.ndarray, grid: Grid, like: str | os.PathLike[str] | None) -> None:
     """Write an array on a grid; see `write_discs` for `like`."""
     image = _image_of(data, grid) if like is None else _image_like(data, grid, Path(like))
     with atomic_path(path) as temporary:
@@ -174,11 +176,11 @@ def _image_like(data: np.ndarray, grid: Grid, like: Path) -> nib.Nifti1Image:
     return image
 
 
-def place_discs(path: Path, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
+def place_discs(path: Path | str, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
     """Voxel of each disc as `write_discs` writes it, or refuses to; no two the same."""
     last = np.array(grid.shape) - 1
     down = np.array([{"I": 1, "S": -1}.get(code, 0) for code in grid.axcodes])
-    voxels = {}
+    voxels: dict[int, tuple[int, int, int]] = {}
     for value in check_values(points):
         ijk = grid.to_index(points[value])
         if not ((ijk >= -1) & (ijk <= last + 1)).all():
@@ -227,7 +229,7 @@ def _is_constant(voxels: np.ndarray) -> bool:
     return all((voxels[start : start + BLOCK_VOXELS] == voxels[0]).all() for start in starts)
 
 
-def read_raw_header(path: Path):
+def read_raw_header(path: Path) -> Any:
     """Header as it stands in the file; refuses what is no NIfTI."""
     with open_source(path) as stream:
         start = stream.read(max(kind.sizeof_hdr for kind in _HEADERS))
@@ -246,7 +248,7 @@ def _fault_inside(path: Path, start: bytes) -> str:
     return fault or "is not a NIfTI file; convert the image to NIfTI"
 
 
-def read_header(path: Path):
+def read_header(path: Path) -> Any:
     """Header with its harmless faults repaired; refuses what has no image behind it."""
     header = read_raw_header(path)
     with refusing(path):
@@ -257,7 +259,7 @@ def read_header(path: Path):
     return header
 
 
-def _spatial_shape(path: Path, header) -> tuple[int, int, int]:
+def _spatial_shape(path: Path, header: Any) -> tuple[int, ...]:
     """Shape of the one 3-D scalar image behind a header, or a refusal."""
     with refusing(path):
         shape = tuple(int(n) for n in header.get_data_shape())
@@ -286,5 +288,5 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are refused below
             yield
-    except (nib.spatialimages.HeaderDataError, ValueError, OverflowError) as error:
+    except (HeaderDataError, ValueError, OverflowError) as error:
         raise DeepspineError(f"{path}: unusable header ({error}); export it again") from error

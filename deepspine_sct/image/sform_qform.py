@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ _BOTH = "image and labels carry both and lie on each other in either; check the 
 _UNITS = {1: "metres", 3: "micrometres"}  # NIfTI's codes of lengths, but for that of millimetres
 
 
-def geometry_warnings(path: str | os.PathLike) -> list[Caution]:
+def geometry_warnings(path: str | os.PathLike[str]) -> list[Caution]:
     """Name what a header says twice, differently, and what each family of programs will do.
 
     Parameters
@@ -49,7 +50,7 @@ def geometry_warnings(path: str | os.PathLike) -> list[Caution]:
     return [*_transforms(path, header, used), *_sizes(header, used), *_shear(header, used), *_units(header)]
 
 
-def _transforms(path: Path, header, used: Grid) -> Iterator[Caution]:
+def _transforms(path: Path, header: Any, used: Grid) -> Iterator[Caution]:
     """Say where the sform and the qform differ, or that there is neither."""
     s_code, q_code = int(header["sform_code"]), int(header["qform_code"])
     if s_code == q_code == 0:
@@ -80,7 +81,7 @@ def _transforms(path: Path, header, used: Grid) -> Iterator[Caution]:
     )
 
 
-def _sizes(header, used: Grid) -> Iterator[Caution]:
+def _sizes(header: Any, used: Grid) -> Iterator[Caution]:
     """Say where the voxel sizes are not those of the sform."""
     sizes_mm = np.abs(np.array(header["pixdim"][1:4], dtype=float))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -95,7 +96,7 @@ def _sizes(header, used: Grid) -> Iterator[Caution]:
     )
 
 
-def _shear(header, used: Grid) -> Iterator[Caution]:
+def _shear(header: Any, used: Grid) -> Iterator[Caution]:
     """Say that the axes are not at right angles, where the program in question has no qform to turn to."""
     axes = used.affine[:3, :3] / used.zooms_mm
     follows_sform = header["qform_code"] == 0 or header["sform_code"] == _SCANNER_CODE
@@ -106,7 +107,7 @@ def _shear(header, used: Grid) -> Iterator[Caution]:
         )
 
 
-def _units(header) -> Iterator[Caution]:
+def _units(header: Any) -> Iterator[Caution]:
     """Say that lengths are not in millimetres, as all but ITK take them to be."""
     named = _UNITS.get(int(header["xyzt_units"]) & 7)
     if named:

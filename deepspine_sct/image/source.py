@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from gzip import GzipFile
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import DeepspineError
 from .content import SAMPLE_BYTES, fault_of_content
@@ -65,7 +66,7 @@ def largest_content(path: Path) -> int:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[BinaryIO]:
+def open_source(path: Path) -> Iterator[GzipFile | BufferedReader]:
     """Open an image file for reading, decompressed.
 
     Parameters

@@ -18,7 +18,9 @@ Points = Mapping[int, np.ndarray]
 class Straight(Protocol):
     """A straight image of a scan, and the way there and back."""
 
-    image: Volume
+    @property
+    def image(self) -> Volume:
+        """The image."""
 
     def to_scan(self, points_xyz: np.ndarray) -> np.ndarray:
         """Carry world points (n, 3) into the scan; NaN where the way is not defined."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .grid import Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +64,14 @@ def reorient(volume: Volume, axcodes: Sequence[str]) -> Volume:
     return Volume(volume.data.transpose(axes)[directions], volume.grid.reoriented(axcodes))
 
 
-def crop(volume: Volume, low_ijk: Sequence[int], high_ijk: Sequence[int]) -> Volume:
+def crop(volume: Volume, low_ijk: ArrayLike, high_ijk: ArrayLike) -> Volume:
     """Cut a box out of a volume, without a copy.
 
     Parameters
     ----------
     volume : Volume
         Image in any orientation.
-    low_ijk, high_ijk : (3,) sequence of int
+    low_ijk, high_ijk : (3,) array of int
         First voxel of the box, and the one behind its last; cut to the volume.
 
     Returns
@@ -83,7 +87,7 @@ def crop(volume: Volume, low_ijk: Sequence[int], high_ijk: Sequence[int]) -> Vol
     low = np.clip(low_ijk, 0, volume.grid.shape)
     high = np.clip(high_ijk, 0, volume.grid.shape)
     if not (low < high).all():
-        raise ValueError(f"no voxel of {volume.grid.shape} lies from {low_ijk} to {high_ijk}")
+        raise ValueError(f"no voxel of {volume.grid.shape} lies from {low} to {high}")
     affine = volume.grid.affine.copy()
     affine[:3, 3] = volume.grid.to_world(low)
     data = volume.data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]

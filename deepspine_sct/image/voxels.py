@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ BLOCK_VOXELS = 2**20
 _LARGEST = 1e32  # of an intensity: single floats end at 3.4e38, and means add many up
 
 
-def float_voxels(path: Path, header, slope: float | None = None, intercept: float | None = None) -> np.ndarray:
+def float_voxels(path: Path, header: Any, slope: float | None = None, intercept: float | None = None) -> np.ndarray:
     """Read voxels as single floats.
 
     Parameters
@@ -59,7 +60,7 @@ def float_voxels(path: Path, header, slope: float | None = None, intercept: floa
     return data
 
 
-def stored_voxels(path: Path, header) -> np.ndarray:
+def stored_voxels(path: Path, header: Any) -> np.ndarray:
     """Read voxels without converting integers; floats are treated as by `float_voxels`.
 
     Integers of an uncompressed file stay on the disk until they are looked at.
@@ -87,7 +88,7 @@ def stored_voxels(path: Path, header) -> np.ndarray:
     return data
 
 
-def stored_blocks(path: Path, header) -> Iterator[tuple[int, np.ndarray]]:
+def stored_blocks(path: Path, header: Any) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the stored voxels piece by piece, each with the index of its first voxel."""
     dtype, n_voxels = header.get_data_dtype(), prod(header.get_data_shape())
     with open_source(path) as stream:

@@ -97,9 +97,10 @@ def name_together(
         Least probability of a disc at a candidate.
     """
     views = [_view(predictor, look, threshold) for look in looks]
-    readable = [i for i, view in enumerate(views) if isinstance(view, View)]
+    of_readable = {i: view for i, view in enumerate(views) if isinstance(view, View)}
+    readable = list(of_readable)
     named: list[Named | None] = [None] * len(looks)
-    for i, of_scan in zip(readable, order_session([views[i] for i in readable], predictor.prior), strict=True):
+    for i, of_scan in zip(readable, order_session(list(of_readable.values()), predictor.prior), strict=True):
         named[i] = replace(
             of_scan,
             joined=tuple(readable[k] for k in of_scan.joined),
@@ -167,7 +168,7 @@ def span_mm(grid: Grid) -> tuple[float, float]:
 
 
 def _view(predictor: Predictor, look: Look | DeepspineError, threshold: float | None) -> View | str:
-    """What a scan brings to a session, or why it can bring nothing."""
+    """Say what a scan brings to a session, or why it can bring nothing."""
     if isinstance(look, DeepspineError):
         return str(look)
     candidates = predictor.candidates(look, threshold)
@@ -187,7 +188,7 @@ def _changes(before: Labeling, after: Labeling) -> tuple[tuple[int | None, int |
 
 
 def _companion(together: Together, i: int, k: int) -> Companion:
-    """What scan k of a session had to say to scan i."""
+    """Tell what scan k of a session had to say to scan i."""
     scan, other = together.named[i], together.named[k]
     if other is None:
         return Companion(together.refusals[k])

@@ -66,7 +66,7 @@ class CordLabels:
     warnings: list[Caution]
 
 
-def read_cord(path: str | os.PathLike, image: Grid) -> Volume:
+def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
     """Read a segmentation of the spinal cord and check that it belongs to an image.
 
     Parameters

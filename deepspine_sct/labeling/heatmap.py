@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,7 +153,7 @@ def _peaks(image: np.ndarray, mask: np.ndarray, separation_px: np.ndarray) -> np
     return np.array(kept).reshape(-1, 2)
 
 
-def _windows(stack: np.ndarray, centres_rc: np.ndarray, radius_px: tuple[int, int], fill: float = 0) -> np.ndarray:
+def _windows(stack: np.ndarray, centres_rc: np.ndarray, radius_px: Iterable[int], fill: float = 0) -> np.ndarray:
     """Cut a window around each centre: (..., h, w) -> (n, ..., 2 * r0 + 1, 2 * r1 + 1)."""
     margins = [(0, 0)] * (stack.ndim - 2) + [(r, r) for r in radius_px]
     windows = sliding_window_view(

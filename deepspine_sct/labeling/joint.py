@@ -162,7 +162,7 @@ def _unary(joint: Joint, views: Sequence[View], prior: SkeletonPrior) -> np.ndar
     return score + coincidences(joint, views, prior)[:, None]
 
 
-def _apart(joint: Joint, views: Sequence[View], prior: SkeletonPrior, tail, head) -> np.ndarray:
+def _apart(joint: Joint, views: Sequence[View], prior: SkeletonPrior, tail: np.ndarray, head: np.ndarray) -> np.ndarray:
     """(E, K, K) mean over the views that show both ends of a step; zero where none does."""
     k = len(prior.level_mm)
     score, count = np.zeros((len(tail), k, k)), np.zeros(len(tail))

@@ -81,7 +81,7 @@ def locate(height: Height, labeling: Labeling, faint: Candidates) -> np.ndarray:
     if len(near):
         return near.xyz_mm[near.strength.argmax()]
     low, high = height.grid.to_index(discs_xyz)[[0, -1], 2] if len(discs_xyz) else (np.nan, np.nan)
-    if low <= height.slice_index <= high:
+    if on_line_xyz is not None and low <= height.slice_index <= high:
         return on_line_xyz
     found = f"; discs were found from slice {round(low)} to {round(high)}" if len(discs_xyz) else ""
     raise DeepspineError(

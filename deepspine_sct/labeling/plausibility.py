@@ -115,7 +115,7 @@ def _best_rival(labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Lab
     turned = {axes: look_turned(axes) for axes in TURNS}
     merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= RIVAL_FIT}
     fitting = [a for a in merits if turned[a].fit >= TURNED_FIT and len(turned[a].discs) >= TURNED_DISCS]
-    best = max(fitting, key=merits.get, default=None)
+    best = max(fitting, key=merits.__getitem__, default=None)
     if best is not None and merits[best] > TURNED_ADVANTAGE * _merit(labeling):
         raise DeepspineError(
             f"the header contradicts the anatomy: {TURNS[best]} seem to be swapped; correct the"

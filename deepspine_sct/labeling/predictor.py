@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,11 @@ from .discs import Labeling
 from .heatmap import Candidates, find_candidates
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
+from .prior import SkeletonPrior
 from .refinement import refine, slabs_of_discs, surroundings
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
-from .skeleton import SkeletonPrior, order
+from .skeleton import order
 from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
 
 MapsOfSlab = tuple[np.ndarray, ...]
@@ -112,7 +113,7 @@ class Predictor:
     def __init__(self, runtime: Runtime, settings: PredictorSettings = DEFAULTS):
         self.runtime = runtime
         self.settings = settings
-        self.config: dict = runtime.description
+        self.config: dict[str, Any] = runtime.description
         self.checksum: str = runtime.checksum
         try:
             self.spacing_mm = float(self.config["spacing_mm"])
@@ -245,10 +246,11 @@ class Predictor:
         DeepspineError
             When the pixels have another size, or the slabs seem to be upside down.
         """
-        seen, watch = self.look_at_slabs(slabs), Stopwatch()
+        first, watch = self.look_at_slabs(slabs), Stopwatch()
+        seen = Seen(first.slabs, first.prediction)
         look = Look(slabs.grid, slabs, seen, cache(partial(self._name_turned, seen)))
-        result = self.conclude(look, seen.labeling, watch)
-        return replace(result, seconds=seen.seconds | result.seconds)
+        result = self.conclude(look, first.labeling, watch)
+        return replace(result, seconds=first.seconds | result.seconds)
 
     def look_at_slabs(self, slabs: Volume) -> Result:
         """Name what one look at slabs shows, without any of the checks that follow.
@@ -371,7 +373,7 @@ class Predictor:
         if not known:
             return self.runtime.run(images)
         fresh = [i for i in range(len(images)) if i not in known]
-        of_image = known | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
+        of_image = dict(known) | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
         rows = (of_image[i] for i in range(len(images)))
         return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from .. import anatomy
 
@@ -88,12 +89,12 @@ class SkeletonPrior:
         """Return the prior that ships."""
         return cls()
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-compatible values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: dict) -> SkeletonPrior:
+    def from_dict(cls, values: dict[str, Any]) -> SkeletonPrior:
         """Return the prior of `to_dict`; missing fields take their default.
 
         Raises
@@ -104,4 +105,5 @@ class SkeletonPrior:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown fields of a skeleton prior: {', '.join(sorted(unknown))}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**known)

@@ -89,7 +89,7 @@ def _solve(log_mm: np.ndarray, log_start: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _spread(residual: np.ndarray, n_measured: np.ndarray, start: SkeletonPrior) -> tuple[float, ...]:
-    """Standard deviation of each distance, drawn to the one to start from where few were seen."""
+    """Compute the standard deviation of each distance, drawn to the one to start from where few were seen."""
     squares = np.nansum(residual**2, axis=0)
     # What the sizes and the spacings took up is missing in the residuals.
     n_cells = n_measured.sum()

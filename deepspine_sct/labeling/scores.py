@@ -73,8 +73,8 @@ def connect(
     tail, head = np.triu_indices(len(xyz_mm), 1)
     step_mm = xyz_mm[head] - xyz_mm[tail]
     length_mm, angle = measure(step_mm)
-    must = np.array(must, dtype=int)
-    skips_pin = np.searchsorted(must, head) - np.searchsorted(must, tail, side="right") > 0
+    pins = np.array(must, dtype=int)
+    skips_pin = np.searchsorted(pins, head) - np.searchsorted(pins, tail, side="right") > 0
     keep = (angle <= np.radians(prior.max_angle_deg)) & ~skips_pin
     tail, head, step_mm, length_mm, angle = (part[keep] for part in (tail, head, step_mm, length_mm, angle))
     scales = scales_of(prior)
@@ -88,8 +88,8 @@ def connect(
         head=head,
         link=link_score(length_mm, known, scales, prior),
         turn=turn_score(np.float32(step_mm / length_mm[:, None]), np.float32(length_mm), prior),
-        starts=index <= must.min(initial=len(index)),
-        ends=index >= must.max(initial=-1),
+        starts=index <= pins.min(initial=len(index)),
+        ends=index >= pins.max(initial=-1),
     )
 
 

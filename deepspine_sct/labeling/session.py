@@ -22,6 +22,7 @@ from ..caution import Caution
 from .agreement import Agreement, agree, support
 from .cautions import about_names
 from .discs import Disc, Labeling
+from .heatmap import Candidates
 from .joint import Joint, View, alone, combine, joint_lattice
 from .lattice import Lattice, along, best, best_path, sweep, through
 from .level_shifts import level_shifts
@@ -150,13 +151,13 @@ def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> 
     return [_renumbered(named[place[j]], rank) for j in range(len(views))]
 
 
-def _key(view: View) -> tuple:
+def _key(view: View) -> tuple[float | bytes, ...]:
     c = view.candidates
     c = c.take(c.descending())
     return (*view.span_mm, *(part.tobytes() for part in (c.xyz_mm, c.strength, c.evidence, c.level_mm)))
 
 
-def _tidy(view: View, prior: SkeletonPrior):
+def _tidy(view: View, prior: SkeletonPrior) -> Candidates:
     candidates = strongest(view.candidates, prior)
     return candidates.take(candidates.descending())
 
@@ -216,9 +217,11 @@ class _Session:
 
     def _meet(self, one: _Group, other: _Group) -> _Meeting:
         """Try two groups as one, moved in every way that their discs propose."""
-        joints = one.naming.joint, other.naming.joint
-        points = [part for joint in joints for part in (joint.xyz_mm, joint.strength(self.views))]
-        shifts = possible_shifts(*points, self.prior.reach_mm, self.prior.knee)
+        here, there = one.naming.joint, other.naming.joint
+        shifts = possible_shifts(
+            here.xyz_mm, here.strength(self.views), there.xyz_mm, there.strength(self.views),
+            self.prior.reach_mm, self.prior.knee,
+        )  # fmt: skip
         return _Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
 
     def _try(self, one: _Group, other: _Group, shift: Shift) -> _Try:

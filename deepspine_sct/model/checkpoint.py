@@ -7,25 +7,28 @@ values, the ordering prior and where the training data came from.
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from deepspine_sct.anatomy import N_DISCS
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 from deepspine_sct.model.seal import KEY, UNSEALED, is_intact, seal
 
 _KEY = "deepspine_sct"
 FORMAT_VERSION = 1
 
-_LARGEST = {"n_stacks": 8, "n_blocks": 4, "n_features": 512, "depth": 6, "n_discs": 25}
+_LARGEST = {"n_stacks": 8, "n_blocks": 4, "n_features": 512, "depth": 6, "n_discs": N_DISCS}
 """A description that asks for more is made to exhaust the memory before a weight is compared."""
 
 
-def save_checkpoint(path: Path, network: StackedHourglass, description: dict) -> None:
+def save_checkpoint(path: Path, network: StackedHourglass, description: dict[str, Any]) -> None:
     """Write the network and ``description`` (JSON-compatible; the architecture is added to it), atomically."""
     header = description | {"format": FORMAT_VERSION, "network": network.config.to_dict()}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -44,7 +47,7 @@ def _in_order(content: bytes) -> bytes:
     return len(ordered).to_bytes(8, "little") + ordered + content[end:]
 
 
-def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
+def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict[str, Any]]:
     """Read a network, in evaluation mode, and its description.
 
     Raises
@@ -64,7 +67,7 @@ def load_checkpoint(path: Path) -> tuple[StackedHourglass, dict]:
     return network.eval(), description
 
 
-def _build(settings: dict) -> StackedHourglass:
+def _build(settings: dict[str, Any]) -> StackedHourglass:
     for name, largest in _LARGEST.items():
         if not 0 < settings.get(name, 1) <= largest:
             raise ValueError(f"{name} = {settings[name]}, allowed are 1 to {largest}")
@@ -73,7 +76,7 @@ def _build(settings: dict) -> StackedHourglass:
     return StackedHourglass(HourglassConfig(**settings))
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             description = json.loads((file.metadata() or {})[_KEY])

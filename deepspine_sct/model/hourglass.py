@@ -9,37 +9,11 @@ Two things are ours. A stack scores the discs plus a background channel, so that
 regresses the level, the position along the spine, densely around the cord (see ``docs/model_card.md``).
 """
 
-from dataclasses import asdict, dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-@dataclass(frozen=True)
-class HourglassConfig:
-    """Architecture of a network; it travels inside the checkpoint."""
-
-    n_stacks: int = 2
-    n_blocks: int = 1  # residual blocks at each place of an hourglass
-    n_features: int = 64
-    depth: int = 4  # halvings inside an hourglass
-    n_discs: int = 25
-    attention: bool = True
-
-    @property
-    def stride(self) -> int:
-        """Image pixels a heatmap pixel (the stem halves once)."""
-        return 2
-
-    @property
-    def multiple(self) -> int:
-        """Image height and width must be multiples of this [pixels]."""
-        return self.stride * 2**self.depth
-
-    def to_dict(self) -> dict:
-        """Return the fields as a JSON-compatible dict."""
-        return asdict(self)
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 
 class Residual(nn.Module):
@@ -62,6 +36,7 @@ class Residual(nn.Module):
         self.skip = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, H, W) to as many rows and columns."""
         return self.skip(x) + self.body(x)
 
 
@@ -80,6 +55,7 @@ class Hourglass(nn.Module):
         self.up = _blocks(n_blocks, n_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, H, W) to features of the same shape."""
         low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
         return self.skip(x) + F.interpolate(low, scale_factor=2.0, mode="nearest")
 
@@ -93,6 +69,7 @@ class Head(nn.Module):
         self.level = nn.Conv2d(n_features, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map features (B, C, h, w) to scores (B, K + 2, h, w), the level last."""
         return torch.cat([self.score(x), self.level(x)], dim=1)
 
 
@@ -132,6 +109,7 @@ class StackedHourglass(nn.Module):
             )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, 1, H, W) to the scores of every stack (S, B, K + 2, h, w) and the attention (B, 1, h, w)."""
         x = self.stem(image)
         features, scores = [], []
         for i, hourglass in enumerate(self.hourglasses):

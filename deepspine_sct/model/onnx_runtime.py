@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class OnnxRuntime:
         try:
             if json.loads(metadata["format"]) != FORMAT_VERSION:
                 raise DeepspineError(f"{path}: export format {metadata['format']} is not known; update deepspine_sct")
-            self.description: dict = json.loads(metadata["description"])
+            self.description: dict[str, Any] = json.loads(metadata["description"])
             self.checksum: str = metadata["checkpoint_sha256"]
             self.multiple: int = json.loads(metadata["multiple"])
         except (KeyError, json.JSONDecodeError) as error:

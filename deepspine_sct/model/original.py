@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.model.hourglass import HourglassConfig, Residual, StackedHourglass
+from deepspine_sct.model.hourglass import Residual, StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 
 State = Mapping[str, Tensor]
 
@@ -69,6 +70,7 @@ class OriginalHourglass(StackedHourglass):
             self.attention = _attention(n * config.n_stacks)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the network on images (B, 1, H, W), scaled from 0 to 1 as the original does."""
         low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
         image = (image - low) / (high - low).clamp(min=_EPS)
         scores, attention = super().forward(_turn(image))
@@ -152,7 +154,7 @@ def _config_of(state: State, first_disc: int) -> OriginalConfig:
     )
 
 
-def _renamed(state: State, config: OriginalConfig, first_disc: int) -> Iterator:
+def _renamed(state: State, config: OriginalConfig, first_disc: int) -> Iterator[tuple[str, Tensor]]:
     """Yield (our name, tensor) of every weight."""
     pairs = list(_layer_pairs(config))
     for original, ours, kind in pairs:
@@ -179,8 +181,8 @@ def _pad(weight: Tensor, before: int, after: int) -> Tensor:
 def _layer_pairs(config: OriginalConfig) -> Iterator[tuple[str, str, str]]:
     """Yield (original name, our name, kind) of every layer or block."""
     yield "conv1 bn1", "stem.0 stem.1", "stem"
-    for n, place in enumerate((3, 5, 6), start=1):
-        yield f"layer{n}.0", f"stem.{place}", "block"
+    for n, stage in enumerate((3, 5, 6), start=1):
+        yield f"layer{n}.0", f"stem.{stage}", "block"
     blocks = range(config.n_blocks)
     for i in range(config.n_stacks):
         for level in range(config.depth):  # 0 is the innermost
@@ -199,7 +201,8 @@ def _layer_pairs(config: OriginalConfig) -> Iterator[tuple[str, str, str]]:
         for n in range(0, 3 * len(_ATTENTION_FEATURES), 3):
             yield f"attention.{n}", f"attention.{n}", "same"
             yield f"attention.{n + 1}", f"attention.{n + 1}", "same"
-        yield (last := f"attention.{3 * len(_ATTENTION_FEATURES)}"), last, "same"
+        score = f"attention.{3 * len(_ATTENTION_FEATURES)}"
+        yield score, score, "same"
 
 
 def _same(state: State, original: str, ours: str) -> Iterator[tuple[str, Tensor]]:
@@ -209,7 +212,7 @@ def _same(state: State, original: str, ours: str) -> Iterator[tuple[str, Tensor]
 
 
 def _conv_norm(state: State, original: str, ours: str) -> Iterator[tuple[str, Tensor]]:
-    """A convolution and the normalisation after it; the bias of the first goes into the second."""
+    """Convert a convolution and the normalisation after it; the bias of the first goes into the second."""
     (conv, norm), (our_conv, our_norm) = original.split(), ours.split()
     yield f"{our_conv}.weight", state[f"{conv}.weight"]
     for name, tensor in _same(state, norm, our_norm):
@@ -224,7 +227,7 @@ def _stem(state: State, original: str, ours: str) -> Iterator[tuple[str, Tensor]
 
 
 def _block(state: State, original: str, ours: str) -> Iterator[tuple[str, Tensor]]:
-    """A residual block: normalise, convolve, three times."""
+    """Convert a residual block: normalise, convolve, three times."""
     yield from _same(state, f"{original}.bn1", f"{ours}.body.0")
     for n, place in ((1, 2), (2, 5)):
         pair = f"{original}.conv{n} {original}.bn{n + 1}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import DeepspineError
+from ..errors import DeepspineError, missing_package
 from .output import Maps
 
 _WEIGHTS = Path(__file__).with_name("weights")
@@ -31,7 +31,7 @@ class Runtime(Protocol):
         Image height and width must be multiples of this [pixels].
     """
 
-    description: dict
+    description: dict[str, Any]
     checksum: str
     multiple: int
 
@@ -54,7 +54,7 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
     Raises
     ------
     DeepspineError
-        When the file cannot be read, or the device is not available.
+        When the file cannot be read, the device is not available, or torch is missing for a checkpoint.
     """
     if path is None and device != "cuda" and SHIPPED_ONNX.exists():
         with suppress(ImportError):
@@ -70,6 +70,8 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
         from .onnx_runtime import OnnxRuntime
 
         return OnnxRuntime(path)
-    from .torch_runtime import TorchRuntime
-
+    try:
+        from .torch_runtime import TorchRuntime
+    except ModuleNotFoundError as error:
+        raise DeepspineError(f"{path}: {missing_package(error.name or str(error))}") from error
     return TorchRuntime(path, device)

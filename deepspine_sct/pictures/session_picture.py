@@ -98,7 +98,7 @@ def _place(panel: Panel) -> tuple[np.ndarray, tuple[float, float, float, float]]
     sides = [grid.to_world(np.array([middle_ijk[0], middle_ijk[1], col])) for col in (-0.5, n_cols - 0.5)]
     back_mm = [-float(side[1] + panel.moved_mm[1]) for side in sides]
     up_mm = [float(end[2] + panel.moved_mm[2]) for end in ends]
-    return image, (*back_mm, *up_mm)
+    return image, (back_mm[0], back_mm[1], up_mm[0], up_mm[1])
 
 
 def _heights(panels: Sequence[Panel]) -> dict[int, float]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -222,5 +223,7 @@ def provenance(correction: Correction, image: Path) -> dict:
     }
     folder = bids_folder(correction.image)
     source = f"bids:raw:{(folder / image.name).as_posix()}" if folder.parts else image.name
-    makers = ({name: text for name, text in maker.items() if text} for maker in (network, person))
+    makers: Iterator[dict[str, Any]] = (
+        {name: text for name, text in maker.items() if text} for maker in (network, person)
+    )
     return sidecar(makers, Sources=[source])

@@ -30,9 +30,9 @@ _UUID_LINE = re.compile(r"^window\.SCT_QC_UUID = '(.+)';", re.MULTILINE)
 
 
 def add_entry(
-    report: str | os.PathLike,
+    report: str | os.PathLike[str],
     identity: Mapping[str, str],
-    image: str | os.PathLike,
+    image: str | os.PathLike[str],
     cmdline: str,
     background: Path,
     overlay: Path,
@@ -92,7 +92,7 @@ def add_entry(
     return path
 
 
-def default_identity(image: str | os.PathLike) -> dict[str, str]:
+def default_identity(image: str | os.PathLike[str]) -> dict[str, str]:
     """Name data set, subject and contrast after the folders of an image, as SCT's own commands do.
 
     Parameters

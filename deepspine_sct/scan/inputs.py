@@ -59,10 +59,15 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInput
     ------
     DeepspineError
         When a file cannot be used, or a known disc contradicts the image or the values asked for.
+    ValueError
+        When there is neither an image file nor a volume.
     """
     if volume is None:
+        if request.image is None:
+            raise ValueError("a request without an image file needs its volume")
         volume = read_volume(request.image, lazy=True)
-    cord, cautions = None, ()
+    cord: Volume | None = None
+    cautions: tuple[Caution, ...] = ()
     if request.cord:
         from ..labeling.cord_levels import read_cord
 

@@ -22,6 +22,7 @@ from .request import ScanRequest, Straightening
 if TYPE_CHECKING:
     from ..image.straight import Points, Straight
     from ..labeling.cord_levels import CordLabels
+    from ..labeling.pins import Height
     from ..labeling.predictor import Predictor, Result
     from .looks import Looks
     from .session_report import SessionReport
@@ -115,7 +116,9 @@ def label_scan(
     if inputs is None:
         with watch.stage("read"):
             inputs = read_inputs(request)
-    straight, session, of_session = None, None, []
+    straight: Straight | None = None
+    session: SessionReport | None = None
+    of_session: list[Caution] = []
     if request.beside:
         result, session, of_session = _find_together(request, looks or _new_looks(predictor), inputs, watch)
     else:
@@ -156,7 +159,7 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
     first = None
     if height or request.straighten == Straightening.BY_DISCS:
         first = _look(request, predictor, volume, pins, height)
-    if height:  # a slice of the scan is none of the straight image
+    if height and first:  # a slice of the scan is none of the straight image
         pins = {height.value: first.labeling.points[height.value]}
 
     def look_again(image: Volume, known: Points) -> Result:
@@ -181,6 +184,8 @@ def _find_together(
     from ..labeling.companions import conclude_together  # not for the many that are alone
     from .session_report import session_cautions, session_report
 
+    if request.image is None:
+        raise DeepspineError(f"{request.name}: the scans of a session are files; write the image first")
     look = looks.at(request.image, watch, inputs.volume)
     if isinstance(look, DeepspineError):
         raise type(look)(f"{request.name}: {look}") from look
@@ -196,7 +201,14 @@ def _find_together(
     return joined.result, report, session_cautions(report, joined.alone.discs)
 
 
-def _look(request, predictor, volume, pins, height, values=None) -> Result:
+def _look(
+    request: ScanRequest,
+    predictor: Predictor,
+    volume: Volume,
+    pins: Points,
+    height: Height | None,
+    values: tuple[int, ...] | None = None,
+) -> Result:
     """Run the predictor; it knows no file, so its refusals are given the name of the image."""
     try:
         result = predictor.predict(

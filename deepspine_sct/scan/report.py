@@ -52,8 +52,8 @@ class ReportedDisc:
     value: int
     name: str
     possible_names: tuple[str, ...]
-    world_mm: tuple[float, float, float]
-    voxel: tuple[int, int, int]
+    world_mm: tuple[float, ...]
+    voxel: tuple[int, ...]
     confidence: float
 
 

@@ -48,7 +48,7 @@ class ScanRequest:
         In which image the discs are looked for.
     beside : tuple of Path
         Other scans of the same session, which help to name the discs of this one.
-    model : str or None
+    model : Path or None
         Network file; None is the one that is installed. It is loaded by whoever calls.
     device : str
         Where the network runs.
@@ -76,7 +76,7 @@ class ScanRequest:
     cord_may_fail: bool = False
     straighten: Straightening = Straightening.NONE
     beside: tuple[Path, ...] = ()
-    model: str | None = None
+    model: Path | None = None
     device: str = "auto"
     keep_temporary: bool = False
     repeatable: bool = False

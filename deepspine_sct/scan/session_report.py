@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..anatomy import disc_name
 from ..caution import Caution
@@ -43,10 +43,10 @@ class CompanionReport:
     image: str
     joined: bool
     reason: str
-    moved_mm: tuple[float, float, float]
+    moved_mm: tuple[float, ...]
     support_nats: float | None
     level_confidence: float
-    discs: tuple[dict[str, object], ...]
+    discs: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def session_report(request: ScanRequest, paths: Sequence[Path], joined: Joined) 
     support = {request.name: joined.support}
     support |= {file: companion.support for file, companion in companions.items() if not companion.refused}
     return SessionReport(
-        decided_by=max(support, key=support.get) if len(support) > 1 else None,
+        decided_by=max(support, key=support.__getitem__) if len(support) > 1 else None,
         support_nats=_nats(joined.support),
         level_confidence_alone=round(joined.alone.level_confidence, 4),
         renamed=tuple({"before": _name(old), "after": _name(new)} for old, new in joined.changes),

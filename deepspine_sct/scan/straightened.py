@@ -88,7 +88,7 @@ def make_straight(request: ScanRequest, volume: Volume, first: Result | None) ->
     DeepspineError
         When SCT is asked for and is not found, or fails, or the scan is no file.
     """
-    if request.straighten == Straightening.BY_DISCS:
+    if request.straighten == Straightening.BY_DISCS and first is not None:
         return reform(volume, np.array(list(first.labeling.points.values())))
     if request.image is None:
         raise DeepspineError(f"{request.name}: SCT straightens files; write the image first, or use -straighten 2")

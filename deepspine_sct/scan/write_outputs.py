@@ -19,6 +19,7 @@ from ..stopwatch import Stopwatch
 from .label_scan import Labelled
 from .report import Report
 from .request import ScanRequest
+from .session_report import SessionReport
 
 
 class IncompleteOutputs(DeepspineError):  # noqa: N818 - what came of the run
@@ -75,7 +76,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
             _draw_discs(labelled, outputs.overlay)
     if outputs.session and labelled.report.session:
         with _noting(missing, "session"):
-            _draw_session(labelled)
+            _draw_session(outputs.session, labelled, labelled.report.session)
     report = labelled.report
     if not request.repeatable:
         report = replace(report, seconds=dict(watch.seconds))
@@ -160,21 +161,21 @@ def _draw_discs(labelled: Labelled, path: Path) -> None:
     draw_overlay(path, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
 
 
-def _draw_session(labelled: Labelled) -> None:
+def _draw_session(path: Path, labelled: Labelled, session: SessionReport) -> None:
     """Draw the scan beside those that were named together with it."""
     from ..image.nifti import read_volume
     from ..pictures.session_picture import Panel, draw_session
 
     request = labelled.request
     panels = [Panel(labelled.volume, labelled.points, np.zeros(3), Path(request.name).name)]
-    for path, companion in zip(request.beside, labelled.report.session.companions, strict=True):
+    for image, companion in zip(request.beside, session.companions, strict=True):
         if companion.joined:
             points = {disc["value"]: np.array(disc["world_mm"]) for disc in companion.discs}
             moved_mm = np.array(companion.moved_mm)
-            title = f"{path.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
-            panels.append(Panel(read_volume(path, lazy=True), points, moved_mm, title))
-    _make_folder(request.outputs.session)
-    draw_session(request.outputs.session, panels)
+            title = f"{image.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
+            panels.append(Panel(read_volume(image, lazy=True), points, moved_mm, title))
+    _make_folder(path)
+    draw_session(path, panels)
 
 
 def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:

@@ -96,7 +96,7 @@ def straighten(image: Path, cord: Path, work: Path, caches: Sequence[Path]) -> S
             known = read_straightened(folder)
             if is_wide_enough(known.image.grid, scan):
                 return known
-    arguments = ["-i", image, "-s", cord, "-ofolder", work, "-xy-size", HALF_WIDTH_MM, "-v", 0]
+    arguments: list[str | Path] = ["-i", image, "-s", cord, "-ofolder", work, "-xy-size", str(HALF_WIDTH_MM), "-v", "0"]
     run_command("sct_straighten_spinalcord", arguments, work)
     straightened = read_straightened(work)
     # The signature last: without it the others count as absent.

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.slab import SlabSpec
@@ -148,7 +148,7 @@ def _extend_below(fractions, texture, s_pam_mm, s_mm, u_mm):
     canal = fractions[:, canal_rows][..., :2]
     out = np.concatenate([canal, fractions[:, rows][..., 2:]], -1)
     out[..., 2:] *= 1 - canal.sum(-1, keepdims=True)
-    sacral = s_mm < LEVEL_MM[24]
+    sacral = s_mm < LEVEL_MM[-1]
     out[:, sacral] = _sacrum(s_mm[sacral], u_mm)[None]
     texture[:, sacral] = 0.5
     return out, texture
@@ -162,7 +162,7 @@ def _unit_knots() -> tuple[np.ndarray, np.ndarray]:
         target += [upper - eps, lower]
         source += [_L1_UNIT_MM[1], _L1_UNIT_MM[0]]
     # Half a disc below L5/S1, so that the disc is whole.
-    target += [LEVEL_MM[24] - eps, LEVEL_MM[24] - 8.0]
+    target += [LEVEL_MM[-1] - eps, LEVEL_MM[-1] - 8.0]
     source += [_L1_UNIT_MM[1], _L1_UNIT_MM[1] - 8.0]
     order = np.argsort(target)
     return np.asarray(target)[order], np.asarray(source)[order]
@@ -170,7 +170,7 @@ def _unit_knots() -> tuple[np.ndarray, np.ndarray]:
 
 def _sacrum(s_mm: np.ndarray, u_mm: np.ndarray) -> np.ndarray:
     """Draw S1 to S5: tapering bodies with rudimentary discs, the canal and the posterior wall, (S, U, T)."""
-    depth_mm = LEVEL_MM[24] - s_mm[:, None]  # below L5/S1
+    depth_mm = LEVEL_MM[-1] - s_mm[:, None]  # below L5/S1
     u = u_mm[None, :]
     total_mm = sum(_SACRUM_BODIES_MM)
     taper = np.clip(1 - depth_mm / total_mm, 0, 1)
@@ -218,7 +218,7 @@ def _tip_offsets_mm(pam50: Path) -> np.ndarray:
     PAM50 marks the end of the disc's body, 1.8 mm (median) in front of the CSF; people mark the border with the canal.
     """
     tips = _load(pam50, "PAM50_label_discPosterior")
-    offsets_mm = np.full(25, np.nan)
+    offsets_mm = np.full(N_DISCS, np.nan)
     for index in np.argwhere(tips):
         offsets_mm[int(tips[tuple(index)]) - 1] = (index[1] - _CORD_AXIS_J) * _VOXEL_MM
     offsets_mm[np.isnan(offsets_mm)] = offsets_mm[20]

@@ -42,6 +42,9 @@ FAMILIES = {
          "clivus"), (0.0, 1.0),
     ),
 }  # fmt: skip
+FAMILIES_OF = {"t1": ("t1", "t1_tse"), "t2": ("t2", "stir", "t2s")}
+"""Families that stand for a contrast of the commands (see `bids.CONTRASTS`)."""
+
 SHARES = {"t1": 0.26, "t1_tse": 0.10, "t2": 0.38, "stir": 0.07, "t2s": 0.07, "random": 0.12}
 
 

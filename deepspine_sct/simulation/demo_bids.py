@@ -1,5 +1,4 @@
-"""A BIDS data set of simulated scans: ``python -m deepspine_sct.simulation.demo_bids SOURCES FOLDER
-N``.
+"""A BIDS data set of simulated scans: ``python -m deepspine_sct.simulation.demo_bids SOURCES FOLDER N``.
 
 SOURCES holds ``pam50/`` and ``head/icbm152_t1.nii.gz``. FOLDER gets N subjects of two sites, each
 with a T1w and a T2w scan of one body, and the true discs of each in spine-generic's manner.

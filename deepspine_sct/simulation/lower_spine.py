@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
 from deepspine_sct.simulation.atlas import SLAB_MM
 from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
 from deepspine_sct.simulation.repaint import brightness_marks
@@ -91,7 +91,7 @@ def straighten(subject: LumbarSubject) -> LowerSpine:
     x_mm = np.arange(-(half_width_mm // _X_STEP_MM), half_width_mm // _X_STEP_MM + 1) * _X_STEP_MM
     at_mm = _sample_places_mm(subject)  # (S, U, 3), of the middle plane
     tips_mm = {v: subject.scan.grid.to_index(xyz_mm) * zooms_mm for v, xyz_mm in subject.points.items()}
-    tip_u_mm = np.full(25, np.nan)
+    tip_u_mm = np.full(N_DISCS, np.nan)
     for value, tip_mm in tips_mm.items():
         tip_u_mm[value - 1] = subject.line.to_template(tip_mm[1:])[1]
     layers = _layers(subject, tip_u_mm)

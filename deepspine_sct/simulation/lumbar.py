@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
 from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
@@ -107,7 +107,7 @@ def _canal_line(canal: np.ndarray, zooms_mm: np.ndarray, tips_mm: dict[int, np.n
     centres = np.array([np.argwhere(canal[:, row]).mean(0) for row in rows])  # (slice, column)
     middle_mm = np.column_stack([centres[:, 0], rows, centres[:, 1]]) * zooms_mm
     at_mm = _even(ndimage.gaussian_filter1d(middle_mm, _SMOOTH_MM / zooms_mm[1], axis=0, mode="nearest"))
-    at_mm = _without_hook(at_mm, tips_mm[25])
+    at_mm = _without_hook(at_mm, tips_mm[N_DISCS])
     n_end = int(_END_MM / _STEP_MM)
     _, back, down = (at_mm[-1] - at_mm[-1 - n_end])[[0, 2, 1]]
     tilt = np.clip(np.arctan2(back, down), *np.radians(_SACRAL_TILT_DEG))
@@ -146,8 +146,8 @@ def _add_sacrum(tissue: np.ndarray, scan: np.ndarray, zooms_mm, line: CanalLine,
     """Label sacral bodies and remnants of discs, in place, in front of the canal below L5/S1."""
     rows_mm, cols_mm = (np.arange(n) * zoom for n, zoom in zip(tissue.shape[1:], zooms_mm[1:], strict=True))
     s_mm, u_mm = line.to_template(np.stack(np.meshgrid(rows_mm, cols_mm, indexing="ij"), -1))
-    depth_mm = LEVEL_MM[24] - s_mm
-    front = line.to_template(tips_mm[25][1:])[1] + _BEHIND_BODIES_MM - 0.06 * np.clip(depth_mm, 0, None)
+    depth_mm = LEVEL_MM[-1] - s_mm
+    front = line.to_template(tips_mm[N_DISCS][1:])[1] + _BEHIND_BODIES_MM - 0.06 * np.clip(depth_mm, 0, None)
     taper = np.clip(1 - depth_mm / _SACRUM_LENGTH_MM, 0, 1)
     zone = (depth_mm > 3) & (taper > 0) & (u_mm > front) & (u_mm < front + _SACRUM_DEPTH_MM * taper)
     marrow = np.median(scan[tissue == VERTEBRA])

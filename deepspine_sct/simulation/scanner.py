@@ -64,7 +64,7 @@ def _blur(rng, image) -> np.ndarray:
 
 
 def _field_of_view(rng, shape, spacing_mm: float) -> np.ndarray:
-    """True where there is signal: a random crop, and at times a defacing cut in the upper anterior corner."""
+    """Choose where there is signal: a random crop, and at times a defacing cut in the upper anterior corner."""
     visible = np.ones(shape, bool)
     if rng.random() < _SHORT:
         n_rows = int(min(shape[0], rng.uniform(*_SHORT_MM) / spacing_mm))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.anatomy import DISC_VALUES, LEVEL_MM
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation.atlas import TISSUES, Atlas
@@ -87,9 +87,10 @@ def _pose(rng: np.random.Generator, spec: VolumeSpec) -> _Pose:
     s_mm, u_mm = body.to_cord(np.stack(np.meshgrid(rows_mm, cols_mm, indexing="ij"), -1) + origin_mm)
     along_mm = s_mm - spec.centre_s_mm
     drift_mm = rng.uniform(-2, 2) + spec.tilt * along_mm + spec.sway_mm * np.sin(2 * np.pi * along_mm / _SWAY_PERIOD_MM)
-    affine = np.array([[-step_mm, 0, 0, 0], [0, 0, -col_mm, 0], [0, -row_mm, 0, 0], [0, 0, 0, 1.0]])
     slices_mm = (np.arange(n) - (n - 1) / 2) * step_mm
-    return _Pose(body, family, means, origin_mm, s_mm, u_mm, drift_mm, slices_mm, Grid(spec.shape, affine))
+    return _Pose(
+        body, family, means, origin_mm, s_mm, u_mm, drift_mm, slices_mm, Grid.sagittal(spec.shape, spec.zooms_mm)
+    )
 
 
 def _tips(atlas: Atlas, pose: _Pose) -> dict[int, np.ndarray]:
@@ -99,7 +100,7 @@ def _tips(atlas: Atlas, pose: _Pose) -> dict[int, np.ndarray]:
     slices = _at_tips(pose.drift_mm, tips_rc) / step_mm + (pose.grid.shape[0] - 1) / 2
     tips_ijk = np.column_stack([slices, tips_rc])
     inside = pose.grid.contains(tips_ijk)
-    return {v: pose.grid.to_world(tips_ijk[v - 1]) for v in range(1, 26) if inside[v - 1]}
+    return {v: pose.grid.to_world(tips_ijk[v - 1]) for v in DISC_VALUES if inside[v - 1]}
 
 
 def _at_tips(drift_mm: np.ndarray, tips_rc: np.ndarray) -> np.ndarray:

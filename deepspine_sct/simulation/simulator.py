@@ -88,7 +88,7 @@ def simulate(
     tips_rc[~variant.seen] = np.nan
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
     presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
-    taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[24] - 30) & (np.abs(x_mm) < _SILENT_MM)
+    taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[-1] - 30) & (np.abs(x_mm) < _SILENT_MM)
     level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
     return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm, below.spine.name if below else "")
 
@@ -118,7 +118,7 @@ def _lateral(rng, off_middle: bool, widest_mm: float):
 
 def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """Set tips (K, 2) outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
-    inside = ((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5)).all(1)
+    inside = np.all((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5), axis=1)
     tips_rc[~inside] = np.nan
     row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
     return inside & visible[row, col]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
 from deepspine_sct.simulation.atlas import TISSUES, Atlas
 from deepspine_sct.simulation.lower_spine import LowerSpine, random_join_mm
 from deepspine_sct.simulation.noise import smooth_curve, smooth_noise
@@ -130,7 +130,7 @@ def _add_spinous_processes(rng, image, s_mm, u_mm, x_mm, means) -> None:
     share = rng.uniform(-0.5, 1.0)  # in a third of the scans they do not show
     if share <= 0:
         return
-    levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(25)[::-1])
+    levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(N_DISCS)[::-1])
     behind_mm = -14.0 - u_mm
     slope = np.interp(s_mm, [0, 60, 120, 250, 320], [0.0, 0.2, 0.8, 0.8, 0.4]) * rng.uniform(0.5, 1.2)  # they overlap
     phase = levels - slope * np.clip(behind_mm, 0, 40) / 40
@@ -152,7 +152,7 @@ def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, varian
         real, real_fractions, real_texture = lower.spine.sample(s_mm, u_mm, x_mm, lower.join_mm)
         fractions += real[..., None] * (real_fractions - fractions)
         texture[real > 0.5] = np.nan
-    levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(25)[::-1])
+    levels = np.interp(s_mm, LEVEL_MM[::-1], np.arange(N_DISCS)[::-1])
     body = np.floor(levels).astype(int).clip(0, 24)
     disc = np.rint(levels).astype(int).clip(0, 24)
     fused = variant.fused[disc] * (np.abs(levels - disc) < 0.3)
@@ -184,7 +184,7 @@ def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, varian
 def _template_u(u_mm, s_mm, atlas: Atlas):
     """Undo the template's cut in front: bodies deepen from the upper thoracic to the lumbar spine."""
     tips = np.interp(s_mm, LEVEL_MM[::-1], atlas.tip_u_mm[::-1])
-    squeeze = np.interp(s_mm, *zip(*_DEPTH, strict=True))
+    squeeze = np.interp(s_mm, *np.transpose(_DEPTH))
     return np.where(u_mm > tips, tips + (u_mm - tips) * squeeze, u_mm)
 
 
@@ -233,7 +233,7 @@ def end_cord(fractions, s_mm, conus_mm: float) -> None:
 
 
 def _add_nerve_roots(rng, csf, s_mm, u_mm, conus_mm, means) -> None:
-    """The cauda equina: nerves in the back of the sac, beside the end of the cord and below it."""
+    """Paint the cauda equina: nerves in the back of the sac, beside the end of the cord and below it."""
     below = np.clip((conus_mm + 30 - s_mm) / 40, 0, 1)
     strands = np.clip(np.sin(u_mm * rng.uniform(1.2, 2.5) + smooth_curve(rng, s_mm, 25, 1.0)) + 0.4, 0, 1)
     share = rng.uniform(0.1, 0.8) * below * strands * _edge(rng.uniform(-4, 6) - u_mm, 3)

@@ -66,7 +66,7 @@ def random_variant(rng: np.random.Generator, counts_from_head: bool) -> Variant:
 
 
 def fused_variant(name: str, shares: dict[int, float], conus_mm: float = CONUS_MM) -> Variant:
-    """A spine with 24 presacral vertebrae whose discs, by index, are bone to the given shares."""
+    """Make a spine with 24 presacral vertebrae whose discs, by index, are bone to the given shares."""
     fused = np.zeros(25)
     fused[list(shares)] = list(shares.values())
     ends_mm = np.array([-1000.0, 1000.0])
@@ -74,7 +74,7 @@ def fused_variant(name: str, shares: dict[int, float], conus_mm: float = CONUS_M
 
 
 def numbered(name: str, unit: int) -> Variant:
-    """A spine with one vertebra ``more`` or ``fewer`` than 24: the one between disc index ``unit`` and the next."""
+    """Make a spine of one vertebra ``more`` or ``fewer`` than 24: the one between disc index ``unit`` and the next."""
     units = list(range(24))
     if name == "more":
         units.insert(unit, unit)

@@ -6,7 +6,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 
 
-def block_mean(volume: Volume, block: tuple[int, int, int]) -> Volume:
+def block_mean(volume: Volume, block: tuple[int, ...]) -> Volume:
     """Average blocks of voxels; what is left over at the upper ends of the axes is cut off."""
     n = np.array(volume.data.shape) // block
     i, j, k = n * block

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from deepspine_sct.anatomy import N_DISCS
 from deepspine_sct.image.preprocessing import normalise
 from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.simulation.atlas import Atlas
@@ -57,7 +58,7 @@ class SampleStream(Dataset):
         sigma_mm: float = 4.0,
         families: tuple[str, ...] | None = None,
         flip_share: float = 0.0,
-        n_discs: int = 25,
+        n_discs: int = N_DISCS,
         lower: Sequence[LowerSpine] = (),
         folds: Mapping[str, int] | None = None,
     ):
@@ -104,7 +105,7 @@ class SampleStream(Dataset):
 
 
 def _kind(source: RealSlice | PreparedSlices) -> tuple[bool, str]:
-    """What takes turns in the stream: lumbar images, and the others by their contrast."""
+    """Say what takes turns in the stream: lumbar images, and the others by their contrast."""
     return source.site == LUMBAR_SITE, source.contrast
 
 
@@ -120,7 +121,7 @@ def mirror(case: Case) -> Case:
     )
 
 
-def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25) -> dict[str, np.ndarray]:
+def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
     """Turn a case into arrays for the network, on heatmap pixels of ``stride`` image pixels.
 
     Returns
@@ -139,7 +140,7 @@ def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = 25) -
     look = encode(tips_rc, size, _LOOK_MM / (case.spacing_mm * stride)) * case.presence[:n_discs, None, None]
     target = np.concatenate([discs, 1 - discs.sum(0, keepdims=True)]).astype(np.float32)
     blocks = case.level_mm.reshape(size[0], stride, size[1], stride)
-    known = case.known.reshape(size[0], stride, size[1], stride).all((1, 3))
+    known = np.all(case.known.reshape(size[0], stride, size[1], stride), axis=(1, 3))
     return {
         "image": normalise(case.image)[None],
         "target": target,

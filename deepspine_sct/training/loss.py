@@ -40,7 +40,7 @@ def cross_entropy_loss(
 def heatmap_loss(
     scores: Tensor, attention: Tensor, batch: dict[str, Tensor], attention_weight: float = 0.0
 ) -> dict[str, Tensor]:
-    """The original's loss (Azad 2021): mean squared error of one sigmoid heatmap a disc, averaged over the stacks.
+    """Compute the original's loss (Azad 2021): mean squared error of one sigmoid heatmap per disc, over the stacks.
 
     Unlike the original, absent discs are not masked out: their maps must be silent. The level is not taught.
     """

@@ -1,12 +1,12 @@
-"""A prepared image as training slices: its slabs near the spine, and what each may say of the
-discs.
-"""
+"""A prepared image as training slices: its slabs near the spine, and what each may say of the discs."""
 
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from deepspine_sct.anatomy import N_DISCS
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation.atlas import SLAB_MM
@@ -29,7 +29,7 @@ class PreparedSlices:
     Attributes
     ----------
     name, site, contrast : as `RealSlice`
-    slices : one a slab, right to left
+    slices : one per slab, from right to left
     presence : (n, 25) how far each slab may speak of each disc: 1 on its middle, 0 far off or
         absent
     middle : index of the slice nearest to the discs
@@ -54,24 +54,19 @@ def stack_subject(subject: LumbarSubject) -> PreparedSlices:
     slabs = cut(subject.scan)
     kinds = [cut(Volume((subject.tissue == k).astype(np.float32), subject.scan.grid)) for k in (VERTEBRA, DISC, CANAL)]
     tissue = np.stack([kind.data for kind in kinds], -1)
-    return stack_slabs(subject.name, LUMBAR_SITE, "T2w", slabs, subject.points, tissue)
+    image = LabelledImage(subject.name, subject.points, lambda: slabs, site=LUMBAR_SITE, contrast="T2w", has_slabs=True)
+    return stack_slabs(image, tissue)
 
 
-def stack_slabs(
-    name: str,
-    site: str,
-    contrast: str,
-    slabs: Volume,
-    points: dict[int, np.ndarray],
-    tissue: np.ndarray | None = None,
-) -> PreparedSlices:
-    """Make a stack from an image's slabs, (N, H, W) in (L, I, P), and its discs in world mm.
+def stack_slabs(image: LabelledImage, tissue: np.ndarray | None = None) -> PreparedSlices:
+    """Make a stack of training slices from an image whose `load` gives slabs.
 
     ``tissue`` (N, H, W, 3) is the share of vertebra, disc and canal, where it is known.
     """
+    slabs = image.load()
     step_mm, spacing_mm, _ = slabs.grid.zooms_mm
-    tips_ijk = np.full((25, 3), np.nan)
-    for value, xyz_mm in points.items():
+    tips_ijk = np.full((N_DISCS, 3), np.nan)
+    for value, xyz_mm in image.points.items():
         tips_ijk[value - 1] = slabs.grid.to_index(xyz_mm)
     off_mm = np.abs(np.arange(len(slabs.data))[:, None] - tips_ijk[:, 0]) * step_mm  # (N, 25)
     nearest_mm = np.nanmin(off_mm, axis=1)
@@ -80,9 +75,9 @@ def stack_slabs(
     slices = tuple(
         # A copy: a view would keep the slabs that are not used in memory.
         RealSlice(
-            name,
-            site,
-            contrast,
+            image.name,
+            image.site,
+            image.contrast,
             slabs.data[k].copy(),
             tips_ijk[:, 1:],
             float(spacing_mm),
@@ -91,12 +86,10 @@ def stack_slabs(
         for k in used
     )
     middle = int(np.nanmean(off_mm[used], axis=1).argmin())
-    return PreparedSlices(name, site, contrast, slices, presence, middle)
+    return PreparedSlices(image.name, image.site, image.contrast, slices, presence, middle)
 
 
 def soften(case: Case, presence: np.ndarray) -> Case:
-    """Make a case say of each disc only as much as its slab shows; beside the spine it teaches no
-    level.
-    """
+    """Make a case say of each disc only as much as its slab shows; beside the spine it teaches no level."""
     level_mm = case.level_mm if presence.any() else np.full_like(case.level_mm, np.nan)
     return replace(case, presence=case.presence * presence, level_mm=level_mm)

@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
-from deepspine_sct.anatomy import LEVEL_MM
+from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.simulation.noise import smooth_noise
@@ -66,7 +66,7 @@ def load_slices(folder: Path, evaluation: bool) -> list[RealSlice]:
 
 def _read_slice(path: Path, name: str, entry: dict) -> RealSlice:
     volume = canonical(read_volume(path))
-    tips_rc = np.full((25, 2), np.nan)
+    tips_rc = np.full((N_DISCS, 2), np.nan)
     for value, xyz_mm in entry["discs_xyz_mm"].items():
         tips_rc[int(value) - 1] = volume.grid.to_index(np.array(xyz_mm))[1:]
     middle = np.asarray(volume.data[volume.grid.shape[0] // 2], np.float32)

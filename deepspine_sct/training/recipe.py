@@ -19,24 +19,24 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.slab import SlabSpec
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
-from deepspine_sct.model.hourglass import HourglassConfig, StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.simulation.atlas import SLAB_MM, Atlas, build_atlas
+from deepspine_sct.simulation.contrast import FAMILIES_OF
 from deepspine_sct.simulation.lower_spine import is_usable, straighten
 from deepspine_sct.simulation.lumbar import LumbarSubject, load_subjects
+from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.dataset import SampleStream
 from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.prepared_slices import PreparedSlices, stack_slabs, stack_subject
 from deepspine_sct.training.real import RealSlice, load_slices
-from deepspine_sct.training.trainer import Batch, Row, Trainer, TrainingConfig, train_together
+from deepspine_sct.training.trainer import Batch, Row, Trainer, train_together
 
 SPACING_MM = SlabSpec.spacing_mm  # working resolution
 
 CHECKPOINT = "network.safetensors"  # after the last epoch
 BEST = "best.safetensors"  # after the epoch with the best score
-
-FAMILIES = {"t1": ("t1", "t1_tse"), "t2": ("t2", "stir", "t2s")}
-"""What is simulated for a contrast, keys of `contrast.FAMILIES`."""
 
 Made = TypeVar("Made")
 
@@ -169,7 +169,7 @@ def _stream(sources: Sources, images: list, config: TrainingConfig, network: Hou
         config.seed,
         config.real_share if sources.atlas else 1.0,
         sources.spacing_mm,
-        families=FAMILIES.get(config.contrast),
+        families=FAMILIES_OF.get(config.contrast),
         flip_share=config.flip_share,
         n_discs=(network or HourglassConfig()).n_discs,
         lower=_each(straighten, filter(is_usable, sources.lumbar)) if sources.atlas else [],
@@ -210,10 +210,12 @@ def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, netw
 def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | PreparedSlices]:
     """Real images to train on: annotated slices and the training part of the prepared set."""
     contrasts = None if config.contrast == "all" else (CONTRASTS[config.contrast],)
-    images = [s for s in sources.slices if contrasts is None or s.contrast in contrasts]
+    images: list[RealSlice | PreparedSlices] = [
+        s for s in sources.slices if contrasts is None or s.contrast in contrasts
+    ]
     if sources.prepared and config.real_share > 0:
         for case in sources.prepared.select("train", contrasts):
-            images.append(stack_slabs(case.name, case.site, case.contrast, case.load(), case.points))
+            images.append(stack_slabs(case))
     if config.real_share > 0 and (contrasts is None or "T2w" in contrasts):
         images += _each(stack_subject, sources.lumbar)
     if sources.atlas is None and not images:

@@ -1,0 +1,1 @@
+"""Does it do what it promises: accuracy, doubt, hostile input."""

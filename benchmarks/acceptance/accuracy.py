@@ -1,0 +1,193 @@
+"""`make accuracy`: score weights on every labelled scan, compare ways to name, check the confidence, draw overlays."""
+
+import argparse
+import csv
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.acceptance.accuracy_cases import Scan, lumbar_scans, real_scans, simulated_scans, unseen_lower_spines
+from benchmarks.acceptance.baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
+from benchmarks.acceptance.reliability import Pairs, draw_reliability, print_reliability, print_sure, reliability
+from benchmarks.sources import DOUBTED, REAL
+from deepspine_sct.errors import DeepspineError
+from deepspine_sct.evaluation.intervals import confidence_interval, wilson_interval
+from deepspine_sct.evaluation.metrics import CaseScore, score_case, summarise
+from deepspine_sct.labeling.confidence import SURE
+from deepspine_sct.labeling.discs import Labeling
+from deepspine_sct.labeling.heatmap import find_candidates
+from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.labeling.settings import DEFAULTS
+from deepspine_sct.pictures.overlay import draw_overlay
+from deepspine_sct.simulation.atlas import build_atlas
+
+FAILED = 3  # missed discs from which on a simulated scan is pictured
+METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")
+
+
+def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, CaseScore], dict]:
+    """Label one scan in every way; return the scores and the confidences of our way."""
+    try:
+        result = predictor.predict(scan.volume)
+    except DeepspineError as error:  # a scan that is refused has lost all of its discs
+        refused = {"labeling": Labeling(warnings=[str(error)]), "discs": [], "levels": None}
+        return dict.fromkeys(METHODS, score_case({}, scan.truth)), refused
+    candidates = find_candidates(result.prediction, DEFAULTS.threshold)
+    points = {
+        "ours": result.labeling.points,
+        "argmax per channel": argmax_per_channel(candidates),
+        "count from the top": count_from_top(candidates),
+    }
+    if slow:
+        points["exhaustive skeleton"] = exhaustive_skeleton(candidates, limit_s=2.0)
+    scores = {
+        name: score_case(_judged(found, scan), scan.truth, span_only=not scan.complete)
+        for name, found in points.items()
+    }
+    wrong = set(scores["ours"].false)
+    seen = [v for v in result.labeling.points if v in scores["ours"].found or v in wrong]
+    confidence = {d.value: d.confidence for d in result.labeling.discs}
+    return scores, {
+        "labeling": result.labeling,
+        "discs": [(confidence[v], v not in wrong) for v in seen],
+        "levels": (result.labeling.level_confidence, not _mostly_misnamed(scores["ours"])),
+    }
+
+
+def _judged(found: dict[int, np.ndarray], scan: Scan) -> dict[int, np.ndarray]:
+    """Drop the discs that lie rightly where noise hides them."""
+    return {v: xyz for v, xyz in found.items() if v not in scan.hidden or np.linalg.norm(xyz - scan.hidden[v]) > 5.0}
+
+
+def _mostly_misnamed(score: CaseScore) -> bool:
+    return len(score.misnamed) > len(score.named)
+
+
+def print_table(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
+    """Print one line per group, ours, in Markdown: names, detection and places apart, with 95 % intervals."""
+    columns = ("scans", "images", "every name right", "discs", "named right", "detected", "named within 5 mm",
+               "mean [mm]", "95th percentile [mm]", "missed", "false", "images shifted")  # fmt: skip
+    print(f"\n| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
+    for group, methods in scores.items():
+        cases, s = methods["ours"], summarise(methods["ours"])
+        right_mm = [mm for case in cases for v, mm in case.distance_mm.items() if v in case.named] or [np.nan]
+        cells = (group, s["n_images"], _with_interval(cases, "images_all_named"), s["n_discs"],
+                 *(_with_interval(cases, name) for name in ("naming_rate", "detection_rate", "identification_rate")),
+                 f"{np.mean(right_mm):.2f}", f"{np.percentile(right_mm, 95):.2f}", s["missed"], s["false"],
+                 f"{s['images_shifted']:.1%}")  # fmt: skip
+        print(f"| {' | '.join(map(str, cells))} |")
+    print("\nnamed right: the disc of its name is nearest to it, within 10 mm; detected: any disc is; distances are of"
+          "\nthose named right; missed and false: not within 5 mm; in brackets 95 % intervals")  # fmt: skip
+
+
+def _with_interval(cases: list[CaseScore], name: str) -> str:
+    low, high = confidence_interval(cases, name)
+    return f"{summarise(cases)[name]:.1%} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def print_doubt(levels: dict[str, list[tuple[float, bool]]]) -> None:
+    """Print one line per group: how many images are right, or say that their names are not known, and how many err."""
+    columns = ("scans", "images", "right", "doubted", "right or doubted", "level above 0.90", "of these not right")
+    print(f"\n| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}")
+    for group, said in levels.items():
+        right, doubted = (sum(kind) for kind in zip(*((r, c < DOUBTED) for c, r in said), strict=True))
+        either = sum(r or c < DOUBTED for c, r in said)
+        low, high = wilson_interval(either, len(said))
+        sure = [r for c, r in said if c > SURE]
+        cells = (group, len(said), right, doubted, f"{either / len(said):.1%} ({100 * low:.0f} to {100 * high:.0f})",
+                 len(sure), sure.count(False))  # fmt: skip
+        print(f"| {' | '.join(map(str, cells))} |")
+    print(
+        f"\nright: every name, and nothing else; doubted: level confidence below {DOUBTED}, also where nothing is named"
+    )
+
+
+def print_methods(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
+    """Print the identification rate of every way to name the same detections."""
+    print(f"\n{'identification rate on the same detections':52} " + "".join(f"{m:>22}" for m in METHODS))
+    for group, methods in scores.items():
+        rates = [summarise(methods[m])["identification_rate"] if methods.get(m) else np.nan for m in METHODS]
+        print(f"{group:52} " + "".join(f"{rate:22.1%}" for rate in rates))
+
+
+def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
+    """Print and draw what confidence is worth, on the evaluation sites and at every coverage."""
+    found = {kind: {what: reliability(pairs) for what, pairs in of.items() if pairs} for kind, of in said.items()}
+    for kind in ("simulated, all", *(k for k in found if "evaluation" in k)):
+        for what, result in found.get(kind, {}).items():
+            print_reliability(f"Confidence of {what}, {kind}", result)
+    judged = {k: found[k] for k in sorted(found) if "simulated" in k or "evaluation" in k}
+    print_sure({f"{what}, {kind}": f[what] for what in ("discs", "levels") for kind, f in judged.items() if what in f})
+    draw_reliability(
+        folder / "reliability.png",
+        {k.replace(" of the spine", ""): f["discs"] for k, f in judged.items()},
+    )
+    return found
+
+
+def main() -> int:
+    """Run everything and write ``-o``: scores.csv, summary.json, and an overlay of every real scan and of failures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-data", type=Path, default=REAL, help="real scans and templates")
+    parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
+    parser.add_argument("-o", type=Path, default=Path("accuracy_out"), help="output folder")
+    parser.add_argument("-n", type=int, default=60, help="simulated spines")
+    parser.add_argument("-first", type=int, default=0, help="number of the first one; others are other spines")
+    parser.add_argument("-real", type=int, default=1, choices=(0, 1), help="also score the real scans")
+    parser.add_argument("-real_sacra", type=int, default=1, choices=(0, 1),
+                        help="simulate with unseen real lower spines; 0: with the drawn one")  # fmt: skip
+    parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        print(
+            f"accuracy: {args.data}: no such folder; give the real scans with -data",
+            file=sys.stderr,
+        )
+        return 1
+    predictor = Predictor.load(args.model)
+    (args.o / "overlays").mkdir(parents=True, exist_ok=True)
+    scans = [*real_scans(args.data), *lumbar_scans(args.data)] if args.real else []
+    if args.n:
+        atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+        scans += simulated_scans(atlas, args.n, args.first, unseen_lower_spines(args.data) if args.real_sacra else ())
+    scores: dict = defaultdict(lambda: defaultdict(list))
+    said: dict = defaultdict(lambda: {"discs": [], "levels": []})
+    levels: dict = defaultdict(list)
+    rows = []
+    for scan in tqdm(scans, disable=None):
+        cases, said_here = score_scan(predictor, scan, slow=not scan.complete)
+        for method, case in cases.items():
+            scores[scan.group][method].append(case)
+        levels[scan.group].append((said_here["labeling"].level_confidence, cases["ours"].all_named))
+        for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
+            said[kind]["discs"] += said_here["discs"]
+            said[kind]["levels"] += [said_here["levels"]] if said_here["levels"] else []
+        labeling = said_here["labeling"]
+        rows.append({"scan": scan.name, "group": scan.group, "all_named": int(cases["ours"].all_named),
+                     "named": len(cases["ours"].named), "detected": len(cases["ours"].detected),
+                     "found": len(cases["ours"].found),
+                     "missed": len(cases["ours"].missed), "false": len(cases["ours"].false),
+                     "shift": cases["ours"].shift,
+                     "level_confidence": f"{labeling.level_confidence:.3f}",
+                     "warnings": " ".join(labeling.warnings)})  # fmt: skip
+        if args.overlays and (not scan.complete or len(cases["ours"].missed) >= FAILED):
+            draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, labeling.discs, scan.truth, scan.name)
+    print_table(scores)
+    print_doubt(levels)
+    print_methods({g: m for g, m in scores.items() if g.startswith("real")})
+    summary = {g: summarise(m["ours"]) for g, m in scores.items()}
+    summary["confidence"] = check_confidence(said, args.o)
+    (args.o / "summary.json").write_text(json.dumps(summary, indent=1))
+    with (args.o / "scores.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

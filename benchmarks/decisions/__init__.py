@@ -1,0 +1,1 @@
+"""Why it is built as it is: choices, measured side by side."""

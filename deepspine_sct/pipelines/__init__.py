@@ -1,0 +1,1 @@
+"""For programs that run the commands: Boutiques descriptors (JSON) and a Nipype interface."""
