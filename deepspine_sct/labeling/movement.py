@@ -26,8 +26,8 @@ STRANGE_SD_MM = 3.0
 """The same where the other scan is of another person, and moved so that some discs coincide: distances
 between discs differ by about a tenth from person to person."""
 MOST_SHIFTS = 3
-"""So many movements are tried, beside none."""
-HOPELESS_NATS = 10.0
+"""So many movements are tried, none being one of them."""
+HOPELESS_NATS = 7.0
 """What is so much less plausible than the best movement is not tried."""
 
 
@@ -75,24 +75,29 @@ def possible_shifts(
     Returns
     -------
     list of Shift
-        The most plausible first, at most `MOST_SHIFTS`, and then no movement, unless the same discs
-        coincide without any. Without candidates near each other no movement alone.
+        The most plausible first, at most `MOST_SHIFTS`. No movement is among them where it is as
+        plausible as others, and alone where no candidates are near each other.
     """
     away_mm = one_xyz[:, None] - other_xyz[None]
     proposals_mm = away_mm[_may_be_one(away_mm, MOVED_MM)]
+    weight = one_strength[:, None] * other_strength
     still = Shift(pairs=_pairs(away_mm))
-    worth: dict[Shift, float] = {}
+    worth = {still: _worth(still, away_mm, weight, reach_mm, knee)}
     for by_mm in proposals_mm:
-        shift = _settled(away_mm, one_strength[:, None] * other_strength, by_mm)
-        if shift is None or shift.pairs in {known.pairs for known in worth}:
-            continue
-        rows, cols = np.array(shift.pairs).T
-        residual_mm = away_mm[rows, cols, 1:] - shift.by_mm[1:]
-        gain = one_strength[rows] * other_strength[cols] * coincidence(residual_mm, reach_mm, knee)
-        worth[shift] = float(gain.sum()) - shift.cost(knee)
-    found = sorted(worth, key=lambda shift: (-worth[shift], shift.by_mm))[:MOST_SHIFTS]
-    found = [shift for shift in found if worth[shift] > worth[found[0]] - HOPELESS_NATS]
-    return [*found, still] if all(shift.pairs != still.pairs for shift in found) else found
+        shift = _settled(away_mm, weight, by_mm)
+        if shift is not None and all(shift.pairs != known.pairs for known in worth if known is not still):
+            worth[shift] = _worth(shift, away_mm, weight, reach_mm, knee)
+    found = sorted(worth, key=lambda shift: (-worth[shift], shift.by_mm))
+    if any(shift.pairs == still.pairs for shift in found if shift is not still):
+        found.remove(still)  # the same discs coincide better after a small movement
+    return [shift for shift in found[:MOST_SHIFTS] if worth[shift] > worth[found[0]] - HOPELESS_NATS]
+
+
+def _worth(shift: Shift, away_mm: np.ndarray, weight: np.ndarray, reach_mm: float, knee: float) -> float:
+    """How plausible a movement is, by the candidates that coincide after it [nats]."""
+    rows, cols = np.array(shift.pairs, dtype=int).reshape(-1, 2).T
+    residual_mm = away_mm[rows, cols, 1:] - shift.by_mm[1:]
+    return float((weight[rows, cols] * coincidence(residual_mm, reach_mm, knee)).sum()) - shift.cost(knee)
 
 
 def coincidence(residual_mm: np.ndarray, reach_mm: float, knee: float) -> np.ndarray:
