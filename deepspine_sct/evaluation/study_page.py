@@ -2,24 +2,12 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from html import escape
+from importlib.resources import files
 from typing import Any
 
 from deepspine_sct.anatomy import disc_name
 
 Row = Mapping[str, Any]
-
-_STYLE = """\
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 100em; padding: 0 1em; }
-table { border-collapse: collapse; margin: 1em 0; font-size: 13px; line-height: 1.3; }
-th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #8884; }
-td { white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; background: white; }
-figure { display: inline-block; margin: 1em 1em 1em 0; vertical-align: top; max-width: 100%; }
-figure.case { max-width: 24em; }
-"""
 
 # Title, key, how it is written; those with an interval show it.
 _COLUMNS = (
@@ -64,44 +52,33 @@ def render_study(
     bytes
         HTML in plain ASCII.
     """
-    tables = "\n".join(_table(by, [row for row in rows if row["by"] == by]) for by in _BY)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="script-src 'none'">
-<title>{escape(title)}</title>
-<style>
-{_STYLE}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-{"".join(f"<p>{escape(note)}</p>" for note in notes)}
-<p>Small numbers: 95 % interval (Wilson's, with as many trials as the images are worth; means: Student's t over
-images).</p>
-{tables}
-{"".join(_figure(caption, png, "plot") for caption, png in figures.items())}
-<h2>Worst images</h2>
-<p>Dots: predicted. Circles: true.</p>
-{"".join(_figure(caption, png, "case") for caption, png in worst.items())}
-</body>
-</html>
-"""
+    from jinja2 import Environment  # slow to load: not for -h
+
+    text = files(__package__).joinpath("study_page.html.j2").read_text(encoding="utf-8")
+    page = (
+        Environment(autoescape=True, keep_trailing_newline=True)
+        .from_string(text)
+        .render(
+            title=title,
+            notes=notes,
+            columns=[column for column, _, _ in _COLUMNS],
+            tables=[_table(by, [row for row in rows if row["by"] == by]) for by in _BY],
+            figures={caption: _data_url(png) for caption, png in figures.items()},
+            worst={caption: _data_url(png) for caption, png in worst.items()},
+        )
+    )
     return page.encode("ascii", "xmlcharrefreplace")
 
 
 _BY = {"all": "All images", "contrast": "By contrast", "site": "By site", "level": "By level"}
 
 
-def _table(by: str, rows: Sequence[Row]) -> str:
+def _table(by: str, rows: Sequence[Row]) -> dict[str, Any]:
     """Lay out the rows of one kind of group; a group's tools stand one under the other."""
-    head = "".join(f"<th>{escape(title)}</th>" for title, _, _ in _COLUMNS)
     groups = list(dict.fromkeys(row["group"] for row in rows))
     ordered = [row for group in groups for row in rows if row["group"] == group]
-    lines = "\n".join(
-        f"<tr><td>{escape(_name(row))}</td>{''.join(_cell(row, c) for c in _COLUMNS)}</tr>" for row in ordered
-    )
-    return f"<h2>{_BY[by]}</h2>\n<table><tr><th></th>{head}</tr>\n{lines}</table>"
+    lines = [{"name": _name(row), "cells": [_cell(row, key, form) for _, key, form in _COLUMNS]} for row in ordered]
+    return {"title": _BY[by], "lines": lines}
 
 
 def _name(row: Row) -> str:
@@ -111,20 +88,14 @@ def _name(row: Row) -> str:
     return f"{row['group']}{disc}: {row['tool']}"
 
 
-def _cell(row: Row, column: tuple[str, str, str]) -> str:
-    _, key, form = column
+def _cell(row: Row, key: str, form: str) -> tuple[str, str]:
+    """Write a number and its interval; both are "" where there are none."""
     value, low, high = (row.get(name) for name in (key, f"{key}_low", f"{key}_high"))
     if value is None or value != value:
-        return "<td></td>"
-    text = form.format(value)
-    if low is not None and low == low:
-        text += f"<br><small>{form.format(low)} to {form.format(high)}</small>"
-    return f"<td>{text}</td>"
+        return "", ""
+    interval = "" if low is None or low != low else f"{form.format(low)} to {form.format(high)}"
+    return form.format(value), interval
 
 
-def _figure(caption: str, png: bytes, kind: str) -> str:
-    data = base64.b64encode(png).decode("ascii")
-    return (
-        f'<figure class="{kind}"><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>\n"
-    )
+def _data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
