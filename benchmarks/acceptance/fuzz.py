@@ -112,7 +112,7 @@ def main() -> int:
     parser.add_argument("-first", type=int, default=0, help="number of the first one (default: 0)")
     parser.add_argument("-seed", type=int, default=0, help="of all cases (default: 0)")
     parser.add_argument("-workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("-limit", type=float, default=30.0, help="seconds a case (default: 30)")
+    parser.add_argument("-limit", type=float, default=30.0, help="seconds per case (default: 30)")
     parser.add_argument("-memory", type=int, default=3000, help="MB that a worker may grow by")
     parser.add_argument("-only", type=int, help="run this case alone, here, and show it")
     args = parser.parse_args()

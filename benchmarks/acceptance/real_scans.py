@@ -113,7 +113,7 @@ def network_of_fold(run: Path, fold: int) -> Path:
 
 
 def print_table(outcomes: Sequence[Outcome]) -> None:
-    """Print one line a group, then the scans that are not right throughout."""
+    """Print one line per group, then the scans that are not right throughout."""
     of_group: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         of_group[outcome.key.group].append(outcome)

@@ -46,7 +46,7 @@ def print_reliability(title: str, found: dict) -> None:
 
 
 def print_sure(found: dict[str, dict]) -> None:
-    """Print one line a group: how many are called sure, and how many of those are wrong."""
+    """Print one line per group: how many are called sure, and how many of those are wrong."""
     print(f"\n{'said above 0.90':52} {'n':>5} {'share':>7} {'wrong':>6} {'wrong share':>11}")
     for title, f in found.items():
         n_wrong = round(f["sure_wrong"] * f["sure_n"])

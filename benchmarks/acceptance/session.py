@@ -99,7 +99,7 @@ def _joint(predictor: Predictor, look: Look | DeepspineError, together: Together
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print one line a group, and what must not be."""
+    """Print one line per group, and what must not be."""
     print(
         f"{'group':48} {'scans':>5} {'all names right':>15} {'confidence':>12} {'sure, and wrong':>15} {'joined':>9}"
         f" {'seconds':>11}"
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument(
         "-real", type=int, default=28, help="real necks, and real lumbar volumes; three sessions of each"
     )
-    parser.add_argument("-o", type=Path, help="table to write, .csv: one line a scan")
+    parser.add_argument("-o", type=Path, help="table to write, .csv: one line per scan")
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
     necks, lumbar = real_necks(args.data / "slices"), real_lumbar(args.data / "lumbar")

@@ -73,7 +73,7 @@ def describe(scores: list[CaseScore]) -> str:
 
 
 def main() -> None:
-    """Simulate, label in each way, and print a line a group and way."""
+    """Simulate, label in each way, and print one line per group and way."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-data", type=Path, default=REAL, help="the simulator's sources")
     parser.add_argument("-model", type=Path, help="network; the installed one by default")

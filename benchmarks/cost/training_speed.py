@@ -1,4 +1,4 @@
-"""Does the simulator starve the trainer: ``python -m benchmarks.cost.training_speed`` prints images a second.
+"""Does the simulator starve the trainer: ``python -m benchmarks.cost.training_speed`` prints images per second.
 
 Every line is measured in turns with the others, for a busy moment to hit all alike; medians of the rounds.
 """
@@ -64,7 +64,7 @@ def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-data", type=Path, default=REAL, help="templates and annotated slices")
-    parser.add_argument("-n", type=int, default=8, help="batches of 16 images a measurement")
+    parser.add_argument("-n", type=int, default=8, help="batches of 16 images per measurement")
     parser.add_argument("-rounds", type=int, default=5)
     args = parser.parse_args()
     use_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
@@ -84,7 +84,7 @@ def main() -> None:
                 work()
                 rates[way].append(args.n * config.batch_size / (perf_counter() - started_s))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread, {os.cpu_count()} cores\n")
-    print("| | images a second | of training alone |\n|---|---:|---:|")
+    print("| | images per second | of training alone |\n|---|---:|---:|")
     alone = median(rates["training alone, images ready"])
     for way, seen in rates.items():
         print(f"| {way} | {median(seen):.1f} | {median(seen) / alone:.2f} |")

@@ -161,7 +161,7 @@ def draw(path: Path, rows: list[dict]) -> None:
 
 
 def print_table(rows: list[dict]) -> None:
-    """Print one line a choice, as Markdown."""
+    """Print one line per choice, as Markdown."""
     groups = [key for key in rows[0] if key not in ("name", "ms", "parameters", "products")]
     print("| stacks x features | parameters [M] | multiply-adds [G] | ms | " + " | ".join(groups) + " |")
     print("|---|" + "---:|" * (len(groups) + 3))

@@ -1,6 +1,6 @@
 """How many slabs must be looked at: accuracy against images, on simulated volumes with a tilted, bent spine.
 
-``python -m benchmarks.decisions.slab_choices`` prints a Markdown table, one line a choice of the constants of
+``python -m benchmarks.decisions.slab_choices`` prints a Markdown table, one line per choice of the constants of
 `deepspine_sct.labeling.settings`; the first is what ships. Needs the sources of the simulator.
 """
 
@@ -89,7 +89,7 @@ def main() -> None:
     args = parser.parse_args()
     cases = list(volumes(args.data, args.n))
     runtime = load_runtime(device="cpu")
-    print("| fine step [mm] | coarse step [mm] | margin | trace | images a scan | named right | missed | false "
+    print("| fine step [mm] | coarse step [mm] | margin | trace | images per scan | named right | missed | false "
           "| left-right error, mean [mm] | 95th percentile [mm] |")  # fmt: skip
     print("|---:" * 10 + "|")
     for choice in CHOICES:

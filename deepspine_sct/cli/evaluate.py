@@ -64,9 +64,9 @@ def get_parser() -> SctArgumentParser:
         help="Prepared set with the truth. Networks label its scans, with every step of "
         "sct_deepspine_label; where a scan is gone, or was straightened, its slabs.",
     )
-    truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with it.")
+    truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with the truth.")
     add = parser.mandatory.add_argument
-    add("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
+    add("-ofolder", type=Path, required=True, metavar="<folder>", help="Folder to write the report into.")
     _add_tool_arguments(parser)
     _add_truth_arguments(parser)
     _add_score_arguments(parser)
@@ -104,13 +104,13 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
     add(
         "-heatmaps",
         action="store_true",
-        help="Likewise, heatmaps/...: the probability of a disc, whichever.",
+        help="Write, in the same way, the probability of any disc: heatmaps/<name>/<image>.nii.gz and .png.",
     )
     add(
         "-device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="Where networks run. Default: auto.",
+        help="Where the networks run: cpu, cuda, or auto, which takes a GPU where there is one. Default: auto.",
     )
 
 
@@ -120,20 +120,26 @@ def _add_truth_arguments(parser: SctArgumentParser) -> None:
         "-part",
         choices=("train", "val", "test", "all"),
         default="test",
-        help="Part of the prepared set. Default: test.",
+        help="Part of the prepared set that is scored. Default: test.",
     )
-    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast. Default: all.")
+    add(
+        "-c",
+        type=contrast,
+        choices=("t1", "t2", "all"),
+        default="all",
+        help="Contrast of the images that are scored. Default: all.",
+    )
     add(
         "-label-suffix",
         action="append",
         metavar="<text>",
-        help="With -path-data: as for sct_deepspine_prepare.",
+        help="With -path-data: what follows the image's name in the name of its labels, as in sct_deepspine_prepare.",
     )
     add(
         "-label-folder",
         default=LABEL_FOLDER,
         metavar="<folder>",
-        help="With -path-data: as for sct_deepspine_prepare.",
+        help="With -path-data: folder below the data set in which the labels lie. Default: %(default)s.",
     )
 
 
@@ -144,22 +150,22 @@ def _add_score_arguments(parser: SctArgumentParser) -> None:
         type=positive,
         default=5.0,
         metavar="<mm>",
-        help="Farthest that a found disc may be off. Default: 5.",
+        help="Largest distance at which a disc still counts as found. Default: 5.",
     )
     add(
         "-span",
         type=int,
         choices=(0, 1),
         default=1,
-        help="1: do not count discs above and below all true ones, as experts do not mark every "
-        "visible disc. Default: 1.",
+        help="1: discs above and below all true ones do not count, because experts do not mark every "
+        "visible disc. 0: they count as false. Default: 1.",
     )
     add(
         "-worst",
         type=count_or_none,
         default=4,
         metavar="<n>",
-        help="Images of each tool to draw, those with most errors. Default: 4.",
+        help="Number of images per tool that are drawn: those with most errors. Default: 4.",
     )
 
 

@@ -24,7 +24,7 @@ def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
     parser = SctArgumentParser(PROG, DESCRIPTION, usage="-i <file> -o <file> [options]", epilog=EPILOG)
     add = parser.mandatory.add_argument
-    add("-i", type=Path, required=True, metavar="<file>", help="Checkpoint to read.")
+    add("-i", type=Path, required=True, metavar="<file>", help="Checkpoint of the original to read.")
     add("-o", type=Path, required=True, metavar="<file>", help="Checkpoint to write (.safetensors).")
     add = parser.optional.add_argument
     add(
@@ -40,15 +40,15 @@ def get_parser() -> SctArgumentParser:
         type=positive,
         default=1.0,
         metavar="<mm>",
-        help="Pixel size to show it. The original squeezes every image to 256 x 256 pixels, which "
-        "is about 1 mm for a cervical scan of spine-generic. Default: 1.",
+        help="Size of the pixels that the network is shown. The original squeezes every image to 256 x 256 "
+        "pixels, which is about 1 mm for a cervical scan of spine-generic. Default: 1.",
     )
     add(
         "-thickness",
         type=positive,
         default=6.0,
         metavar="<mm>",
-        help="Width of the slab to average. The original takes six slices. Default: 6.",
+        help="Width of the slab that is averaged. The original averages six slices. Default: 6.",
     )
     parser.add_misc_arguments()
     return parser

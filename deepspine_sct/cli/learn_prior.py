@@ -25,7 +25,7 @@ def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
     parser = SctArgumentParser(PROG, DESCRIPTION, usage="-set <folder> [options]", epilog=EPILOG)
     parser.mandatory.add_argument(
-        "-set", type=Path, required=True, metavar="<folder>", help="Set of sct_deepspine_prepare."
+        "-set", type=Path, required=True, metavar="<folder>", help="Set that sct_deepspine_prepare has made."
     )
     add = parser.optional.add_argument
     add(
@@ -34,10 +34,10 @@ def get_parser() -> SctArgumentParser:
         default="train",
         help="Part of the set to learn from. Default: train.",
     )
-    add("-model", type=Path, metavar="<file>", help="Checkpoint to put it into, or installed.")
-    add("-o", type=Path, metavar="<file>", help="Checkpoint to write; needs -model.")
-    add("-json", type=Path, metavar="<file>", help="Prior to write as JSON.")
-    add("-plot", type=Path, metavar="<file>", help="Picture to write (.png).")
+    add("-model", type=Path, metavar="<file>", help="Checkpoint to put the prior into, or the word installed.")
+    add("-o", type=Path, metavar="<file>", help="Checkpoint to write. It needs -model.")
+    add("-json", type=Path, metavar="<file>", help="JSON file to write the prior into.")
+    add("-plot", type=Path, metavar="<file>", help="Picture of the prior to write (.png).")
     parser.add_misc_arguments()
     return parser
 
@@ -62,7 +62,7 @@ def learn_prior(args: argparse.Namespace) -> None:
     from deepspine_sct.labeling.prior_fit import fit_prior
 
     cases = read_set(args.set).select(None if args.part == "all" else args.part)
-    # One image a person: two contrasts of one spine are not two spines.
+    # One image per person: two contrasts of one spine are not two spines.
     spines = {case.subject: case.points for case in sorted(cases, key=lambda c: len(c.points))}
     prior, n_measured = fit_prior(list(spines.values()))
     for value, n in enumerate(n_measured, start=1):

@@ -28,21 +28,27 @@ used is left out, with the reason."""
 
 EPILOG = """\
 looks for:
-  sub-X/anat/sub-X_T2w.nii.gz and its labels, one voxel a disc at its posterior tip,
+  sub-X/anat/sub-X_T2w.nii.gz and its labels, one voxel per disc at its posterior tip,
   derivatives/labels/sub-X/anat/sub-X_T2w_label-discs_dlabel.nii.gz or
   derivatives/labels/sub-X/anat/sub-X_T2w_labels-disc-manual.nii.gz; likewise T1w, and sessions.
 
 writes into -o:
   set.json  what the set holds, how it was made, and what was left out and why
-  slabs/    one NumPy archive an image"""
+  slabs/    one NumPy archive per image"""
 
 
 def get_parser() -> SctArgumentParser:
     """Build the parser of the command."""
     parser = SctArgumentParser(PROG, DESCRIPTION, usage="-path-data <folder> -o <folder> [options]", epilog=EPILOG)
     add = parser.mandatory.add_argument
-    add("-path-data", type=Path, required=True, metavar="<folder>", help="BIDS data set.")
-    add("-o", type=Path, required=True, metavar="<folder>", help="Set to write; made when missing.")
+    add("-path-data", type=Path, required=True, metavar="<folder>", help="The BIDS data set to prepare.")
+    add(
+        "-o",
+        type=Path,
+        required=True,
+        metavar="<folder>",
+        help="Folder to write the set into. It is made when it is missing.",
+    )
     _add_input_arguments(parser)
     _add_split_arguments(parser)
     parser.add_misc_arguments()
@@ -51,32 +57,38 @@ def get_parser() -> SctArgumentParser:
 
 def _add_input_arguments(parser: SctArgumentParser) -> None:
     add = parser.optional.add_argument
-    add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast to take. Default: all.")
+    add(
+        "-c",
+        type=contrast,
+        choices=("t1", "t2", "all"),
+        default="all",
+        help="Contrast of the images to take. Default: all.",
+    )
     add(
         "-label-suffix",
         action="append",
         metavar="<text>",
-        help="What follows the image's name in the name of its labels, e.g. _labels-disc. May be "
-        "given several times; the first that exists counts. Default: both of the above.",
+        help="What follows the image's name in the name of its labels, e.g. _labels-disc. The option may be "
+        "given several times; the first file that exists counts. Default: the two names below.",
     )
     add(
         "-label-folder",
         default=LABEL_FOLDER,
         metavar="<folder>",
-        help="Where the labels lie, below the data set. Default: {LABEL_FOLDER}.",
+        help="Folder below the data set in which the labels lie. Default: %(default)s.",
     )
     add(
         "-spacing",
         type=positive,
         default=2.0,
         metavar="<mm>",
-        help="Size of a pixel; a network works on one size. Default: 2.",
+        help="Size of a pixel of the slabs. A network works on one size only. Default: 2.",
     )
     add(
         "-straighten",
         metavar="<text>",
-        help="Straighten the spinal cord with SCT first. The text follows the image's name in the "
-        "name of its cord segmentation, e.g. _seg, which lies beside the labels.",
+        help="Straighten the spinal cord with SCT before the slabs are cut. The text is what follows the image's "
+        "name in the name of its cord segmentation, e.g. _seg; the segmentation lies beside the labels.",
     )
 
 
@@ -93,8 +105,8 @@ def _add_split_arguments(parser: SctArgumentParser) -> None:
         "-split-by",
         choices=("subject", "site"),
         default="subject",
-        help="What stays together. Sites are read from participants.tsv (site or institution_id), "
-        "else from names such as sub-amu01. Default: subject.",
+        help="What stays together in one part. Sites are read from participants.tsv (column site or "
+        "institution_id), and otherwise from names such as sub-amu01. Default: subject.",
     )
     add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the split. Default: 0.")
 

@@ -55,7 +55,9 @@ def get_parser() -> SctArgumentParser:
         usage="-ofolder <folder> -set <folder> and/or -data <folder> [options]",
         epilog=EPILOG,
     )
-    parser.mandatory.add_argument("-ofolder", type=Path, required=True, metavar="<folder>", help="Output folder.")
+    parser.mandatory.add_argument(
+        "-ofolder", type=Path, required=True, metavar="<folder>", help="Folder to write the training into."
+    )
     _add_source_arguments(parser)
     _add_schedule_arguments(parser)
     _add_network_arguments(parser)
@@ -74,7 +76,7 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         "head/icbm152_t1.nii.gz. Where there are folders slices/ and lumbar/, annotated real slices and real lumbar "
         "scans are read from them.",
     )
-    add("-set", type=Path, metavar="<folder>", help="Set of sct_deepspine_prepare.")
+    add("-set", type=Path, metavar="<folder>", help="Set that sct_deepspine_prepare has made.")
     add(
         "-real",
         type=share,

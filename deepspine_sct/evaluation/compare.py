@@ -25,7 +25,7 @@ def comparison_lines(score: CaseScore) -> list[str]:
     Returns
     -------
     list of str
-        A line a true disc, then one for the whole.
+        One line per true disc, then one for the whole.
     """
     lines = ["disc  name       error [mm]"]
     for value, distance_mm in score.distance_mm.items():

@@ -169,7 +169,7 @@ def summarise(cases: Sequence[CaseScore]) -> dict[str, float]:
     Parameters
     ----------
     cases : sequence of CaseScore
-        One an image.
+        one per image.
 
     Returns
     -------

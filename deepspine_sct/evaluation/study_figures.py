@@ -13,7 +13,7 @@ from deepspine_sct.pictures.matplotlib_settings import own_settings
 
 @own_settings()
 def render_boxes(scores: Mapping[str, Sequence[CaseScore]], tolerance_mm: float) -> bytes:
-    """Draw the distance of each disc to its own truth, a box a level and tool, as a PNG file.
+    """Draw the distance of each disc to its own truth, one box per level and tool, as a PNG file.
 
     Boxes hold the middle half, whiskers reach 1.5 times its length; the dotted line is the
     tolerance.

@@ -77,7 +77,7 @@ def write_discs(
     points: Mapping[int, np.ndarray],
     like: str | os.PathLike[str] | None = None,
 ) -> dict[int, tuple[int, int, int]]:
-    """Write one voxel a disc, valued with the disc value, on a given grid.
+    """Write one voxel per disc, valued with the disc value, on a given grid.
 
     A point up to half a voxel outside of the grid's faces goes to the nearest voxel; one farther
     out is left out. When two discs fall into one voxel the lower one moves down by one.

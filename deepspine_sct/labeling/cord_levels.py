@@ -56,7 +56,7 @@ class CordLabels:
     levels : Volume
         uint8: the vertebra of each voxel of the cord, 1 = C1; 0 outside and above C1.
     discs : Volume
-        uint8: one voxel a disc, on the middle line of the cord.
+        uint8: one voxel per disc, on the middle line of the cord.
     warnings : list of Caution
         Sentences for the user.
     """

@@ -15,7 +15,7 @@ MAX_PEAKS = 200  # only the strongest are looked at: a network gone mad must not
 
 
 def encode(points_rc: np.ndarray, shape: tuple[int, int], sigma_px: float) -> np.ndarray:
-    """Draw one Gaussian of peak 1 a disc.
+    """Draw one Gaussian of peak 1 per disc.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def encode(points_rc: np.ndarray, shape: tuple[int, int], sigma_px: float) -> np
         An absent disc's map is all zero.
     """
     points_rc = np.asarray(points_rc, dtype=np.float32).reshape(-1, 2)
-    # A Gaussian is the outer product of its two profiles: h + w exponentials a disc, not h * w.
+    # A Gaussian is the outer product of its two profiles: h + w exponentials per disc, not h * w.
     rows, cols = (
         np.exp(-0.5 * ((np.arange(size, dtype=np.float32) - centre[:, None]) / sigma_px) ** 2)
         for size, centre in zip(shape, points_rc.T, strict=True)

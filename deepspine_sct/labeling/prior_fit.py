@@ -29,7 +29,7 @@ def fit_prior(spines: Sequence[Points], start: SkeletonPrior | None = None) -> t
     Parameters
     ----------
     spines : sequence of dict of int to (3,) array
-        World position [mm] of each disc value, one dict a person.
+        World position [mm] of each disc value, one dict per person.
     start : SkeletonPrior, optional
         What is known before; all that is not learnt here is taken over. Default: the one that
         ships.

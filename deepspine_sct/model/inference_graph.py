@@ -21,7 +21,7 @@ class InferenceGraph(nn.Module):
         """Run the network on images (B, 1, H, W)."""
         scores, attention = self.answer(images)
         scores, level = scores[:, :-1], scores[:, -1]
-        if self.loss == "mse":  # the original's: one sigmoid a disc, no level
+        if self.loss == "mse":  # the original's: one sigmoid per disc, no level
             return Maps(scores[:, :-1].sigmoid(), torch.full_like(level, torch.nan), attention[:, 0])
         # A softmax over the channels, spelt out: ONNX Runtime transposes for its own.
         odds = (scores - scores.amax(1, keepdim=True)).exp()

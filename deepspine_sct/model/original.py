@@ -42,7 +42,7 @@ class OriginalConfig(HourglassConfig):
 
     @property
     def stride(self) -> int:
-        """Image pixels a heatmap pixel (the stem halves twice)."""
+        """Image pixels per heatmap pixel (the stem halves twice)."""
         return 4
 
 

@@ -44,7 +44,7 @@ class TorchRuntime:
         with torch.inference_mode():
             scores, attention = self.network(batch.contiguous(memory_format=torch.channels_last))
             scores = scores[-1].float()
-            if self.description.get("loss") == "mse":  # the original's: one sigmoid a disc, no level
+            if self.description.get("loss") == "mse":  # the original's: one sigmoid per disc, no level
                 heatmaps, level = scores[:, :-2].sigmoid(), torch.full_like(scores[:, -1], torch.nan)
             else:
                 heatmaps, level = scores[:, :-1].softmax(1)[:, :-1], scores[:, -1] * 100

@@ -45,7 +45,7 @@ class _Pose:
     grid: Grid
 
     def lateral_mm(self) -> Iterator[np.ndarray]:
-        """Yield (H, W) offsets from the mid-sagittal plane, one array a slice."""
+        """Yield (H, W) offsets from the mid-sagittal plane, one array per slice."""
         for x_mm in self.slices_mm:
             yield np.clip(x_mm - self.drift_mm, -16, 16)
 
