@@ -53,7 +53,7 @@ ALLOWED_LIBRARIES = {
     "onnx": {"model.export"},
     "matplotlib": {"pictures"},
     "PIL": {"quality_control.slice_pictures", "evaluation.training_diary"},
-    "jinja2": {"quality_control.render"},
+    "jinja2": {"quality_control.render", "evaluation.study_page"},
     "bids_validator": {"data.discovery"},
     "distributed": {"cohort.cluster"},
     "nipype": {"pipelines.nipype"},

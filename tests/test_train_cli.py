@@ -161,6 +161,7 @@ def test_simulated_spines_train_with_and_without_lumbar_subjects(
         ["-ofolder", "o", "-set", "s", "-discs", "26"],
         ["-ofolder", "o", "-set", "s", "-flip", "2"],
         ["-ofolder", "o", "-set", "s", "-lr", "0"],
+        ["-ofolder", "o", "-data", "d", "-folds", "9"],
     ],
 )
 def test_usage_errors_exit_with_2(arguments):

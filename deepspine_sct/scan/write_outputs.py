@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from ..stopwatch import Stopwatch
 from .label_scan import Labelled
 from .report import Report
 from .request import ScanRequest
-from .session_report import SessionReport
+
+if TYPE_CHECKING:
+    from .session_report import SessionReport
 
 
 class IncompleteOutputs(DeepspineError):  # noqa: N818 - what came of the run
