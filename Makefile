@@ -44,8 +44,10 @@ demo: $(VENV)/installed-core
 	$(PY) -m deepspine_sct.evaluation.compare \
 	    $(DEMO)/t2_sim_labeled_discs.nii.gz data_test/t2_sim_labels.nii.gz
 
+# The modules of tests side by side, one on each of two cores; JOBS=0 runs them one after the other.
+JOBS ?= 2
 test: $(INSTALLED) lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/installed-lint
 	$(PY) -m ruff check .

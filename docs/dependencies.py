@@ -20,6 +20,7 @@ EXTRAS = {
     "sources": "reading SPIDER's archive",
     "lint": "checking the code",
     "test": "the tests",
+    "docs": "building the documentation",
 }
 """Extras of the package, and what each is for; what is needed for several counts for the first."""
 
