@@ -162,7 +162,7 @@ def test_harmless_header_faults_are_repaired_in_silence(tmp_path, caplog):
     path = save(tmp_path / "x.nii", ramp())
     patch(path, (76, float32(0.5, -3)))  # qfac, pixdim[1]
     np.testing.assert_array_equal(read_volume(path).grid.affine, AFFINE)
-    assert {record.name for record in caplog.records} == {"deepspine_sct.image.nifti"}
+    assert {record.name for record in caplog.records} == {"deepspine_sct.image.nifti.repairs"}
 
 
 # Refusing images
