@@ -92,6 +92,13 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
     ijk = np.argwhere(cord.data)
     if not len(ijk):
         raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")
+    marked = np.unique(ijk[:, _slice_axis(cord.grid)])
+    n_slices = marked.size
+    if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
+        raise DeepspineError(
+            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices that it reaches over, as disc labels do; give"
+            " the cord's segmentation"
+        )
     values = np.unique(cord.data[tuple(ijk.T)])
     if values[-1] > MAX_SOFT_VALUE and 1 < len(values) <= MAX_TISSUES:
         raise DeepspineError(
@@ -100,8 +107,6 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
             f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
         )
     voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
-    marked = np.unique(ijk[:, _slice_axis(cord.grid)])
-    n_slices = marked.size
     area_mm2 = len(ijk) * voxel_mm2 / n_slices
     if area_mm2 > MAX_AREA_MM2:
         raise DeepspineError(
@@ -110,11 +115,6 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
         )
     if n_slices < 2:
         raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
-    if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
-        raise DeepspineError(
-            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices that it reaches over, as disc labels do; give"
-            " the cord's segmentation"
-        )
     if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
         raise DeepspineError(f"{path}: lies outside of the image; segment this very scan")
     return cord
