@@ -23,7 +23,7 @@ LEAST_SCORE = 20.0
 THICK_MM = 3.0
 """Coarser than this in the sagittal plane, as across thick axial or coronal slices, a disc of 4 to
 10 mm is a matter of one or two voxels."""
-TURNED_FIT = 8.5
+TURNED_FIT = 7.5
 """A turned image must fit so well to be taken for the upright one."""
 TURNED_DISCS = 5
 """And show so many discs: four thoracic ones look much the same either way up."""
