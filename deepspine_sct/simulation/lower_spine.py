@@ -34,7 +34,6 @@ class LowerSpine:
     ----------
     name : the subject
     half_width_mm : the planes reach so far to the left and to the right
-    top_mm : template position of the uppermost disc whose place is known
     x_mm, s_mm, u_mm : (P,), (S,), (U,) coordinates of the samples, increasing
     fractions : (P, S, U, T) uint8, 255 = all of the sample is this tissue, order of `atlas.TISSUES`
     texture : (P, S, U) uint8, T2w brightness, 170 = cerebrospinal fluid
@@ -45,7 +44,6 @@ class LowerSpine:
 
     name: str
     half_width_mm: float
-    top_mm: float
     x_mm: np.ndarray
     s_mm: np.ndarray
     u_mm: np.ndarray
@@ -102,7 +100,6 @@ def straighten(subject: LumbarSubject) -> LowerSpine:
     return LowerSpine(
         subject.name,
         half_width_mm,
-        float(LEVEL_MM[min(subject.points) - 1]),
         x_mm,
         _S_MM,
         _U_MM,
