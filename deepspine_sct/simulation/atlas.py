@@ -63,6 +63,13 @@ class Atlas:
     tip_u_mm: np.ndarray  # (25,) anterior offset of the posterior disc tips
 
 
+def bilinear_corners(row: np.ndarray, col: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return (weight (n, 1), row (n,), column (n,)) of the four samples around each of n places on a plane."""
+    i, j = row.astype(int), col.astype(int)
+    a, b = (row - i).astype(np.float32)[:, None], (col - j).astype(np.float32)[:, None]
+    return [((1 - a) * (1 - b), i, j), ((1 - a) * b, i, j + 1), (a * (1 - b), i + 1, j), (a * b, i + 1, j + 1)]
+
+
 def build_atlas(pam50: Path, head: Path, x_step_mm: float = 2.0, x_max_mm: float = 16.0) -> Atlas:
     """Build the atlas from a folder with the PAM50 files and the ICBM brain file (some seconds)."""
     x_mm = np.arange(-x_max_mm, x_max_mm + x_step_mm / 2, x_step_mm)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
-from deepspine_sct.simulation.atlas import SLAB_MM
+from deepspine_sct.simulation.atlas import SLAB_MM, bilinear_corners
 from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA, LumbarSubject
 from deepspine_sct.simulation.repaint import brightness_marks
 
@@ -65,13 +65,11 @@ class LowerSpine:
         inside = (row >= 0) & (row < len(self.s_mm) - 1) & (col >= 0) & (col < len(self.u_mm) - 1)
         inside &= s_mm < join_mm + _JOIN_MM
         plane, row, col = plane[inside], row[inside], col[inside]
-        i, j = row.astype(int), col.astype(int)
-        a, b = (row - i).astype(np.float32)[:, None], (col - j).astype(np.float32)[:, None]
-        corners = [((1 - a) * (1 - b), i, j), ((1 - a) * b, i, j + 1), (a * (1 - b), i + 1, j), (a * b, i + 1, j + 1)]
+        corners = bilinear_corners(row, col)
         share = np.zeros(s_mm.shape, np.float32)
         fractions = np.zeros((*s_mm.shape, self.fractions.shape[-1]), np.float32)
         texture = np.zeros(s_mm.shape, np.float32)
-        share[inside] = self.shown[i, j] / np.float32(255)
+        share[inside] = self.shown[row.astype(int), col.astype(int)] / np.float32(255)
         fractions[inside] = sum(w * self.fractions[plane, p, q] for w, p, q in corners) / 255
         texture[inside] = sum(w[:, 0] * self.texture[plane, p, q] for w, p, q in corners) / FLUID
         share *= np.clip((join_mm - s_mm) / (2 * _JOIN_MM) + 0.5, 0, 1)

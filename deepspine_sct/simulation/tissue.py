@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
-from deepspine_sct.simulation.atlas import TISSUES, Atlas
+from deepspine_sct.simulation.atlas import TISSUES, Atlas, bilinear_corners
 from deepspine_sct.simulation.lower_spine import LowerSpine, random_join_mm
 from deepspine_sct.simulation.noise import smooth_curve, smooth_noise
 from deepspine_sct.simulation.repaint import repaint_rest
@@ -194,12 +194,10 @@ def sample_spine(atlas: Atlas, s_mm, u_mm, x_mm):
     row, col = s_mm - atlas.s_mm[0], u_mm - atlas.u_mm[0]
     inside = (row >= 0) & (row < len(atlas.s_mm) - 1) & (col >= 0) & (col < len(atlas.u_mm) - 1)
     plane, row, col = plane[inside], row[inside], col[inside]
-    i, j = row.astype(int), col.astype(int)
-    a, b = (row - i).astype(np.float32)[:, None], (col - j).astype(np.float32)[:, None]
     fractions = np.zeros((*s_mm.shape, len(TISSUES)), np.float32)
     texture = np.full(s_mm.shape, np.nan, np.float32)
     f, t = atlas.fractions, atlas.texture[..., None]
-    corners = [((1 - a) * (1 - b), i, j), ((1 - a) * b, i, j + 1), (a * (1 - b), i + 1, j), (a * b, i + 1, j + 1)]
+    corners = bilinear_corners(row, col)
     fractions[inside] = sum(w * f[plane, p, q] for w, p, q in corners) / 255
     texture[inside] = sum(w * t[plane, p, q] for w, p, q in corners)[:, 0] / 255
     return fractions, texture
