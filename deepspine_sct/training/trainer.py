@@ -34,6 +34,18 @@ _MAY_CHANGE = {"steps", "device", "workers", "patience", "save_every", "score"}
 _MAY_CHANGE |= {"warmup", "average_decay"}
 
 
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device has arithmetic of its own for bfloat16.
+
+    A CPU with AVX-512 BF16 trains 2.6 times as fast with it as in float32, measured; one without has to imitate it, and
+    takes 2.3 times as long.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
 class Trainer:
     """Train a network on a stream of batches; stop and resume at any moment.
 
@@ -78,6 +90,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
+        self.mixed = computes_in_bfloat16(self.device)
         self.step = 0
         self.rows: list[Row] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,16 +127,12 @@ class Trainer:
             self._sums, self._n_learnt = {}, 0
 
     def training_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """One optimiser step, in bfloat16 where the device has it.
-
-        On a CPU with AVX-512 BF16 that is 2.6 times the speed of float32, measured.
-        """
+        """One optimiser step, in bfloat16 where the device computes in it; see `computes_in_bfloat16`."""
         self.network.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.config.rate(self.step)
         image = batch["image"].contiguous(memory_format=torch.channels_last)
-        mixed = self.device.type == "cpu" or torch.cuda.get_device_capability(self.device) >= (8, 0)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             scores, attention = self.network(image)
         losses = self.loss(scores.float(), attention, batch)
         self.optimiser.zero_grad(set_to_none=True)
