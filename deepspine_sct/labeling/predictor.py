@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -13,16 +13,16 @@ import numpy as np
 from ..errors import DeepspineError
 from ..image.brightness import even_brightness
 from ..image.extent import check_extent
-from ..image.grid import Grid, round_index
-from ..image.preprocessing import canonical, normalise, without_margins
-from ..image.slab import SlabStack, pad_to_multiple
-from ..image.volume import Volume, crop
-from ..model.output import Maps, Prediction
+from ..image.grid import Grid
+from ..image.preprocessing import canonical, without_margins
+from ..image.volume import Volume
+from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
 from ..stopwatch import Stopwatch
 from .confidence import within_image
 from .discs import Labeling
 from .heatmap import Candidates, find_candidates
+from .observer import Observer, Seen
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
@@ -30,25 +30,6 @@ from .refinement import refine, slabs_of_discs, surroundings
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order
-from .survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
-
-MapsOfSlab = tuple[np.ndarray, ...]
-"""The three `Maps` of one slab."""
-
-
-class Seen(NamedTuple):
-    """What the network was shown, and what it answered.
-
-    Attributes
-    ----------
-    slabs : Volume
-        (N, H, W) normalised and padded slabs.
-    prediction : Prediction
-        Heatmaps, level and attention on them.
-    """
-
-    slabs: Volume
-    prediction: Prediction
 
 
 class Look(NamedTuple):
@@ -117,12 +98,13 @@ class Predictor:
         self.checksum: str = runtime.checksum
         try:
             self.spacing_mm = float(self.config["spacing_mm"])
-            self.thickness_mm = float(self.config["thickness_mm"])
+            thickness_mm = float(self.config["thickness_mm"])
             self.prior = SkeletonPrior.from_dict(self.config.get("prior", {}))
-            if not (0.5 <= self.spacing_mm <= 5 and 0.5 <= self.thickness_mm <= 50):
-                raise ValueError(f"slabs of {self.thickness_mm} mm, pixels of {self.spacing_mm} mm")
+            if not (0.5 <= self.spacing_mm <= 5 and 0.5 <= thickness_mm <= 50):
+                raise ValueError(f"slabs of {thickness_mm} mm, pixels of {self.spacing_mm} mm")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DeepspineError(f"the network's description cannot be used ({error}); check -model") from error
+        self.observer = Observer(runtime, self.spacing_mm, thickness_mm, settings)
 
     @classmethod
     def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:
@@ -188,7 +170,7 @@ class Predictor:
         whole = without_margins(canonical(volume))
         check_extent(whole.grid)
         whole = even_brightness(whole)
-        body, seen = self._survey(whole, watch)
+        body, seen = self.observer.survey(whole, watch)
         return Look(whole.grid, body, seen, cache(partial(self._name_turned, seen)))
 
     def candidates(self, look: Look, threshold: float | None = None) -> Candidates:
@@ -272,41 +254,10 @@ class Predictor:
                 f" {self.spacing_mm:.2f} mm; prepare the set with -spacing {self.spacing_mm:g}"
             )
         watch = Stopwatch()
-        seen = self._run_network(slabs, watch)
+        seen = self.observer.show(slabs, watch)
         with watch.stage("ordering"):
             labeling = self._name(seen.prediction)
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
-
-    def _survey(self, whole: Volume, watch: Stopwatch) -> tuple[Volume, Seen]:
-        """Run the network on every third slab, then on the missing ones where the spine is.
-
-        Returns
-        -------
-        Volume
-            The part of the image that is no air: it alone is looked at, and looked at again.
-        Seen
-            Slabs around the spine.
-        """
-        with watch.stage("slabs"):
-            stack = self._stack(whole)
-            n_slabs = stack.grid.shape[0]
-            coarse = coarse_slabs(n_slabs, self.settings)
-            slabs = stack.extract(coarse)
-            coarse = coarse[slabs_with_contrast(slabs.data, self.settings)]
-            body = without_air(whole, slabs, self.settings)
-            stack = self._stack(body)
-            low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
-            slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
-        seen = self._run_network(slabs, watch)
-        fine = slabs_around_spine(coarse, seen.prediction.heatmaps, n_slabs, self.settings)
-        if fine == coarse:
-            return body, seen
-        prediction = seen.prediction
-        maps = zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True)
-        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
-        with watch.stage("slabs"):
-            slabs = stack.extract(fine)
-        return body, self._run_network(slabs, watch, known)
 
     def _name(
         self,
@@ -331,8 +282,8 @@ class Predictor:
         if not (labeling.discs and self.settings.looks_again):
             return labeling
         near = surroundings(image, labeling, self.settings)
-        stack = self._stack(near, self.settings.fine_pixel_mm)
-        seen = self._run_network(stack.extract(slabs_of_discs(stack.grid, labeling)), Stopwatch())
+        stack = self.observer.stack(near, self.settings.fine_pixel_mm)
+        seen = self.observer.show(stack.extract(slabs_of_discs(stack.grid, labeling)), Stopwatch())
         second = find_candidates(seen.prediction, self.settings.threshold)
         return refine(labeling, second, image.grid, named, self.settings)
 
@@ -340,50 +291,5 @@ class Predictor:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
         return judge(labeling, look.turned, named)
 
-    def _name_turned(self, seen: Seen | Result, axes: tuple[int, ...]) -> Labeling:
-        """Name the slab that shows most of the spine as if it were turned over along some axes."""
-        prediction = seen.prediction
-        best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
-        maps = self.runtime.run(np.flip(seen.slabs.data[best : best + 1], axes))
-        shown = prediction.heatmaps[best].any(axis=0)[None]  # (1, h, w), not the padding
-        heatmaps = maps.heatmaps * np.flip(shown, axes)[:, None]
-        grid = Grid(shown.shape, prediction.grid.affine)
-        return self._name(Prediction(heatmaps, maps.level_mm, maps.attention, grid))
-
-    def _stack(self, image: Volume, spacing_mm: float | None = None) -> SlabStack:
-        spacing_mm = spacing_mm or self.spacing_mm
-        return SlabStack(image, self.settings.step_mm, self.thickness_mm, spacing_mm, anchored=True)
-
-    def _run_network(self, slabs: Volume, watch: Stopwatch, known: Mapping[int, MapsOfSlab] | None = None) -> Seen:
-        """Make slabs fit for the network and run it; ``known`` holds the maps of slabs that were run before."""
-        with watch.stage("slabs"):
-            shown = slabs.grid
-            # Padded dark before it is normalised, as the training images' empty margins are.
-            slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
-            slabs = Volume(normalise(slabs.data), slabs.grid)
-        with watch.stage("network"):
-            maps = self._run(slabs.data, known or {})
-            # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
-            shape = maps.level_mm.shape
-            grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
-            _silence_outside(maps.heatmaps, grid, shown)
-        return Seen(slabs, Prediction(*maps, grid))
-
-    def _run(self, images: np.ndarray, known: Mapping[int, MapsOfSlab]) -> Maps:
-        if not known:
-            return self.runtime.run(images)
-        fresh = [i for i in range(len(images)) if i not in known]
-        of_image = dict(known) | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
-        rows = (of_image[i] for i in range(len(images)))
-        return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
-
-
-def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
-    """Set the heatmaps (N, K, h, w) to zero, in place, at pixels that show padding only."""
-    _, height, width = grid.shape
-    for axis, n in ((1, height), (2, width)):
-        ijk = np.zeros((n, 3))
-        ijk[:, axis] = np.arange(n)
-        at = seen.to_index(grid.to_world(ijk))[:, axis]
-        outside = (at < -1) | (at > seen.shape[axis])
-        np.moveaxis(heatmaps, axis + 1, 0)[outside] = 0
+    def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
+        return self._name(self.observer.turned(seen, axes))

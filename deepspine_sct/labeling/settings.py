@@ -25,6 +25,11 @@ class PredictorSettings:
     """Fine slabs on either side of those that show the spine."""
     trace: float = 0.25
     """A coarse slab this strong, relative to the best, shows some of the spine."""
+    column_trace: float = 0.05
+    """A column this strong, relative to the best, shows some of the spine."""
+    beside_mm: float = 36.0
+    """The fine slabs are looked at from so far in front of the spine to so far behind it. The whole width gives the
+    same names on all real scans, at up to twice the cost."""
 
     # What is air, and therefore not looked at.
     bright_px: int = 100

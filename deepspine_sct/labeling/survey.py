@@ -87,3 +87,30 @@ def slabs_around_spine(
     shown = np.flatnonzero(evidence >= settings.trace * evidence.max())
     first, last = coarse[shown[0]] - settings.margin_slabs, coarse[shown[-1]] + settings.margin_slabs
     return range(max(0, first), min(n_slabs, last + 1))
+
+
+def columns_around_spine(heatmaps: np.ndarray, pixel_mm: float, multiple: int, settings: PredictorSettings) -> slice:
+    """Find the columns of heatmaps that show the spine, and as much beside it as names it.
+
+    Parameters
+    ----------
+    heatmaps : (n, K, h, w) array
+        What the network saw in the coarse slabs.
+    pixel_mm : float
+        Width of their pixels.
+    multiple : int
+        The number of columns is a multiple of this, or all of them.
+    settings : PredictorSettings
+        What shows the spine, and how wide its surroundings are.
+
+    Returns
+    -------
+    slice
+        First column, and the one after the last.
+    """
+    evidence = heatmaps.sum(axis=(0, 1, 2))
+    shown = np.flatnonzero(evidence >= settings.column_trace * evidence.max())
+    wanted = np.ptp(shown) + 1 + 2 * settings.beside_mm / pixel_mm
+    n = min(len(evidence), multiple * int(np.ceil(wanted / multiple)))
+    first = int(np.clip((shown[0] + shown[-1] + 1 - n) // 2, 0, len(evidence) - n))
+    return slice(first, first + n)

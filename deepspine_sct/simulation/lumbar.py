@@ -30,8 +30,8 @@ _BEYOND_MM = 140.0
 _SACRAL_TILT_DEG = (20.0, 65.0)  # the sacral canal runs backwards on its way down, at least and at most so
 # The sacrum: bodies of this depth at its top, without any of it so far below L5/S1, begin so far in front of the tips.
 _SACRUM_DEPTH_MM, _SACRUM_LENGTH_MM, _BEHIND_BODIES_MM = 30.0, 95.0, 1.5
-# Of a disc: it reaches so far down and back from its point, is looked at in so many slices on either side, and its point
-# belongs to its end unless it is so far in front of that.
+# Of a disc: it reaches so far down and back from its point, is looked at in so many slices on either side, and its
+# point stays unless it is so far in front of its end.
 _DISC_HALF_MM, _SLICES_BESIDE, _TOO_FAR_IN_FRONT_MM = (9.0, 22.0), 2, 3.5
 _DARK = 0.6  # of the marrow's brightness: darker than this, a sacral body's pixel is a remnant of a disc or its rim
 

@@ -1,0 +1,164 @@
+"""The network, and what it is shown: slabs of a volume, made fit for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..image.grid import Grid, round_index
+from ..image.preprocessing import normalise
+from ..image.slab import SlabStack, pad_to_multiple
+from ..image.volume import Volume, crop
+from ..model.output import Maps, Prediction
+from ..model.runtime import Runtime
+from ..stopwatch import Stopwatch
+from .settings import PredictorSettings
+from .survey import coarse_slabs, columns_around_spine, slabs_around_spine, slabs_with_contrast, without_air
+
+MapsOfSlab = tuple[np.ndarray, ...]
+"""The three `Maps` of one slab."""
+
+
+class Seen(NamedTuple):
+    """What the network was shown, and what it answered.
+
+    Attributes
+    ----------
+    slabs : Volume
+        (N, H, W) normalised and padded slabs.
+    prediction : Prediction
+        Heatmaps, level and attention on them.
+    """
+
+    slabs: Volume
+    prediction: Prediction
+
+
+class Observer:
+    """A network with the preprocessing that belongs to it.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The network, ready to run.
+    spacing_mm, thickness_mm : float
+        Pixels and slabs that it was trained on.
+    settings : PredictorSettings
+        Where and how often it looks.
+    """
+
+    def __init__(self, runtime: Runtime, spacing_mm: float, thickness_mm: float, settings: PredictorSettings):
+        self.runtime, self.settings = runtime, settings
+        self.spacing_mm, self.thickness_mm = spacing_mm, thickness_mm
+
+    def stack(self, image: Volume, spacing_mm: float | None = None) -> SlabStack:
+        """Return the slabs of an image in (L, I, P), none of them computed yet."""
+        spacing_mm = spacing_mm or self.spacing_mm
+        return SlabStack(image, self.settings.step_mm, self.thickness_mm, spacing_mm, anchored=True)
+
+    def survey(self, whole: Volume, watch: Stopwatch) -> tuple[Volume, Seen]:
+        """Run the network on every third slab, then on the missing ones where the spine is.
+
+        Returns
+        -------
+        Volume
+            The part of the image that is no air: it alone is looked at, and looked at again.
+        Seen
+            Slabs around the spine.
+        """
+        with watch.stage("slabs"):
+            stack = self.stack(whole)
+            n_slabs = stack.grid.shape[0]
+            coarse = coarse_slabs(n_slabs, self.settings)
+            slabs = stack.extract(coarse)
+            coarse = coarse[slabs_with_contrast(slabs.data, self.settings)]
+            body = without_air(whole, slabs, self.settings)
+            stack = self.stack(body)
+            low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
+            slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
+        seen = self.show(slabs, watch)
+        fine = slabs_around_spine(coarse, seen.prediction.heatmaps, n_slabs, self.settings)
+        if fine == coarse:
+            return body, seen
+        prediction = seen.prediction
+        stride = seen.slabs.grid.shape[2] // prediction.grid.shape[2]
+        columns = columns_around_spine(
+            prediction.heatmaps, prediction.grid.zooms_mm[2], self.runtime.multiple // stride, self.settings
+        )
+        parts = (prediction.heatmaps, prediction.level_mm, prediction.attention)
+        maps = zip(*(part[..., columns] for part in parts), strict=True)
+        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
+        with watch.stage("slabs"):
+            slabs = stack.extract(fine)
+        return body, self.show(slabs, watch, known, slice(stride * columns.start, stride * columns.stop))
+
+    def turned(self, seen: Seen, axes: tuple[int, ...]) -> Prediction:
+        """Show the slab with most of the spine again, turned over along some axes of (N, H, W)."""
+        prediction = seen.prediction
+        best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
+        maps = self.runtime.run(np.flip(seen.slabs.data[best : best + 1], axes))
+        shown = prediction.heatmaps[best].any(axis=0)[None]  # (1, h, w), not the padding
+        heatmaps = maps.heatmaps * np.flip(shown, axes)[:, None]
+        grid = Grid(shown.shape, prediction.grid.affine)
+        return Prediction(heatmaps, maps.level_mm, maps.attention, grid)
+
+    def show(
+        self,
+        slabs: Volume,
+        watch: Stopwatch,
+        known: Mapping[int, MapsOfSlab] | None = None,
+        columns: slice | None = None,
+    ) -> Seen:
+        """Make slabs fit for the network and run it.
+
+        Parameters
+        ----------
+        slabs : Volume
+            (N, H, W) slabs.
+        watch : Stopwatch
+            Takes the times of the stages.
+        known : mapping of int to MapsOfSlab, optional
+            Maps of slabs that were run before.
+        columns : slice, optional
+            Pixels of the padded slabs: all that is looked at, and all that ``known`` shows. By default every one.
+
+        Returns
+        -------
+        Seen
+        """
+        with watch.stage("slabs"):
+            shown = slabs.grid
+            # Padded dark before it is normalised, as the training images' empty margins are.
+            slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
+            slabs = Volume(normalise(slabs.data), slabs.grid)
+            if columns is not None:  # after the brightness of the whole slabs has been brought to a standard
+                n, height, _ = slabs.grid.shape
+                slabs = crop(slabs, (0, 0, columns.start), (n, height, columns.stop))
+        with watch.stage("network"):
+            maps = self._run(slabs.data, known or {})
+            # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
+            shape = maps.level_mm.shape
+            grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
+            _silence_outside(maps.heatmaps, grid, shown)
+        return Seen(slabs, Prediction(*maps, grid))
+
+    def _run(self, images: np.ndarray, known: Mapping[int, MapsOfSlab]) -> Maps:
+        if not known:
+            return self.runtime.run(images)
+        fresh = [i for i in range(len(images)) if i not in known]
+        of_image = dict(known) | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
+        rows = (of_image[i] for i in range(len(images)))
+        return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
+
+
+def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
+    """Set the heatmaps (N, K, h, w) to zero, in place, at pixels that show padding only."""
+    _, height, width = grid.shape
+    for axis, n in ((1, height), (2, width)):
+        ijk = np.zeros((n, 3))
+        ijk[:, axis] = np.arange(n)
+        at = seen.to_index(grid.to_world(ijk))[:, axis]
+        outside = (at < -1) | (at > seen.shape[axis])
+        np.moveaxis(heatmaps, axis + 1, 0)[outside] = 0
