@@ -25,16 +25,19 @@ $(PY):
 
 $(VENV)/installed-core: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --editable .
+	$(PY) -m compileall -q deepspine_sct
 	touch $@
 
 $(VENV)/installed-lint: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --editable '.[lint]'
 	touch $@
 
+# Compiled as an installation that is not editable is, also where Python is told to write no bytecode.
 # torch first and by version: pip would take the newest, with CUDA, for the extra.
 $(INSTALLED): pyproject.toml tools/install_torch.py | $(PY)
 	$(PY) tools/install_torch.py $(TORCH)
 	$(PY) -m pip install --quiet --editable '.[test]'
+	$(PY) -m compileall -q deepspine_sct
 	touch $@ $(VENV)/installed-core $(VENV)/installed-lint
 
 demo: $(VENV)/installed-core

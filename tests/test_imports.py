@@ -23,6 +23,7 @@ ALLOWED_ROOMS = {
     "data": _IMAGES,
     "model": _IMAGES,
     "labeling": _IMAGES | {"model.output"},
+    "labeling.observer": _IMAGES | {"model"},  # the network, with what it is shown
     "labeling.predictor": _IMAGES | {"model"},  # the one place where the network meets the ordering
     "pictures": _CORE,
     "sct": _IMAGES,

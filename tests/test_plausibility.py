@@ -11,9 +11,10 @@ from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling.discs import Disc, Labeling
+from deepspine_sct.labeling.discs import Disc, Labeling, Rating
 from deepspine_sct.labeling.plausibility import (
     CONVINCING_FIT,
+    CONVINCING_SCORE,
     DOUBTFUL_FIT,
     RIVAL_FIT,
     THICK_MM,
@@ -35,8 +36,8 @@ def labeling(fit: float, n: int = 8) -> Labeling:
 def turned(**fits: float):
     """Look-up that answers with eight discs of a fit for a turn that is named, else with none."""
     of_axes = {"SI": (1,), "AP": (2,), "both": (1, 2)}
-    known = {of_axes[name]: labeling(fit) for name, fit in fits.items()}
-    return lambda axes: known.get(axes, Labeling())
+    known = {of_axes[name]: Rating(8 * fit, 8) for name, fit in fits.items()}
+    return lambda axes: known.get(axes, Rating())
 
 
 def test_a_convincing_spine_is_not_looked_at_again():
@@ -44,6 +45,8 @@ def test_a_convincing_spine_is_not_looked_at_again():
 
     good = labeling(CONVINCING_FIT + 0.1)
     assert judge(good, refuse_to_look) is good
+    many = labeling(DOUBTFUL_FIT + 0.1, n=23)
+    assert many.score >= CONVINCING_SCORE and judge(many, refuse_to_look) is many
     nothing = Labeling(warnings=["no disc found"])
     assert judge(nothing, refuse_to_look) is nothing
 
@@ -128,6 +131,8 @@ def test_thick_slices_halve_the_confidence_and_say_why():
     assert [disc.confidence for disc in thick.discs] == [0.49] * 8 and thick.level_confidence == 0.48
     assert [disc.value for disc in thick.discs] == [disc.value for disc in good.discs]
     assert thick.warnings[0].startswith("voxels of 4.0 mm in the sagittal plane") and thick.warnings[1:] == ["a gap"]
+    many = labeling(DOUBTFUL_FIT + 0.1, n=23)
+    assert many.score >= CONVINCING_SCORE and judge(many, refuse_to_look) is many
     nothing = Labeling(warnings=["no disc found"])
     assert judge_sampling(nothing, 5.0) is nothing
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deepspine_sct import anatomy
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.skeleton import SkeletonPrior, build_lattice, order
+from deepspine_sct.labeling.skeleton import SkeletonPrior, build_lattice, order, rate
 
 K = len(anatomy.DISC_VALUES)
 # The spines are random, so a property holds of nearly all: the same ones are drawn in every run.
@@ -167,9 +167,12 @@ def test_names_confidence_and_margin_equal_those_of_listing_every_naming(seed):
     scores = _all_namings(c, prior)
     best = max(scores, key=lambda path: scores[path].max())
     labeling = order(c, prior)
+    rating = rate(c, prior)
+    assert (rating.n_discs, rating.score) == (len(labeling.discs), labeling.score)
     if scores[best].max() <= 0:
         assert labeling.discs == []
         return
+    assert labeling.score == pytest.approx(scores[best].max(), rel=1e-4)
     assert names_of(labeling, c) == [dict(best).get(i, 0) for i in range(len(c))]
 
     weight = {path: np.exp(score / prior.temperature).sum() for path, score in scores.items()}

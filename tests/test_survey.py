@@ -8,7 +8,13 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.slab import SlabStack
 from deepspine_sct.image.volume import Volume, crop
 from deepspine_sct.labeling.settings import DEFAULTS
-from deepspine_sct.labeling.survey import coarse_slabs, slabs_around_spine, slabs_with_contrast, without_air
+from deepspine_sct.labeling.survey import (
+    coarse_slabs,
+    columns_around_spine,
+    slabs_around_spine,
+    slabs_with_contrast,
+    without_air,
+)
 
 odd = st.integers(0, 60).map(lambda half: 2 * half + 1)
 
@@ -34,6 +40,23 @@ def test_the_spine_is_looked_at_with_a_margin(n_slabs, data):
     near = [i for i in range(n_slabs) if min(abs(i - j) for j in shown) <= DEFAULTS.margin_slabs]
     assert (chosen[0], chosen[-1]) == (near[0], near[-1])
     assert chosen.step == 1
+
+
+@given(st.integers(1, 8), st.data())
+def test_the_columns_of_the_spine_are_looked_at_with_what_is_beside_them(n_blocks, data):
+    """Every column with a trace is in, so is all within the margin that exists, and hardly more than blocks demand."""
+    pixel_mm, multiple, width = 4.0, 16, 16 * n_blocks
+    shares = np.array(data.draw(st.lists(st.sampled_from([0.0, 0.01, 0.2, 1.0]), min_size=width, max_size=width)))
+    shares[data.draw(st.integers(0, width - 1))] = 1.0
+    heatmaps = shares * np.ones((3, 2, 5, 1))
+    columns = columns_around_spine(heatmaps, pixel_mm, multiple, DEFAULTS)
+    n_looked_at = columns.stop - columns.start
+    assert 0 <= columns.start < columns.stop <= width and n_looked_at % multiple == 0
+    shown = np.flatnonzero(shares >= DEFAULTS.column_trace)
+    margin = DEFAULTS.beside_mm / pixel_mm
+    needed = shown[-1] + 1 - shown[0] + 2 * margin
+    assert columns.start <= max(shown[0] - margin, 0) + 1 and columns.stop >= min(shown[-1] + 1 + margin, width) - 1
+    assert n_looked_at < needed + multiple or n_looked_at == width
 
 
 def test_air_is_left_out_on_both_sides():

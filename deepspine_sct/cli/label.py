@@ -5,6 +5,7 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,15 +114,17 @@ def label(request: "ScanRequest", verbosity: int) -> None:
     NoDiscFound
         When the image holds no disc; no file is written.
     """
-    from deepspine_sct.scan.inputs import read_inputs
-    from deepspine_sct.scan.label_scan import label_scan
-    from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
-
     watch = Stopwatch()
-    with watch.stage("read"):
-        inputs = read_inputs(request)
-    with watch.stage("load"):
-        predictor = load_predictor(request)
+    with ThreadPoolExecutor(1) as background:
+        loading = background.submit(load_predictor, request)  # it needs a core, and reading mostly another
+        from deepspine_sct.scan.inputs import read_inputs
+        from deepspine_sct.scan.label_scan import label_scan
+        from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
+
+        with watch.stage("read"):
+            inputs = read_inputs(request)
+        with watch.stage("load"):
+            predictor = loading.result()
     try:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:

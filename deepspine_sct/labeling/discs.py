@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,26 @@ class Disc:
     def name(self) -> str:
         """Anatomical name, for example ``C2/C3``."""
         return disc_name(self.value)
+
+
+class Rating(NamedTuple):
+    """How well the best labeling of an image fits a spine, without its names.
+
+    Attributes
+    ----------
+    score : float
+        As `Labeling.score`.
+    n_discs : int
+        Discs that were found.
+    """
+
+    score: float = 0.0
+    n_discs: int = 0
+
+    @property
+    def fit(self) -> float:
+        """The score for a disc, on average [nats]."""
+        return self.score / max(self.n_discs, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from ..caution import Caution
 from ..errors import DeepspineError
 from .confidence import doubted
-from .discs import Labeling
+from .discs import Labeling, Rating
 
 CONVINCING_FIT = 10.0
 """From here on nobody asks whether the image is upside down: no turned spine reaches it."""
@@ -49,7 +49,7 @@ mid-sagittal image does not show which is which, and the discs lie in the same v
 
 def judge(
     labeling: Labeling,
-    look_turned: Callable[[tuple[int, ...]], Labeling],
+    look_turned: Callable[[tuple[int, ...]], Rating],
     named: Collection[int] = (),
 ) -> Labeling:
     """Lower the confidence in what fits a spine badly, and refuse what is no upright spine.
@@ -59,7 +59,7 @@ def judge(
     labeling : Labeling
         Of the image as its header presents it.
     look_turned : callable
-        Labels the image turned over along some of its axes (1: superior-inferior, 2:
+        Rates the image turned over along some of its axes (1: superior-inferior, 2:
         anterior-posterior).
     named : collection of int
         Discs that the user has named. Who names a disc knows that it is a spine, which way up it
@@ -114,11 +114,11 @@ def judge(
     )
 
 
-def _best_rival(labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Labeling]) -> float:
+def _best_rival(labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Rating]) -> float:
     """Merit of the turned image that is most like a spine; refuses where that is so by far."""
     turned = {axes: look_turned(axes) for axes in TURNS}
     merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= RIVAL_FIT}
-    fitting = [a for a in merits if turned[a].fit >= TURNED_FIT and len(turned[a].discs) >= TURNED_DISCS]
+    fitting = [a for a in merits if turned[a].fit >= TURNED_FIT and turned[a].n_discs >= TURNED_DISCS]
     best = max(fitting, key=merits.__getitem__, default=None)
     if best is not None and merits[best] > TURNED_ADVANTAGE * _merit(labeling):
         raise DeepspineError(
@@ -128,7 +128,7 @@ def _best_rival(labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Lab
     return max(merits.values(), default=0.0)
 
 
-def _merit(labeling: Labeling) -> float:
+def _merit(labeling: Labeling | Rating) -> float:
     """Many discs that fit well: neither a few good ones alone nor a crowd of poor ones."""
     return labeling.score * labeling.fit
 

@@ -20,7 +20,7 @@ from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
 from ..stopwatch import Stopwatch
 from .confidence import within_image
-from .discs import Labeling
+from .discs import Labeling, Rating
 from .heatmap import Candidates, find_candidates
 from .observer import Observer, Seen
 from .pins import Height, locate
@@ -29,7 +29,7 @@ from .prior import SkeletonPrior
 from .refinement import refine, slabs_of_discs, surroundings
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
-from .skeleton import order
+from .skeleton import order, rate
 
 
 class Look(NamedTuple):
@@ -44,13 +44,13 @@ class Look(NamedTuple):
     seen : Seen
         Slabs around the spine.
     turned : callable
-        Names it as if it were turned over along some axes: looked at when first asked for.
+        Rates it as if it were turned over along some axes: looked at when first asked for.
     """
 
     grid: Grid
     body: Volume
     seen: Seen
-    turned: Callable[[tuple[int, ...]], Labeling]
+    turned: Callable[[tuple[int, ...]], Rating]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Predictor:
         check_extent(whole.grid)
         whole = even_brightness(whole)
         body, seen = self.observer.survey(whole, watch)
-        return Look(whole.grid, body, seen, cache(partial(self._name_turned, seen)))
+        return Look(whole.grid, body, seen, cache(partial(self._rate_turned, seen)))
 
     def candidates(self, look: Look, threshold: float | None = None) -> Candidates:
         """Find the places that may be discs."""
@@ -230,7 +230,7 @@ class Predictor:
         """
         first, watch = self.look_at_slabs(slabs), Stopwatch()
         seen = Seen(first.slabs, first.prediction)
-        look = Look(slabs.grid, slabs, seen, cache(partial(self._name_turned, seen)))
+        look = Look(slabs.grid, slabs, seen, cache(partial(self._rate_turned, seen)))
         result = self.conclude(look, first.labeling, watch)
         return replace(result, seconds=first.seconds | result.seconds)
 
@@ -291,5 +291,5 @@ class Predictor:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
         return judge(labeling, look.turned, named)
 
-    def _name_turned(self, seen: Seen, axes: tuple[int, ...]) -> Labeling:
-        return self._name(self.observer.turned(seen, axes))
+    def _rate_turned(self, seen: Seen, axes: tuple[int, ...]) -> Rating:
+        return rate(find_candidates(self.observer.turned(seen, axes), self.settings.threshold), self.prior)

@@ -10,9 +10,9 @@ from .. import anatomy
 from ..caution import Caution
 from ..errors import DeepspineError
 from .cautions import about_names, about_what_was_given
-from .discs import Disc, Labeling
+from .discs import Disc, Labeling, Rating
 from .heatmap import Candidates
-from .lattice import Lattice, best, best_path, through, total
+from .lattice import Lattice, best, best_path, sweep, through, total
 from .level_shifts import level_shifts
 from .pins import place_pins
 from .prior import SkeletonPrior
@@ -64,6 +64,17 @@ def order(
     warnings = [*asked.warnings, *about_what_was_given(seen, asked, bool(values))]
     basis = seen if seen.discs else asked
     return replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
+
+
+def rate(candidates: Candidates, prior: SkeletonPrior) -> Rating:
+    """Score the best naming of candidates as `order` does, at a quarter of the cost: without confidences."""
+    candidates = strongest(candidates, prior)
+    candidates = candidates.take(candidates.descending())
+    if len(candidates) == 0:
+        return Rating()
+    lattice = build_lattice(candidates, prior)
+    score, path = best_path(lattice, sweep(lattice, best))
+    return Rating(score, len(path)) if score > 0 else Rating()
 
 
 def strongest(candidates: Candidates, prior: SkeletonPrior) -> Candidates:

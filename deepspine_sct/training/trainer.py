@@ -42,7 +42,9 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
+    capabilities: dict[str, bool] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # older releases of torch do not tell
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
