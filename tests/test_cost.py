@@ -202,12 +202,21 @@ def cost(shape, zooms_mm, spine_mm=0.0):
 
 
 def test_a_cervical_scan_costs_13_images():
-    """Five slabs 12 mm apart, then half the width of those 4 mm apart around the spine that were not yet seen."""
+    """The middle slab, four more 12 mm apart, then half the width of those 4 mm apart that were not yet seen."""
     runtime, voxels, result = cost(*CERVICAL)
     assert result.slabs.data.shape == (11, 128, 64)  # 256 mm are 128 pixels and not 129
-    assert runtime.shapes[:2] == [(5, 128, 128), (8, 128, 64)]
+    assert runtime.shapes[:3] == [(1, 128, 128), (4, 128, 128), (8, 128, 64)]  # one disc does not show where to look
     assert runtime.images <= 13 + LATER_LOOKS
     assert voxels < 1.5 * np.prod(CERVICAL[0])
+
+
+def test_a_clear_middle_slab_halves_the_width_of_the_others():
+    """Where four names are clear in the middle slab, no other one is looked at beside the spine."""
+    predictor = Predictor(CountingRuntime(load_runtime()))
+    predictor.predict(read_volume(SCAN))
+    (first, height, width), *others = predictor.runtime.shapes
+    assert (first, height, width) == (1, 128, 128)
+    assert all((n_rows, n_columns) <= (height, 96) for _, n_rows, n_columns in others)
 
 
 def test_a_wide_scan_costs_its_spine():
@@ -223,7 +232,7 @@ def test_a_whole_spine_costs_13_images():
     """A scan of 66 mm by 717 mm by 358 mm is no more slabs than a cervical one."""
     runtime, voxels, _ = cost(*WHOLE_SPINE)
     assert runtime.images <= 13 + LATER_LOOKS
-    assert [(height, width) for _, height, width in runtime.shapes[:2]] == [(384, 192), (384, 64)]
+    assert [(height, width) for _, height, width in runtime.shapes[:3]] == [(384, 192), (384, 192), (384, 64)]
     assert voxels < 2.2 * np.prod(WHOLE_SPINE[0])  # thick slices are in two slabs each
 
 
@@ -244,14 +253,14 @@ def test_noise_beside_the_body_is_not_taken_for_a_spine():
 
 
 def test_memory_is_that_of_the_slabs():
-    """A scan that is four times wider, with 17 places to look at instead of 5, takes less than twice as much."""
+    """A scan that is four times wider, with 17 places to look at instead of 5, takes less than 2.5 times as much."""
     peaks = []
     for n_slices in (64, 256):
         tracemalloc.start()
         cost((n_slices, 160, 160), (0.8, 1.6, 1.6))
         peaks.append(tracemalloc.get_traced_memory()[1] - 2 * n_slices * 160**2)
         tracemalloc.stop()
-    assert peaks[1] < 2 * peaks[0]
+    assert peaks[1] < 2.5 * peaks[0]
 
 
 # Multiply-adds

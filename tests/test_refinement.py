@@ -7,7 +7,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.refinement import refine, slabs_of_discs, surroundings
+from deepspine_sct.labeling.refinement import discs_of_slabs, refine, rows_of_discs, surroundings
 from deepspine_sct.labeling.settings import DEFAULTS
 
 
@@ -101,9 +101,11 @@ def test_the_surroundings_hold_every_voxel_near_the_discs(rows):
     np.testing.assert_array_equal(near.data[tuple(at.T)], image.data[tuple(ijk.T)])
 
 
-def test_the_slabs_reach_from_the_leftmost_to_the_rightmost_disc():
-    """Every slab that holds a disc is looked at again, and none beyond them."""
+def test_each_disc_belongs_to_the_slab_that_it_lies_in():
+    """The discs are dealt out to the nearest slabs, one beyond the outermost slab to that, and none is lost."""
     grid = oblique_grid()
-    labeling = labeling_at(grid, [(2.4, 10, 50), (5.6, 30, 50), (4, 50, 50)])
-    assert slabs_of_discs(grid, labeling) == range(2, 7)
-    assert slabs_of_discs(grid, labeling_at(grid, [(-0.9, 10, 50)])) == range(0, 1)
+    labeling = labeling_at(grid, [(2.4, 10, 50), (5.6, 30, 50), (2.2, 50, 50), (-0.9, 70, 50)])
+    parts = discs_of_slabs(grid, labeling)
+    assert {slab: [d.value for d in part.discs] for slab, part in parts.items()} == {0: [6], 2: [3, 5], 6: [4]}
+    first, last = rows_of_discs(grid, parts[2])
+    assert (first, last) == pytest.approx((10 - DEFAULTS.surroundings_mm / 2, 50 + DEFAULTS.surroundings_mm / 2))

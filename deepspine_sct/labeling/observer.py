@@ -15,10 +15,24 @@ from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime
 from ..stopwatch import Stopwatch
 from .settings import PredictorSettings
-from .survey import coarse_slabs, columns_around_spine, slabs_around_spine, slabs_with_contrast, without_air
+from .survey import (
+    coarse_slabs,
+    columns_around_spine,
+    shows_spine,
+    slabs_around_spine,
+    slabs_with_contrast,
+    window,
+    without_air,
+)
 
 MapsOfSlab = tuple[np.ndarray, ...]
 """The three `Maps` of one slab."""
+
+
+Window = tuple[slice, slice]
+"""Rows and columns of padded slabs."""
+
+EVERYWHERE: Window = slice(None), slice(None)
 
 
 class Seen(NamedTuple):
@@ -78,21 +92,43 @@ class Observer:
             stack = self.stack(body)
             low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
             slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
-        seen = self.show(slabs, watch)
+        seen, within = self._look_coarsely(slabs, watch)
         fine = slabs_around_spine(coarse, seen.prediction.heatmaps, n_slabs, self.settings)
         if fine == coarse:
             return body, seen
+        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, _each_slab(seen), strict=True) if i in fine}
+        with watch.stage("slabs"):
+            slabs = stack.extract(fine)
+        return body, self.show(slabs, watch, known, within)
+
+    def _look_coarsely(self, slabs: Volume, watch: Stopwatch) -> tuple[Seen, Window]:
+        """Show slabs far apart, the middle one first; where that one shows the spine, only what is around it."""
+        middle = len(slabs.data) // 2
+        first = crop(slabs, (middle, 0, 0), (middle + 1, *slabs.grid.shape[1:]))
+        seen = self.show(first, watch)
+        if shows_spine(seen.prediction.heatmaps, self.settings):
+            maps, within = self._around_spine(seen)
+            return self.show(slabs, watch, {middle: maps[0]}, within), within
+        seen = self.show(slabs, watch, {middle: _each_slab(seen)[0]})
+        maps, within = self._around_spine(seen)
+        return self.show(slabs, watch, dict(enumerate(maps)), within), within
+
+    def _around_spine(self, seen: Seen) -> tuple[list[MapsOfSlab], Window]:
+        """Find the columns around the spine; return what the maps of each slab show there, and the window."""
         prediction = seen.prediction
         stride = seen.slabs.grid.shape[2] // prediction.grid.shape[2]
         columns = columns_around_spine(
             prediction.heatmaps, prediction.grid.zooms_mm[2], self.runtime.multiple // stride, self.settings
         )
-        parts = (prediction.heatmaps, prediction.level_mm, prediction.attention)
-        maps = zip(*(part[..., columns] for part in parts), strict=True)
-        known = {fine.index(i): of_slab for i, of_slab in zip(coarse, maps, strict=True) if i in fine}
-        with watch.stage("slabs"):
-            slabs = stack.extract(fine)
-        return body, self.show(slabs, watch, known, slice(stride * columns.start, stride * columns.stop))
+        maps = [tuple(part[..., columns] for part in of_slab) for of_slab in _each_slab(seen)]
+        return maps, (slice(None), slice(stride * columns.start, stride * columns.stop))
+
+    def look_closely(self, slab: Volume, first_row: float, last_row: float) -> Prediction:
+        """Show some rows of a slab (1, H, W); they may lie beyond it."""
+        multiple = self.runtime.multiple
+        missing = -slab.grid.shape[1] % multiple
+        rows = window(first_row + missing // 2, last_row + missing // 2, slab.grid.shape[1] + missing, multiple)
+        return self.show(slab, Stopwatch(), within=(rows, slice(None))).prediction
 
     def turned(self, seen: Seen, axes: tuple[int, ...]) -> Prediction:
         """Show the slab with most of the spine again, turned over along some axes of (N, H, W)."""
@@ -109,7 +145,7 @@ class Observer:
         slabs: Volume,
         watch: Stopwatch,
         known: Mapping[int, MapsOfSlab] | None = None,
-        columns: slice | None = None,
+        within: Window = EVERYWHERE,
     ) -> Seen:
         """Make slabs fit for the network and run it.
 
@@ -121,8 +157,8 @@ class Observer:
             Takes the times of the stages.
         known : mapping of int to MapsOfSlab, optional
             Maps of slabs that were run before.
-        columns : slice, optional
-            Pixels of the padded slabs: all that is looked at, and all that ``known`` shows. By default every one.
+        within : Window, optional
+            All that is looked at, and all that ``known`` shows.
 
         Returns
         -------
@@ -133,9 +169,11 @@ class Observer:
             # Padded dark before it is normalised, as the training images' empty margins are.
             slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
             slabs = Volume(normalise(slabs.data), slabs.grid)
-            if columns is not None:  # after the brightness of the whole slabs has been brought to a standard
-                n, height, _ = slabs.grid.shape
-                slabs = crop(slabs, (0, 0, columns.start), (n, height, columns.stop))
+            # After the brightness of the whole slabs was brought to a standard.
+            (top, bottom), (front, back) = (
+                part.indices(n)[:2] for part, n in zip(within, slabs.grid.shape[1:], strict=True)
+            )
+            slabs = crop(slabs, (0, top, front), (len(slabs.data), bottom, back))
         with watch.stage("network"):
             maps = self._run(slabs.data, known or {})
             # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
@@ -145,12 +183,17 @@ class Observer:
         return Seen(slabs, Prediction(*maps, grid))
 
     def _run(self, images: np.ndarray, known: Mapping[int, MapsOfSlab]) -> Maps:
-        if not known:
-            return self.runtime.run(images)
+        of_image = dict(known)
         fresh = [i for i in range(len(images)) if i not in known]
-        of_image = dict(known) | dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
+        if fresh:
+            of_image |= dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
         rows = (of_image[i] for i in range(len(images)))
         return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
+
+
+def _each_slab(seen: Seen) -> list[MapsOfSlab]:
+    prediction = seen.prediction
+    return list(zip(prediction.heatmaps, prediction.level_mm, prediction.attention, strict=True))
 
 
 def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:

@@ -26,7 +26,7 @@ from .observer import Observer, Seen
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
-from .refinement import refine, slabs_of_discs, surroundings
+from .refinement import discs_of_slabs, refine, rows_of_discs, surroundings
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order, rate
@@ -283,9 +283,13 @@ class Predictor:
             return labeling
         near = surroundings(image, labeling, self.settings)
         stack = self.observer.stack(near, self.settings.fine_pixel_mm)
-        seen = self.observer.show(stack.extract(slabs_of_discs(stack.grid, labeling)), Stopwatch())
-        second = find_candidates(seen.prediction, self.settings.threshold)
-        return refine(labeling, second, image.grid, named, self.settings)
+        discs = []
+        for slab, part in discs_of_slabs(stack.grid, labeling).items():
+            rows = rows_of_discs(stack.grid, part, self.settings)
+            prediction = self.observer.look_closely(stack.extract(range(slab, slab + 1)), *rows)
+            second = find_candidates(prediction, self.settings.threshold)
+            discs += refine(part, second, image.grid, named, self.settings).discs
+        return replace(labeling, discs=sorted(discs, key=lambda disc: disc.value))
 
     def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""

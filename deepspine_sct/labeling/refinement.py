@@ -25,11 +25,21 @@ def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings 
     return crop(image, low, high)
 
 
-def slabs_of_discs(stack: Grid, labeling: Labeling) -> range:
-    """Find the slabs of a stack, without a gap, in which the discs lie."""
+def discs_of_slabs(stack: Grid, labeling: Labeling) -> dict[int, Labeling]:
+    """Deal the discs out to the slabs of a stack that they lie in, in the order of the slabs."""
     slabs = round_index(stack.to_index([disc.xyz_mm for disc in labeling.discs]))[:, 0]
     slabs = np.clip(slabs, 0, stack.shape[0] - 1)
-    return range(int(slabs.min()), int(slabs.max()) + 1)
+    return {
+        int(slab): replace(labeling, discs=[disc for disc, at in zip(labeling.discs, slabs, strict=True) if at == slab])
+        for slab in np.unique(slabs)
+    }
+
+
+def rows_of_discs(stack: Grid, labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> tuple[float, float]:
+    """Return the first and the last row of a slab, fractional, that lie around its discs."""
+    rows = stack.to_index([disc.xyz_mm for disc in labeling.discs])[:, 1]
+    margin = settings.surroundings_mm / stack.zooms_mm[1]
+    return float(rows.min() - margin), float(rows.max() + margin)
 
 
 def refine(

@@ -25,6 +25,10 @@ class PredictorSettings:
     """Fine slabs on either side of those that show the spine."""
     trace: float = 0.25
     """A coarse slab this strong, relative to the best, shows some of the spine."""
+    clear: float = 0.5
+    """From this probability on a name is clear."""
+    clear_discs: int = 4
+    """A slab with so many clear names shows where the spine is, and the other slabs are looked at there."""
     column_trace: float = 0.05
     """A column this strong, relative to the best, shows some of the spine."""
     beside_mm: float = 36.0
@@ -52,8 +56,8 @@ class PredictorSettings:
     """Whether there is one."""
     fine_pixel_mm: float = 1.4
     """Finer than the network's own pixels, yet within the body sizes that it was trained on."""
-    surroundings_mm: float = 60.0
-    """What is looked at again reaches this far beyond the discs."""
+    surroundings_mm: float = 36.0
+    """What is looked at again reaches this far beyond the discs; 60 mm place them no better."""
     same_mm: float = 2.0
     """A disc of the first look and one of the second are the same within this distance."""
     not_same_mm: float = 4.0

@@ -89,6 +89,11 @@ def slabs_around_spine(
     return range(max(0, first), min(n_slabs, last + 1))
 
 
+def shows_spine(heatmaps: np.ndarray, settings: PredictorSettings = DEFAULTS) -> bool:
+    """Whether heatmaps (n, K, h, w) show so many names clearly that the others cannot be far away."""
+    return int((heatmaps.max(axis=(0, 2, 3)) >= settings.clear).sum()) >= settings.clear_discs
+
+
 def columns_around_spine(heatmaps: np.ndarray, pixel_mm: float, multiple: int, settings: PredictorSettings) -> slice:
     """Find the columns of heatmaps that show the spine, and as much beside it as names it.
 
@@ -110,7 +115,12 @@ def columns_around_spine(heatmaps: np.ndarray, pixel_mm: float, multiple: int, s
     """
     evidence = heatmaps.sum(axis=(0, 1, 2))
     shown = np.flatnonzero(evidence >= settings.column_trace * evidence.max())
-    wanted = np.ptp(shown) + 1 + 2 * settings.beside_mm / pixel_mm
-    n = min(len(evidence), multiple * int(np.ceil(wanted / multiple)))
-    first = int(np.clip((shown[0] + shown[-1] + 1 - n) // 2, 0, len(evidence) - n))
-    return slice(first, first + n)
+    margin = settings.beside_mm / pixel_mm
+    return window(shown[0] - margin, shown[-1] + margin, len(evidence), multiple)
+
+
+def window(first: float, last: float, n: int, multiple: int) -> slice:
+    """Find a multiple of pixels, or all ``n``, from a first to a last one that may lie beyond the image."""
+    width = min(n, multiple * int(np.ceil((last + 1 - first) / multiple)))
+    start = int(np.clip((first + last + 1 - width) // 2, 0, n - width))
+    return slice(start, start + width)
