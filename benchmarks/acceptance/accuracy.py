@@ -48,13 +48,14 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
         name: score_case(_judged(found, scan), scan.truth, span_only=not scan.complete)
         for name, found in points.items()
     }
-    wrong = set(scores["ours"].false)
-    seen = [v for v in result.labeling.points if v in scores["ours"].found or v in wrong]
+    ours = scores["ours"]
+    wrong = {*ours.misnamed, *ours.stray}  # a name is right or wrong; how well it is placed, the millimetres tell
+    seen = [v for v in result.labeling.points if v in ours.named or v in wrong]
     confidence = {d.value: d.confidence for d in result.labeling.discs}
     return scores, {
         "labeling": result.labeling,
         "discs": [(confidence[v], v not in wrong) for v in seen],
-        "levels": (result.labeling.level_confidence, not _mostly_misnamed(scores["ours"])),
+        "levels": (result.labeling.level_confidence, not _mostly_misnamed(ours)),
     }
 
 

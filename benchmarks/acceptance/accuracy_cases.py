@@ -21,6 +21,7 @@ from deepspine_sct.training.real import ANNOTATIONS
 
 SEED = 20_000  # training draws from other seeds
 WHOLE_SPINE = (352, 112)  # pixels of 2 mm
+BORDER_PX = 2.5  # the tolerance, 5 mm
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -34,7 +35,7 @@ class Scan:
     volume : the image
     truth : disc value -> (3,) world position [mm]
     complete : whether the truth holds every visible disc (experts stop where they like)
-    hidden : discs that lie in the image but are lost in noise: right to find, no fault to miss
+    hidden : discs that are lost in noise, or whose tip lies up to 5 mm beyond the image: right to find, right to miss
     """
 
     name: str
@@ -129,11 +130,13 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
         ends = ", with an end" if head or sacrum else ", no end"
     grid = Grid.sagittal((1, *image.shape), (5, 2, 2))
     places = {
-        v: grid.to_world(np.array([0, row - low, col]))
+        v: (row, grid.to_world(np.array([0, row - low, col])))
         for v, (row, col) in enumerate(case.tips_rc, 1)
-        if low - 0.5 <= row < high - 0.5
+        if low - 0.5 - BORDER_PX <= row < high - 0.5 + BORDER_PX
     }
     group = "simulated, cut and dark" if name.endswith("cut") else f"simulated, {coverage:.0%} of the spine{ends}"
-    truth = {v: xyz for v, xyz in places.items() if case.presence[v - 1] > 0.5}
-    hidden = {v: xyz for v, xyz in places.items() if v not in truth}
+    truth = {
+        v: xyz for v, (row, xyz) in places.items() if case.presence[v - 1] > 0.5 and low - 0.5 <= row < high - 0.5
+    }
+    hidden = {v: xyz for v, (_, xyz) in places.items() if v not in truth}
     return Scan(name, group, Volume(image[None], grid), truth, True, hidden)
