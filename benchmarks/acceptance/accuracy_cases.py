@@ -135,8 +135,6 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
         if low - 0.5 - BORDER_PX <= row < high - 0.5 + BORDER_PX
     }
     group = "simulated, cut and dark" if name.endswith("cut") else f"simulated, {coverage:.0%} of the spine{ends}"
-    truth = {
-        v: xyz for v, (row, xyz) in places.items() if case.presence[v - 1] > 0.5 and low - 0.5 <= row < high - 0.5
-    }
+    truth = {v: xyz for v, (row, xyz) in places.items() if case.presence[v - 1] > 0.5 and low - 0.5 <= row < high - 0.5}
     hidden = {v: xyz for v, (_, xyz) in places.items() if v not in truth}
     return Scan(name, group, Volume(image[None], grid), truth, True, hidden)

@@ -1,7 +1,8 @@
 """Tune the ordering prior on training sites and simulated spines, and put it into the checkpoint.
 
-Never sees an evaluation-only site: the cases are augmented windows of training-site slices and simulated windows of
-many sizes, drawn with seeds of their own. What is minimised is the mean negative log of the confidence that was given
+Never sees an evaluation-only site or subject: the cases are augmented windows of training-site slices and of the lumbar
+subjects that train, and simulated windows of many sizes that end in those subjects' spines, drawn with seeds of their
+own. What is minimised is the mean negative log of the confidence that was given
 to the truth, per disc and per level assignment, plus the share of wrong discs.
 """
 
@@ -22,18 +23,23 @@ from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.skeleton import order
 from deepspine_sct.simulation.atlas import build_atlas
+from deepspine_sct.simulation.lower_spine import is_usable, straighten
+from deepspine_sct.simulation.lumbar import load_subjects
 from deepspine_sct.simulation.simulator import Case, simulate
+from deepspine_sct.training.folds import SHIPPED, deal
+from deepspine_sct.training.prepared_slices import soften, stack_subject
 from deepspine_sct.training.real import augment, load_slices
 
 SEED = 10_000
 NEAR_MM = 6.0
 SHAPES = ((160, 128), (96, 96), (352, 112), (200, 96), (64, 96))
+LUMBAR_SHAPES = ((128, 128), (80, 96))  # with the sacrum, mostly; and more often without
 RANGES = {
     "evidence_weight": (0.2, 1.5), "level_weight": (0.05, 1.5), "level_sd_mm": (5, 25), "correlation": (0.02, 0.8),
     "apart_weight": (0.0, 1.2), "apart_sd_mm": (5, 25), "missing_cost": (1, 6), "missing_more_cost": (0.3, 3),
     "reach_mm": (40, 500), "strength_weight": (0.4, 2.0), "evidence_floor": (0.003, 0.1), "angle_sd_deg": (15, 40),
     "bend_deg_per_mm": (0.3, 1.2), "tip_sd_mm": (0.8, 3.0), "knee": (1.5, 6.0), "spread": (0.05, 0.16),
-    "scale_sd": (0.08, 0.2), "scale_mean": (0.85, 1.0),
+    "scale_sd": (0.08, 0.2), "scale_mean": (0.85, 1.0), "temperature": (0.8, 2.5),
 }  # fmt: skip
 
 
@@ -46,18 +52,27 @@ class Example(NamedTuple):
 
 
 def examples(predictor: Predictor, data: Path, n_real: int, n_simulated: int) -> list[Example]:
-    """Draw the cases and run the network on them."""
+    """Draw the cases, half of the real ones lumbar, and run the network on them."""
     atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz")
     slices = load_slices(data / "slices", evaluation=False)
+    subjects = load_subjects(data / "lumbar")
+    folds = deal(subject.name for subject in subjects)
+    subjects = [subject for subject in subjects if folds[subject.name] != SHIPPED]
+    stacks = [stack_subject(subject) for subject in subjects]
+    lower = [straighten(subject) for subject in subjects if is_usable(subject)]
     found = []
     for i in tqdm(range(n_real + n_simulated), disable=None):
         rng = np.random.default_rng([SEED, i])
         shape = SHAPES[i % len(SHAPES)]
-        if i < n_real:
-            pool = [s for s in slices if s.contrast == ("T1w", "T2w")[i % 2]]
-            case = augment(rng, pool[rng.integers(len(pool))], SHAPES[i % 2], 2.0)
+        if i >= n_real:
+            case = simulate(rng, atlas, shape, off_middle=False, lower=lower)
+        elif i % 2:
+            stack = stacks[rng.integers(len(stacks))]
+            case = augment(rng, stack.slices[stack.middle], LUMBAR_SHAPES[i // 2 % len(LUMBAR_SHAPES)], 2.0)
+            case = soften(case, stack.presence[stack.middle])
         else:
-            case = simulate(rng, atlas, shape, off_middle=False)
+            pool = [s for s in slices if s.contrast == ("T1w", "T2w")[i // 2 % 2]]
+            case = augment(rng, pool[rng.integers(len(pool))], SHAPES[i // 2 % 2], 2.0)
         found.append(_example(predictor, case))
     return [example for example in found if example.n_true]
 
