@@ -79,7 +79,7 @@ def examples(predictor: Predictor, data: Path, n_real: int, n_simulated: int) ->
 
 def _example(predictor: Predictor, case: Case) -> Example:
     volume = Volume(case.image[None], Grid.sagittal((1, *case.image.shape), (5, 2, 2)))
-    candidates = find_candidates(predictor.predict_slabs(volume).prediction, predictor.settings.threshold)
+    candidates = find_candidates(predictor.look_at_slabs(volume).prediction, predictor.settings.threshold)
     rc = volume.grid.to_index(candidates.xyz_mm)[:, 1:]
     present = case.presence > 0.5
     tips = np.where(present[:, None], case.tips_rc, np.inf)
