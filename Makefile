@@ -1,5 +1,5 @@
-# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, cohort,
-# page, fuzz, kill, doubtful, invariance, docs, stages, dependencies, commands, test-oldest, dist, clean.
+# One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, size,
+# cohort, page, fuzz, kill, doubtful, invariance, docs, stages, dependencies, commands, test-oldest, dist, clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
 # what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
@@ -15,7 +15,7 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench cohort page fuzz kill \
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench size cohort page fuzz kill \
     doubtful invariance docs stages dependencies commands test-oldest dist clean
 
 install: $(INSTALLED)
@@ -107,6 +107,10 @@ data: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PY) -m benchmarks.cost.label
+
+# Seconds and memory for 1 to 400 slices and 128 to 1,500 rows: the picture in docs/speed.md.
+size: $(INSTALLED)
+	$(PY) -m benchmarks.cost.size
 
 cohort: $(INSTALLED)
 	$(PY) -m benchmarks.cost.cohort
