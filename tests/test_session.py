@@ -70,6 +70,25 @@ def test_the_order_of_the_scans_changes_nothing(seed):
             assert {places[k]: v for k, v in named.refused.items()} == first[place].refused
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_not_considered_would_change_nothing(seed, monkeypatch):
+    """With all values, steps and sizes of every scan considered, names, movements and confidences are the same."""
+    rng = np.random.default_rng(seed)
+    body = make_body(rng)
+    views = [
+        make_view(body, range(2, 9), rng, ghosts=2),
+        make_view(body, range(7 + seed % 3, 14), rng, rng.normal(0, 3, 3), mix=0.5, ghosts=2),
+        make_view(make_body(rng) if seed % 2 else body, range(12, 18), rng, rng.normal(0, 3, 3), ghosts=1),
+    ]
+    few = order_session(views)
+    for module in ("promising", "session"):
+        monkeypatch.setattr(f"deepspine_sct.labeling.{module}.WITHIN_NATS", 1e6)
+    for narrow, wide, view in zip(few, order_session(views), views, strict=True):
+        assert names_of(narrow.labeling, view) == names_of(wide.labeling, view)
+        assert narrow.labeling.level_confidence == pytest.approx(wide.labeling.level_confidence, abs=1e-4)
+        assert narrow.joined == wide.joined and (narrow.shift_mm == wide.shift_mm).all()
+
+
 @pytest.mark.parametrize("shared", [0, 1, 3])
 def test_a_station_that_cannot_be_named_is_named_by_its_neighbour(shared):
     """Thoracic discs whose names are split between two levels follow from a neck that moved by 5 mm."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -22,23 +23,13 @@ from ..caution import Caution
 from .agreement import Agreement, agree, support
 from .cautions import about_names
 from .discs import Disc, Labeling
-from .heatmap import Candidates
 from .joint import Joint, View, alone, combine, joint_lattice
-from .lattice import Lattice, along, best, best_path, sweep, through
+from .lattice import Lattice, Sweep, Through, along, best, best_path, sweep, through
 from .level_shifts import level_shifts
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
-from .scores import build_lattice
-from .skeleton import (
-    Reading,
-    labeling_of,
-    margin,
-    name_confidence,
-    name_posterior,
-    order,
-    read,
-    strongest,
-)
+from .promising import WITHIN_NATS, promising
+from .skeleton import margin, name_confidence, order_alone, posterior_of_part
 
 TOGETHER_NATS = 1.4
 """Log odds of four to one that files given as one session are one person in one world: cautious on purpose, so
@@ -109,8 +100,20 @@ class _Try:
 
     naming: _Naming
     lattice: Lattice
+    forward: Sweep
+    score: float  # of the path in the lattice, or of none [nats]
     gain: float  # over two spines [nats]
     agreement: Agreement
+
+    @cached_property
+    def bounds(self) -> Through:
+        """Max-marginals of the lattice."""
+        return through(self.lattice, best, self.forward)
+
+    def posterior(self, prior: SkeletonPrior) -> np.ndarray:
+        """(n, K) probability of each value at each place."""
+        part = promising(self.lattice, self.bounds, self.score, len(prior.level_mm))
+        return posterior_of_part(self.lattice, part, prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +148,7 @@ def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> 
     prior = prior or SkeletonPrior.default()
     # In an order of their own, so that sums are formed alike however the scans are given.
     rank = sorted(range(len(views)), key=lambda j: _key(views[j]))
-    sorted_views = [replace(views[j], candidates=_tidy(views[j], prior)) for j in rank]
+    sorted_views = [_ordered(views[j], prior) for j in rank]
     named = _Session(sorted_views, prior).named()
     place = {j: i for i, j in enumerate(rank)}
     return [_renumbered(named[place[j]], rank) for j in range(len(views))]
@@ -157,9 +160,9 @@ def _key(view: View) -> tuple[float | bytes, ...]:
     return (*view.span_mm, *(part.tobytes() for part in (c.xyz_mm, c.strength, c.evidence, c.level_mm)))
 
 
-def _tidy(view: View, prior: SkeletonPrior) -> Candidates:
-    candidates = strongest(view.candidates, prior)
-    return candidates.take(candidates.descending())
+def _ordered(view: View, prior: SkeletonPrior) -> View:
+    alone = view.alone or order_alone(view.candidates, prior)
+    return replace(view, candidates=alone.candidates, alone=alone)
 
 
 def _renumbered(named: Named, rank: Sequence[int]) -> Named:
@@ -177,13 +180,9 @@ class _Session:
     def __init__(self, views: Sequence[View], prior: SkeletonPrior) -> None:
         self.views = views
         self.prior = prior
-        self.lattices: list[Lattice] = [build_lattice(view.candidates, prior) for view in views]
-        readings = [read(lattice, prior) if len(lattice.unary) else None for lattice in self.lattices]
-        self.alone = [
-            labeling_of(reading, view.candidates) if reading else order(view.candidates, prior)
-            for reading, view in zip(readings, views, strict=True)
-        ]
-        self.singles = [self._single(j, reading) for j, reading in enumerate(readings)]
+        self.by_itself = [view.alone or order_alone(view.candidates, prior) for view in views]
+        self.lattices = [alone.lattice for alone in self.by_itself]
+        self.singles = [self._single(j) for j in range(len(views))]
 
     def named(self) -> list[Named]:
         """Join what belongs together, and say what became of each scan."""
@@ -209,11 +208,14 @@ class _Session:
         group_of = {j: group for group in groups for j in group.posterior}
         return [self._answer(j, group_of[j], refused[j]) for j in range(len(self.views))]
 
-    def _single(self, j: int, reading: Reading | None) -> _Group:
-        joint, margins = alone(self.views, j), {j: self.alone[j].level_margin}
-        if reading is None:
-            return _Group(_Naming(joint, [], 0.0), {j: np.zeros((0, len(self.prior.level_mm)))}, margins)
-        return _Group(_Naming(joint, reading.path, reading.score), {j: reading.posterior}, margins)
+    def _single(self, j: int) -> _Group:
+        of_scan, joint = self.by_itself[j], alone(self.views, j, self.prior)
+        path = [(int(np.searchsorted(joint.member[:, j], i)), v) for i, v in of_scan.reading.path]
+        return _Group(
+            _Naming(joint, path, of_scan.reading.score),
+            {j: of_scan.reading.posterior},
+            {j: of_scan.labeling.level_margin},
+        )
 
     def _meet(self, one: _Group, other: _Group) -> _Meeting:
         """Try two groups as one, moved in every way that their discs propose."""
@@ -228,15 +230,16 @@ class _Session:
         """Name two groups as one spine."""
         joint = combine(one.naming.joint, other.naming.joint, shift, self.views)
         lattice = joint_lattice(joint, self.views, self.prior)
-        score, path = best_path(lattice, sweep(lattice, best))
-        path = path if score > 0 else []
+        forward = sweep(lattice, best)
+        score, path = best_path(lattice, forward) if len(lattice.unary) else (0.0, [])
+        score, path = (score, path) if score > 0 else (0.0, [])
         agreement = agree(joint, path, lattice, self.views, self.lattices, self.prior)
         worth = agreement.worth - shift.cost(self.prior.knee)
         naming = _Naming(joint, path, worth)
         gain = worth - one.naming.worth - other.naming.worth + TOGETHER_NATS
         if any(len(naming.names(j)) < max(KEPT_SHARE * len(self.singles[j].naming.path), 1) for j in joint.views):
             gain = -np.inf
-        return _Try(naming, lattice, gain, agreement)
+        return _Try(naming, lattice, forward, score, gain, agreement)
 
     def _joined(self, meeting: _Meeting) -> _Group:
         """Make one group of two, as sure as all tries together are."""
@@ -248,11 +251,11 @@ class _Session:
         posterior = {j: apart * of_view for side in sides for j, of_view in side.posterior.items()}
         for a_try, share in zip(meeting.tries, apart * odds, strict=True):
             if share:
-                at_places = name_posterior(a_try.lattice.tempered(self.prior.temperature), may_be_empty=True)
+                at_places = a_try.posterior(self.prior)
                 for j in posterior:
                     at = a_try.naming.joint.member[:, j] >= 0
                     posterior[j][a_try.naming.joint.member[at, j]] += share * at_places[at]
-        return _Group(chosen.naming, posterior, _margins(meeting))
+        return _Group(chosen.naming, posterior, _margins(meeting, len(self.prior.level_mm)))
 
     def _reason(self, meeting: _Meeting) -> str:
         """Say in one line why two groups are not one spine, in case they are not."""
@@ -274,7 +277,7 @@ class _Session:
         return "their discs do not lie on one spine"
 
     def _answer(self, j: int, group: _Group, refused: dict[int, str]) -> Named:
-        plain, naming = self.alone[j], group.naming
+        plain, naming = self.by_itself[j].labeling, group.naming
         joined = tuple(k for k in group.posterior if k != j)
         if not joined:
             return Named(plain, plain, refused=refused)
@@ -299,11 +302,10 @@ class _Session:
         return Named(labeling, plain, joined, shift_mm, says, refused)
 
 
-def _margins(meeting: _Meeting) -> dict[int, float]:
-    """By how much the names of each view beat others, by whatever way these come about [nats]."""
+def _margins(meeting: _Meeting, n_values: int) -> dict[int, float]:
+    """By how much the names of each view beat others, however these come about [nats]; at most `WITHIN_NATS`."""
     chosen, joint = meeting.chosen, meeting.chosen.naming.joint
-    bounds = through(chosen.lattice, best)[0].max(axis=1)
-    score = max(float(bounds.max()), 0.0)
+    bounds = chosen.lattice.by_value(chosen.bounds.places.max(axis=1), n_values, chosen.score - WITHIN_NATS)
     margins = {}
     for j in joint.views:
         own = [(i, v) for i, v in chosen.naming.path if joint.member[i, j] >= 0]
@@ -311,5 +313,5 @@ def _margins(meeting: _Meeting) -> dict[int, float]:
         rivals = [(a_try.naming, a_try.gain) for a_try in meeting.tries]
         rivals += [(side.naming, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
         others = [chosen.gain - gain for naming, gain in rivals if 2 * len(names & set(naming.names(j))) < len(names)]
-        margins[j] = min([margin(bounds, score, own), *others]) if own else 0.0
+        margins[j] = min([margin(bounds, chosen.score, own), *others]) if own else 0.0
     return margins
