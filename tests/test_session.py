@@ -89,6 +89,36 @@ def test_what_is_not_considered_would_change_nothing(seed, monkeypatch):
         assert narrow.joined == wide.joined and (narrow.shift_mm == wide.shift_mm).all()
 
 
+def test_the_header_alone_makes_no_scan_sure_whose_names_are_open():
+    """Of two stations that share no disc, the one that is torn between two levels is named, but not called sure."""
+    open_before = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        body = make_body(rng)
+        views = [make_view(body, range(2, 12), rng), make_view(body, range(12, 20), rng, mix=0.5, blur=0.7)]
+        neck, chest = order_session(views)
+        assert chest.joined == (0,) and named_right(chest, views[1], range(12, 20))
+        assert chest.labeling.level_confidence > chest.alone.level_confidence
+        if chest.alone.level_confidence < 0.6:
+            open_before += 1
+            assert chest.labeling.level_confidence <= SURE < neck.labeling.level_confidence
+    assert open_before >= 5
+
+
+def test_another_person_at_another_place_never_makes_a_wrong_name_sure():
+    """Of 60 thoraces whose names are open, none is called sure by the neck of somebody else and wrong."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        top = int(rng.integers(8, 14))
+        spans = range(2, 12), range(top, top + 8)
+        views = [
+            make_view(make_body(rng), spans[0], rng, ghosts=2),
+            make_view(make_body(rng, rng.uniform(0.8, 1.1)), spans[1], rng, rng.normal(0, 12, 3), 0.5, 0.7, ghosts=2),
+        ]
+        for named, view, values in zip(order_session(views), views, spans, strict=True):
+            assert wrong_names(named.labeling, view, values) == 0 or named.labeling.level_confidence <= SURE
+
+
 @pytest.mark.parametrize("shared", [0, 1, 3])
 def test_a_station_that_cannot_be_named_is_named_by_its_neighbour(shared):
     """Thoracic discs whose names are split between two levels follow from a neck that moved by 5 mm."""

@@ -32,8 +32,9 @@ from .promising import WITHIN_NATS, promising
 from .skeleton import margin, name_confidence, order_alone, posterior_of_part
 
 TOGETHER_NATS = 1.4
-"""Log odds of four to one that files given as one session are one person in one world: cautious on purpose, so
-that a scan which is unsure by itself becomes sure by discs that coincide, not by headers alone (assumed)."""
+"""Log odds of four to one that files given as one session are one person in one world (assumed). They decide what is
+joined. The confidences take even odds, so that a scan which is unsure by itself becomes sure by discs that coincide and
+not by its header alone, and another person's scan, given by mistake, seldom makes a wrong name sure."""
 KEPT_SHARE = 0.5
 """A scan that would have to give up more of its discs than this stands alone."""
 OVERLAP_MM = 25.0
@@ -244,8 +245,9 @@ class _Session:
     def _joined(self, meeting: _Meeting) -> _Group:
         """Make one group of two, as sure as all tries together are."""
         chosen, sides = meeting.chosen, (meeting.one, meeting.other)
-        # The odds of each try against two spines, whose own log odds are 0.
-        odds = np.exp(np.array([a_try.gain for a_try in meeting.tries]) / self.prior.temperature)
+        # The odds of each try against two spines, where both are as likely before anything is seen.
+        evidence = np.array([a_try.gain - TOGETHER_NATS for a_try in meeting.tries])
+        odds = np.exp(evidence / self.prior.temperature)
         odds[odds < NEGLIGIBLE * odds.max()] = 0
         apart = 1 / (1 + odds.sum())
         posterior = {j: apart * of_view for side in sides for j, of_view in side.posterior.items()}
