@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from session_cases import make_body, make_view
 
+from benchmarks.acceptance.session_made_up import make_body, make_view
 from deepspine_sct.labeling.lattice import along, best, best_path, through
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.promising import WITHIN_NATS, narrowed, promising

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from session_cases import make_body, make_view, names_of
 
+from benchmarks.acceptance.session_made_up import make_body, make_view, names_of, wrong_names
 from deepspine_sct.labeling.joint import View
 from deepspine_sct.labeling.session import order_session
 from deepspine_sct.labeling.skeleton import order
@@ -20,12 +20,6 @@ SURE = 0.9
 def named_right(named, view, values):
     """Whether a scan's discs all carry their values, and its strays none."""
     return names_of(named.labeling, view) == [*values, *[0] * (len(view.candidates) - len(values))]
-
-
-def wrong_names(labeling, view, values):
-    """Number of candidates that are named, but wrongly."""
-    truth = [*values, *[0] * (len(view.candidates) - len(values))]
-    return sum(name not in (0, true) for name, true in zip(names_of(labeling, view), truth, strict=True))
 
 
 def same(a, b):
