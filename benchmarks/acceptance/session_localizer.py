@@ -8,7 +8,6 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 
 THICK_MM = 10.0
-ACROSS_MM = 3.0  # between the slices that a localizer is cut from
 PLANES = 3  # of each kind, so far apart as they are thick
 LOOKED_AT = (0.3, 0.5, 0.7)  # shares of the height where the axial planes lie
 
@@ -19,21 +18,21 @@ def three_planes(volume: Volume) -> Volume:
     Parameters
     ----------
     volume : Volume
-        Its slices lie `ACROSS_MM` apart, its pixels are square.
+        Its pixels are square, its slices thinner than `THICK_MM`.
     """
     data, grid = np.asarray(volume.data, dtype=np.float32), volume.grid
-    pixel_mm = grid.zooms_mm[1]
+    across_mm, pixel_mm = grid.zooms_mm[:2]
     n_slices, n_rows, n_cols = data.shape
     offsets_mm = THICK_MM * (np.arange(PLANES) - (PLANES - 1) / 2)
-    lefts = n_slices // 2 + offsets_mm / ACROSS_MM
-    sagittal = [_mean(data, left, ACROSS_MM, 0) for left in lefts]
-    across = np.repeat(data, max(round(ACROSS_MM / pixel_mm), 1), axis=0)
+    lefts = n_slices // 2 + offsets_mm / across_mm
+    sagittal = [_mean(data, left, across_mm, 0) for left in lefts]
+    across = np.repeat(data, max(round(across_mm / pixel_mm), 1), axis=0)
     coronal = [_mean(across, n_cols / 2 + mm / pixel_mm, pixel_mm, 2).T for mm in offsets_mm]
     axial = [_mean(across, share * n_rows, pixel_mm, 1).T for share in LOOKED_AT]
     planes = [*sagittal, *(_framed(plane, (n_rows, n_cols)) for plane in coronal + axial)]
     affine = grid.affine.copy()
     affine[:3, 3] = grid.to_world(np.array([lefts[0], 0, 0]))
-    affine[:3, 0] *= THICK_MM / ACROSS_MM
+    affine[:3, 0] *= THICK_MM / across_mm
     stack = np.round(np.stack(planes)).astype(np.int16)
     return Volume(stack, Grid(stack.shape, affine))
 

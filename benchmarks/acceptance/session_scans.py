@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.acceptance.session_localizer import ACROSS_MM, three_planes
+from benchmarks.acceptance.session_localizer import three_planes
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
@@ -132,7 +132,7 @@ def real_lumbar(folder: Path) -> Iterator[Session]:
 def _localizer(atlas, seed, i) -> Station:
     """Simulate a localizer of three planes in one file: 10 mm thick, with coarse pixels."""
     pixel_mm = LOCALIZER_MM[i % len(LOCALIZER_MM)]
-    station = _simulated(atlas, seed, (2, 19), "t2", 33, (ACROSS_MM, pixel_mm, pixel_mm))
+    station = _simulated(atlas, seed, (2, 19), "t2", 33, (3.0, pixel_mm, pixel_mm))
     return _moved(replace(station, volume=three_planes(station.volume)), 5.0, np.random.default_rng([SEED, i, 1]))
 
 
