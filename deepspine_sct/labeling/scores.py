@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .heatmap import Candidates
 from .prior import SkeletonPrior
@@ -68,9 +69,8 @@ def apart_score(
     """
     k = len(prior.level_mm)
     share = _shares(candidates, k)
-    lag_share = np.zeros((len(tail), k))  # of each positive lag
-    for lag in range(1, k):
-        lag_share[:, lag] = (share[tail, : k - lag] * share[head, lag:]).sum(axis=1)
+    later = sliding_window_view(np.pad(share[head], ((0, 0), (0, k - 1))), k, axis=1)  # by each lag
+    lag_share = np.einsum("em,elm->el", share[tail], later)
     lag_share = prior.evidence_floor / k + (1 - prior.evidence_floor) * lag_share
     lags = np.maximum(v[:, None, :] - u[:, :, None], 0)
     score = np.float32(prior.apart_weight * np.log(k * lag_share))[np.arange(len(tail))[:, None, None], lags]
