@@ -75,7 +75,7 @@ def test_what_is_not_considered_would_change_nothing(seed, monkeypatch):
         make_view(make_body(rng) if seed % 2 else body, range(12, 18), rng, rng.normal(0, 3, 3), ghosts=1),
     ]
     few = order_session(views)
-    for module in ("promising", "session"):
+    for module in ("promising", "meeting"):
         monkeypatch.setattr(f"deepspine_sct.labeling.{module}.WITHIN_NATS", 1e6)
     for narrow, wide, view in zip(few, order_session(views), views, strict=True):
         assert names_of(narrow.labeling, view) == names_of(wide.labeling, view)

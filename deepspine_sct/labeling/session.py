@@ -13,23 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
 
 from .. import anatomy
 from ..caution import Caution
-from .agreement import Agreement, agree, support
+from .agreement import agree, support
 from .cautions import about_names
 from .discs import Disc, Labeling
-from .joint import Joint, View, alone, combine, joint_lattice
-from .lattice import Lattice, Sweep, Through, along, best, best_path, sweep, through
+from .joint import View, alone, combine, joint_lattice
+from .lattice import along, best, best_path, sweep
 from .level_shifts import level_shifts
+from .meeting import Group, Meeting, Naming, Try, margins_of
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
-from .promising import WITHIN_NATS, promising
-from .skeleton import margin, name_confidence, order_alone, posterior_of_part
+from .skeleton import name_confidence, order_alone
 
 TOGETHER_NATS = 1.4
 """Log odds of four to one that files given as one session are one person in one world (assumed). They decide what is
@@ -71,64 +70,6 @@ class Named:
     shift_mm: np.ndarray = field(default_factory=lambda: np.zeros(3))
     support: dict[int, float] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class _Naming:
-    """One naming of some scans as one spine."""
-
-    joint: Joint
-    path: list[tuple[int, int]]  # of places and 0-based values
-    worth: float  # log likelihood ratio of this spine [nats]
-
-    def names(self, j: int) -> list[tuple[int, int]]:
-        """Candidates of a view on the path, with their values."""
-        return [(int(self.joint.member[i, j]), v) for i, v in self.path if self.joint.member[i, j] >= 0]
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Scans that are one spine, and how sure their names are."""
-
-    naming: _Naming
-    posterior: dict[int, np.ndarray]  # (n, K) of each view
-    margins: dict[int, float]
-
-
-@dataclass(frozen=True, eq=False)
-class _Try:
-    """Two groups as one spine, after one movement."""
-
-    naming: _Naming
-    lattice: Lattice
-    forward: Sweep
-    score: float  # of the path in the lattice, or of none [nats]
-    gain: float  # over two spines [nats]
-    agreement: Agreement
-
-    @cached_property
-    def bounds(self) -> Through:
-        """Max-marginals of the lattice."""
-        return through(self.lattice, best, self.forward)
-
-    def posterior(self, prior: SkeletonPrior) -> np.ndarray:
-        """(n, K) probability of each value at each place."""
-        part = promising(self.lattice, self.bounds, self.score, len(prior.level_mm))
-        return posterior_of_part(self.lattice, part, prior)
-
-
-@dataclass(frozen=True, eq=False)
-class _Meeting:
-    """All tries to make one of two groups."""
-
-    one: _Group
-    other: _Group
-    tries: list[_Try]
-
-    @property
-    def chosen(self) -> _Try:
-        """The one that gains most."""
-        return max(self.tries, key=lambda a_try: a_try.gain)
 
 
 def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> list[Named]:
@@ -188,7 +129,7 @@ class _Session:
     def named(self) -> list[Named]:
         """Join what belongs together, and say what became of each scan."""
         groups = list(self.singles)
-        met: dict[tuple[tuple[int, ...], ...], _Meeting] = {}
+        met: dict[tuple[tuple[int, ...], ...], Meeting] = {}
         while True:
             meetings = []
             for pair in combinations(groups, 2):
@@ -209,25 +150,25 @@ class _Session:
         group_of = {j: group for group in groups for j in group.posterior}
         return [self._answer(j, group_of[j], refused[j]) for j in range(len(self.views))]
 
-    def _single(self, j: int) -> _Group:
+    def _single(self, j: int) -> Group:
         of_scan, joint = self.by_itself[j], alone(self.views, j, self.prior)
         path = [(int(np.searchsorted(joint.member[:, j], i)), v) for i, v in of_scan.reading.path]
-        return _Group(
-            _Naming(joint, path, of_scan.reading.score),
+        return Group(
+            Naming(joint, path, of_scan.reading.score),
             {j: of_scan.reading.posterior},
             {j: of_scan.labeling.level_margin},
         )
 
-    def _meet(self, one: _Group, other: _Group) -> _Meeting:
+    def _meet(self, one: Group, other: Group) -> Meeting:
         """Try two groups as one, moved in every way that their discs propose."""
         here, there = one.naming.joint, other.naming.joint
         shifts = possible_shifts(
             here.xyz_mm, here.strength(self.views), there.xyz_mm, there.strength(self.views),
             self.prior.reach_mm, self.prior.knee,
         )  # fmt: skip
-        return _Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
+        return Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
 
-    def _try(self, one: _Group, other: _Group, shift: Shift) -> _Try:
+    def _try(self, one: Group, other: Group, shift: Shift) -> Try:
         """Name two groups as one spine."""
         joint = combine(one.naming.joint, other.naming.joint, shift, self.views)
         lattice = joint_lattice(joint, self.views, self.prior)
@@ -236,13 +177,13 @@ class _Session:
         score, path = (score, path) if score > 0 else (0.0, [])
         agreement = agree(joint, path, lattice, self.views, self.lattices, self.prior)
         worth = agreement.worth - shift.cost(self.prior.knee)
-        naming = _Naming(joint, path, worth)
+        naming = Naming(joint, path, worth)
         gain = worth - one.naming.worth - other.naming.worth + TOGETHER_NATS
         if any(len(naming.names(j)) < max(KEPT_SHARE * len(self.singles[j].naming.path), 1) for j in joint.views):
             gain = -np.inf
-        return _Try(naming, lattice, forward, score, gain, agreement)
+        return Try(naming, lattice, forward, score, gain, agreement)
 
-    def _joined(self, meeting: _Meeting) -> _Group:
+    def _joined(self, meeting: Meeting) -> Group:
         """Make one group of two, as sure as all tries together are."""
         chosen, sides = meeting.chosen, (meeting.one, meeting.other)
         # The odds of each try against two spines, where both are as likely before anything is seen.
@@ -257,9 +198,9 @@ class _Session:
                 for j in posterior:
                     at = a_try.naming.joint.member[:, j] >= 0
                     posterior[j][a_try.naming.joint.member[at, j]] += share * at_places[at]
-        return _Group(chosen.naming, posterior, _margins(meeting, len(self.prior.level_mm)))
+        return Group(chosen.naming, posterior, margins_of(meeting, len(self.prior.level_mm)))
 
-    def _reason(self, meeting: _Meeting) -> str:
+    def _reason(self, meeting: Meeting) -> str:
         """Say in one line why two groups are not one spine, in case they are not."""
         chosen = meeting.chosen
         if not all(self.singles[j].naming.path for side in (meeting.one, meeting.other) for j in side.posterior):
@@ -278,7 +219,7 @@ class _Session:
             return "their discs could be one spine, but each has good reasons for other names"
         return "their discs do not lie on one spine"
 
-    def _answer(self, j: int, group: _Group, refused: dict[int, str]) -> Named:
+    def _answer(self, j: int, group: Group, refused: dict[int, str]) -> Named:
         plain, naming = self.by_itself[j].labeling, group.naming
         joined = tuple(k for k in group.posterior if k != j)
         if not joined:
@@ -302,18 +243,3 @@ class _Session:
             fit=plain.fit if plain.discs else score / len(names),
         )
         return Named(labeling, plain, joined, shift_mm, says, refused)
-
-
-def _margins(meeting: _Meeting, n_values: int) -> dict[int, float]:
-    """By how much the names of each view beat others, however these come about [nats]; at most `WITHIN_NATS`."""
-    chosen, joint = meeting.chosen, meeting.chosen.naming.joint
-    bounds = chosen.lattice.by_value(chosen.bounds.places.max(axis=1), n_values, chosen.score - WITHIN_NATS)
-    margins = {}
-    for j in joint.views:
-        own = [(i, v) for i, v in chosen.naming.path if joint.member[i, j] >= 0]
-        names = set(chosen.naming.names(j))
-        rivals = [(a_try.naming, a_try.gain) for a_try in meeting.tries]
-        rivals += [(side.naming, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
-        others = [chosen.gain - gain for naming, gain in rivals if 2 * len(names & set(naming.names(j))) < len(names)]
-        margins[j] = min([margin(bounds, chosen.score, own), *others]) if own else 0.0
-    return margins
