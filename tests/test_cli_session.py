@@ -8,6 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from benchmarks.acceptance.session_localizer import three_planes
 from deepspine_sct.cli.batch import main as batch
 from deepspine_sct.cli.label import main as label
 from deepspine_sct.image.grid import Grid
@@ -89,6 +90,42 @@ def test_what_does_not_fit_changes_nothing_and_is_named_with_a_reason(session, c
     error = capsys.readouterr().err
     assert "stranger.nii.gz does not help" in error and "broken.nii.gz does not help" in error
     assert alone["session"] is None
+
+
+def test_a_localizer_of_three_planes_in_one_file_helps_by_its_sagittal_slices(session, capsys):
+    """Coronal and axial slices behind the sagittal ones, 10 mm thick and under one affine, make no name worse."""
+    folder, truth = session
+    volume = canonical(read_volume(DATA / "t2_sim.nii.gz"))
+    planes = three_planes(volume)
+    write_volume(folder / "localizer.nii.gz", planes)
+    status, report = run(folder, "localizer")
+    assert status == 0 and len(planes.data) == 9
+    found = {disc["value"]: disc["world_mm"] for disc in report["discs"]}
+    assert len(found) >= 5 and set(found) <= set(truth["chest"])
+    (localizer,) = report["session"]["companions"]
+    assert localizer["joined"] and len(localizer["discs"]) > len(found)
+    assert report["level_confidence"] >= report["session"]["level_confidence_alone"]
+
+
+@pytest.mark.parametrize("first", ["axial", "coronal"])
+def test_a_localizer_whose_affine_is_that_of_another_plane_is_left_out_with_a_reason(session, capsys, first):
+    """Where the sagittal slices lie under the affine of an axial or coronal one, the scan is named as by itself."""
+    folder, _ = session
+    planes = three_planes(canonical(read_volume(DATA / "t2_sim.nii.gz")))
+    pixel_mm = planes.grid.zooms_mm[1]
+    steps_mm = {"axial": [(0, 0, -10), (0, -pixel_mm, 0), (-pixel_mm, 0, 0)]}
+    steps_mm["coronal"] = [(0, -10, 0), (0, 0, -pixel_mm), (-pixel_mm, 0, 0)]
+    affine = np.eye(4)
+    affine[:3, :3] = np.transpose(steps_mm[first])
+    middle = (np.array(planes.grid.shape) - 1) / 2
+    affine[:3, 3] = planes.grid.to_world(middle) - affine[:3, :3] @ middle
+    write_volume(folder / f"{first}.nii.gz", Volume(planes.data, Grid(planes.grid.shape, affine)))
+    _, alone = run(folder)
+    status, report = run(folder, first)
+    assert status == 0 and report["discs"] == alone["discs"]
+    (localizer,) = report["session"]["companions"]
+    assert not localizer["joined"] and localizer["reason"] and "\n" not in localizer["reason"]
+    assert f"{first}.nii.gz does not help" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

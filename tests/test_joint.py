@@ -11,8 +11,8 @@ from deepspine_sct.labeling.joint import HALF_DISC_MM, View, alone, combine, joi
 from deepspine_sct.labeling.lattice import along, best, best_path, through
 from deepspine_sct.labeling.movement import MOVED_SD_MM, PLACE_SD_MM, Shift
 from deepspine_sct.labeling.prior import SkeletonPrior
-from deepspine_sct.labeling.scores import build_lattice
 from deepspine_sct.labeling.skeleton import name_posterior
+from deepspine_sct.labeling.steps import build_lattice
 
 K = 5
 PRIOR = SkeletonPrior(
@@ -43,7 +43,7 @@ def random_joint(rng):
         c = views[1].candidates
         for i, j in pairs:
             c.xyz_mm[j] = views[0].candidates.xyz_mm[i] - shift.by_mm + rng.normal(0, 1, 3)
-    return views, combine(alone(views, 0), alone(views, 1), shift, views), shift
+    return views, combine(alone(views, 0, PRIOR), alone(views, 1, PRIOR), shift, views), shift
 
 
 def toll(z):
@@ -148,7 +148,7 @@ def test_the_best_naming_of_two_scans_and_its_posterior_equal_those_of_listing_e
     scores = all_namings(views, joint, shift)
     chosen = max(scores, key=lambda path: scores[path].max())
     lattice = joint_lattice(joint, views, PRIOR)
-    score, path = best_path(lattice, through(lattice, best)[1])
+    score, path = best_path(lattice, through(lattice, best).forward)
     assert score == pytest.approx(scores[chosen].max(), abs=1e-3)
     assert [(i, v + 1) for i, v in path] == list(chosen)
     assert along(lattice, path) == pytest.approx(scores[chosen], abs=1e-3)
@@ -161,7 +161,7 @@ def test_the_best_naming_of_two_scans_and_its_posterior_equal_those_of_listing_e
 def test_the_lattice_of_one_scan_is_the_one_that_it_has_by_itself():
     """Nothing is added to a scan that is alone."""
     views = [random_view(np.random.default_rng(0), 5, 0.0)]
-    joint = joint_lattice(alone(views, 0), views, PRIOR)
+    joint = joint_lattice(alone(views, 0, PRIOR), views, PRIOR)
     single = build_lattice(views[0].candidates, PRIOR)
     for name in ("unary", "scale", "tail", "head", "link", "turn", "starts", "ends"):
         assert np.array_equal(getattr(joint, name), getattr(single, name)), name
@@ -172,7 +172,7 @@ def test_candidates_at_one_place_become_one_in_the_middle():
     rng = np.random.default_rng(4)
     views = [random_view(rng, 3, 0.0), random_view(rng, 2, -60.0)]
     shift = Shift((1.0, 2.0, 3.0), ((2, 0),))
-    joint = combine(alone(views, 0), alone(views, 1), shift, views)
+    joint = combine(alone(views, 0, PRIOR), alone(views, 1, PRIOR), shift, views)
     one, other = views[0].candidates.xyz_mm, views[1].candidates.xyz_mm + shift.by_mm
     (shared,) = np.flatnonzero((joint.member >= 0).all(axis=1))
     assert len(joint.xyz_mm) == 4 and (np.diff(joint.xyz_mm[:, 2]) <= 0).all()

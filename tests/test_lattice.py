@@ -26,6 +26,7 @@ def _random_lattice(rng, n, k, s):
         turn=rng.normal(0, 2, (len(tail), len(tail))),
         starts=rng.random(n) < 0.8,
         ends=rng.random(n) < 0.8,
+        first=np.zeros(n, dtype=int),
     )
 
 
@@ -65,11 +66,11 @@ def test_maxima_and_sums_equal_those_over_all_paths_listed(seed):
             best_by_hand[i, v] = np.maximum(best_by_hand[i, v], score)
             sum_by_hand[i, v] += np.exp(score)
 
-    maxima, forward = through(lattice, best)
-    sums, walk = through(lattice, total)
-    np.testing.assert_allclose(maxima.swapaxes(1, 2), best_by_hand, atol=1e-9)
-    np.testing.assert_allclose(np.exp(sums).swapaxes(1, 2), sum_by_hand, rtol=1e-9, atol=1e-12)
-    everything = np.exp(walk.at[lattice.ends]).sum()
+    maxima, sums = through(lattice, best), through(lattice, total)
+    forward = maxima.forward
+    np.testing.assert_allclose(maxima.places.swapaxes(1, 2), best_by_hand, atol=1e-9)
+    np.testing.assert_allclose(np.exp(sums.places).swapaxes(1, 2), sum_by_hand, rtol=1e-9, atol=1e-12)
+    everything = np.exp(sums.forward.at[lattice.ends]).sum()
     assert everything == pytest.approx(sum(np.exp(score).sum() for score in scores.values()))
 
     score, path = best_path(lattice, forward)
@@ -77,6 +78,29 @@ def test_maxima_and_sums_equal_those_over_all_paths_listed(seed):
     assert score == pytest.approx(best_score)
     if np.isfinite(best_score):
         assert scores[tuple(path)].max() == pytest.approx(score)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_maxima_over_steps_and_ends_equal_those_over_all_paths_listed(seed):
+    """Each step, and each first and last candidate, has the score of the best path that takes it."""
+    rng = np.random.default_rng(seed)
+    lattice = _random_lattice(rng, n=rng.integers(2, 6), k=rng.integers(3, 6), s=rng.integers(1, 4))
+    found = through(lattice, best)
+    starts, ends = (np.full((*lattice.unary.shape, len(lattice.scale)), -np.inf) for _ in range(2))
+    steps = {step: np.full((lattice.unary.shape[1], len(lattice.scale)), -np.inf) for step in _steps(lattice)}
+    for path, score in _all_paths(lattice).items():
+        starts[path[0]] = np.maximum(starts[path[0]], score)
+        ends[path[-1]] = np.maximum(ends[path[-1]], score)
+        for (tail, _), (head, v) in zip(path, path[1:], strict=False):
+            steps[tail, head][v] = np.maximum(steps[tail, head][v], score)
+    np.testing.assert_allclose(found.starts.swapaxes(1, 2), starts, atol=1e-9)
+    np.testing.assert_allclose(found.ends.swapaxes(1, 2), ends, atol=1e-9)
+    for e, step in enumerate(_steps(lattice)):
+        np.testing.assert_allclose(found.steps[e].T, steps[step], atol=1e-9)
+
+
+def _steps(lattice):
+    return list(zip(lattice.tail.tolist(), lattice.head.tolist(), strict=True))
 
 
 def test_mirrored_lattice_holds_the_same_paths_backwards():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from session_cases import make_body, make_view
 
+from benchmarks.acceptance.session_made_up import make_body, make_view
 from deepspine_sct.labeling.movement import MOVED_MM, possible_shifts
 
 REACH_MM, KNEE = 60.0, 4.0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from session_cases import make_body, make_view, names_of
 
+from benchmarks.acceptance.session_made_up import make_body, make_view, names_of, wrong_names
 from deepspine_sct.labeling.joint import View
 from deepspine_sct.labeling.session import order_session
 from deepspine_sct.labeling.skeleton import order
@@ -20,12 +20,6 @@ SURE = 0.9
 def named_right(named, view, values):
     """Whether a scan's discs all carry their values, and its strays none."""
     return names_of(named.labeling, view) == [*values, *[0] * (len(view.candidates) - len(values))]
-
-
-def wrong_names(labeling, view, values):
-    """Number of candidates that are named, but wrongly."""
-    truth = [*values, *[0] * (len(view.candidates) - len(values))]
-    return sum(name not in (0, true) for name, true in zip(names_of(labeling, view), truth, strict=True))
 
 
 def same(a, b):
@@ -68,6 +62,55 @@ def test_the_order_of_the_scans_changes_nothing(seed):
             assert sorted(places[k] for k in named.joined) == list(first[place].joined)
             assert {places[k]: v for k, v in named.support.items()} == first[place].support
             assert {places[k]: v for k, v in named.refused.items()} == first[place].refused
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_not_considered_would_change_nothing(seed, monkeypatch):
+    """With all values, steps and sizes of every scan considered, names, movements and confidences are the same."""
+    rng = np.random.default_rng(seed)
+    body = make_body(rng)
+    views = [
+        make_view(body, range(2, 9), rng, ghosts=2),
+        make_view(body, range(7 + seed % 3, 14), rng, rng.normal(0, 3, 3), mix=0.5, ghosts=2),
+        make_view(make_body(rng) if seed % 2 else body, range(12, 18), rng, rng.normal(0, 3, 3), ghosts=1),
+    ]
+    few = order_session(views)
+    for module in ("promising", "meeting"):
+        monkeypatch.setattr(f"deepspine_sct.labeling.{module}.WITHIN_NATS", 1e6)
+    for narrow, wide, view in zip(few, order_session(views), views, strict=True):
+        assert names_of(narrow.labeling, view) == names_of(wide.labeling, view)
+        assert narrow.labeling.level_confidence == pytest.approx(wide.labeling.level_confidence, abs=1e-4)
+        assert narrow.joined == wide.joined and (narrow.shift_mm == wide.shift_mm).all()
+
+
+def test_the_header_alone_makes_no_scan_sure_whose_names_are_open():
+    """Of two stations that share no disc, the one that is torn between two levels is named, but not called sure."""
+    open_before = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        body = make_body(rng)
+        views = [make_view(body, range(2, 12), rng), make_view(body, range(12, 20), rng, mix=0.5, blur=0.7)]
+        neck, chest = order_session(views)
+        assert chest.joined == (0,) and named_right(chest, views[1], range(12, 20))
+        assert chest.labeling.level_confidence > chest.alone.level_confidence
+        if chest.alone.level_confidence < 0.6:
+            open_before += 1
+            assert chest.labeling.level_confidence <= SURE < neck.labeling.level_confidence
+    assert open_before >= 5
+
+
+def test_another_person_at_another_place_never_makes_a_wrong_name_sure():
+    """Of 60 thoraces whose names are open, none is called sure by the neck of somebody else and wrong."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        top = int(rng.integers(8, 14))
+        spans = range(2, 12), range(top, top + 8)
+        views = [
+            make_view(make_body(rng), spans[0], rng, ghosts=2),
+            make_view(make_body(rng, rng.uniform(0.8, 1.1)), spans[1], rng, rng.normal(0, 12, 3), 0.5, 0.7, ghosts=2),
+        ]
+        for named, view, values in zip(order_session(views), views, spans, strict=True):
+            assert wrong_names(named.labeling, view, values) == 0 or named.labeling.level_confidence <= SURE
 
 
 @pytest.mark.parametrize("shared", [0, 1, 3])

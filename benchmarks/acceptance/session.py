@@ -1,17 +1,18 @@
-"""`make session`: scans named alone and together, on simulated sessions and on windows of real lumbar volumes."""
+"""`make session`: scans named alone and together, real, simulated and made-up ones, as docs/sessions.md shows it."""
 
 import argparse
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 from tqdm import tqdm
 
+from benchmarks.acceptance.session_made_up import MadeUp, made_up_sessions, names_of, wrong_names
 from benchmarks.acceptance.session_scans import Session, Station, real_lumbar, real_necks, simulated_sessions
 from benchmarks.sources import REAL
 from deepspine_sct.errors import DeepspineError
@@ -20,6 +21,7 @@ from deepspine_sct.labeling.companions import Together, conclude_together, name_
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Look, Predictor
+from deepspine_sct.labeling.session import order_session
 from deepspine_sct.simulation.atlas import build_atlas
 from deepspine_sct.stopwatch import Stopwatch
 
@@ -29,7 +31,7 @@ LEAST_SHARE = 0.5  # of its discs a scan must have found to be right
 
 @dataclass(frozen=True)
 class Row:
-    """One scan, alone and together with the others of its session."""
+    """One scan, alone and together with the others of its session; joined with mates, and with strangers."""
 
     group: str
     session: str
@@ -39,7 +41,9 @@ class Row:
     alone_confidence: float
     joint_confidence: float
     joined: int
-    should_join: int
+    mates: int
+    joined_wrongly: int
+    strangers: int
     alone_s: float
     joint_s: float
 
@@ -53,14 +57,14 @@ def right(labeling: Labeling, station: Station) -> bool:
 def rows_of(predictor: Predictor, session: Session) -> Iterator[Row]:
     """Name each scan of a session alone, and together with all others."""
     singles, looks, seconds = [], [], Stopwatch()
-    started_s = perf_counter()
+    started_s = process_time()
     for station in session.stations:
         try:
             singles.append(predictor.predict(station.volume).labeling)
         except DeepspineError:
             singles.append(Labeling())
-    alone_s = perf_counter() - started_s
-    started_s = perf_counter()
+    alone_s = process_time() - started_s
+    started_s = process_time()
     for station in session.stations:
         try:
             looks.append(predictor.look(station.volume, seconds))
@@ -68,11 +72,13 @@ def rows_of(predictor: Predictor, session: Session) -> Iterator[Row]:
             looks.append(error)
     together = name_together(predictor, looks)
     joint = [_joint(predictor, look, together, i) for i, look in enumerate(looks)]
-    joint_s = perf_counter() - started_s
+    joint_s = process_time() - started_s
     for i, station in enumerate(session.stations):
         if not station.readable:
             continue
-        mates = [other for k, other in enumerate(session.stations) if k != i]
+        others = {k: other for k, other in enumerate(session.stations) if k != i}
+        mates = {k for k, other in others.items() if other.readable and other.of_subject == station.of_subject}
+        joined = set(together.named[i].joined) if together.named[i] else set()
         yield Row(
             group=session.group,
             session=session.name,
@@ -81,8 +87,10 @@ def rows_of(predictor: Predictor, session: Session) -> Iterator[Row]:
             joint_right=right(joint[i], station),
             alone_confidence=round(singles[i].level_confidence, 4),
             joint_confidence=round(joint[i].level_confidence, 4),
-            joined=len(together.named[i].joined) if together.named[i] else 0,
-            should_join=sum(mate.readable and mate.of_subject == station.of_subject for mate in mates),
+            joined=len(joined & mates),
+            mates=len(mates),
+            joined_wrongly=len(joined - mates),
+            strangers=len(others.keys() - mates),
             alone_s=round(alone_s / len(looks), 3),
             joint_s=round(joint_s / len(looks), 3),
         )
@@ -98,41 +106,80 @@ def _joint(predictor: Predictor, look: Look | DeepspineError, together: Together
         return Labeling()
 
 
-def print_table(rows: list[Row]) -> None:
-    """Print one line per group, and what must not be."""
+def rows_of_made_up(session: MadeUp) -> Iterator[Row]:
+    """Order each made-up scan alone, and together with the other one."""
+    started_s = process_time()
+    named = order_session(session.views)
+    joint_s = (process_time() - started_s) / len(named)
+    for i, (of_scan, view, values) in enumerate(zip(named, session.views, session.values, strict=True)):
+        rights = [
+            wrong_names(labeling, view, values) == 0
+            and sum(map(bool, names_of(labeling, view))) >= LEAST_SHARE * len(values)
+            for labeling in (of_scan.alone, of_scan.labeling)
+        ]
+        yield Row(
+            group=session.group,
+            session=session.name,
+            scan=i,
+            alone_right=rights[0],
+            joint_right=rights[1],
+            alone_confidence=round(of_scan.alone.level_confidence, 4),
+            joint_confidence=round(of_scan.labeling.level_confidence, 4),
+            joined=session.of_one * len(of_scan.joined),
+            mates=int(session.of_one),
+            joined_wrongly=(not session.of_one) * len(of_scan.joined),
+            strangers=int(not session.of_one),
+            alone_s=0.0,
+            joint_s=round(joint_s, 3),
+        )
+
+
+def print_table(kind: str, rows: list[Row]) -> None:
+    """Print one line per group in Markdown, and what must not be."""
     print(
-        f"{'group':48} {'scans':>5} {'all names right':>15} {'confidence':>12} {'sure, and wrong':>15} {'joined':>9}"
-        f" {'seconds':>11}"
+        f"| {kind} | scans | right, alone | together | level confidence, alone | together | sure and wrong, alone |"
+        " together | joined | joined wrongly | CPU time per scan, alone | together |"
     )
-    print(f"{'':48} {'':5} {'alone':>7} {'joint':>7} {'alone':>6} {'joint':>5} {'alone':>7} {'joint':>7} {'of':>9}")
+    print("|---|" + "---:|" * 11)
     for group in dict.fromkeys(row.group for row in rows):
         print_line(group, [row for row in rows if row.group == group])
     print_line("all", rows)
     worse = [row for row in rows if row.alone_right and not row.joint_right]
-    print(f"\nmade worse by joining: {len(worse)} of {len(rows)} scans")
-    for row in worse:
-        print(
-            f"  {row.group}, {row.session}, scan {row.scan}: {row.alone_confidence:.2f} to {row.joint_confidence:.2f}"
-        )
+    better = [row for row in rows if row.joint_right and not row.alone_right]
     sure = [row for row in worse if row.joint_confidence > SURE]
-    print(f"made worse at a level that is called sure: {len(sure)}")
+    print(
+        f"\nOf these {len(rows)} scans, joining made {len(better)} right and {len(worse)} wrong, {len(sure)} of them at"
+    )
+    print(f"a level confidence above {SURE:g}.\n")
 
 
 def print_line(name: str, rows: list[Row]) -> None:
     """Print what came of some scans."""
     n = len(rows)
-    rights = [sum(getattr(row, f"{how}_right") for row in rows) for how in ("alone", "joint")]
-    confidences = [median(getattr(row, f"{how}_confidence") for row in rows) for how in ("alone", "joint")]
-    wrong = [
-        sum(getattr(r, f"{how}_confidence") > SURE and not getattr(r, f"{how}_right") for r in rows)
-        for how in ("alone", "joint")
-    ]
-    joined, should = sum(row.joined for row in rows), sum(row.should_join for row in rows)
-    seconds = [sum(getattr(row, f"{how}_s") for row in rows) / n for how in ("alone", "joint")]
-    print(
-        f"{name:48} {n:5} {rights[0] / n:7.0%} {rights[1] / n:7.0%} {confidences[0]:6.2f} {confidences[1]:5.2f}"
-        f" {wrong[0]:7} {wrong[1]:7} {joined:4}/{should:4} {seconds[0]:5.2f} {seconds[1]:5.2f}"
-    )
+
+    def both(of: Callable[[str], str]) -> list[str]:
+        return [of(how) for how in ("alone", "joint")]
+
+    cells = [name, str(n)]
+    cells += both(lambda how: str(sum(getattr(row, f"{how}_right") for row in rows)))
+    cells += both(lambda how: f"{median(getattr(row, f'{how}_confidence') for row in rows):.2f}")
+    cells += both(lambda how: str(sum(_sure_and_wrong(row, how) for row in rows)))
+    cells += [_of(rows, "joined", "mates"), _of(rows, "joined_wrongly", "strangers")]
+    cells += both(lambda how: _seconds(sum(getattr(row, f"{how}_s") for row in rows) / n))
+    print(f"| {' | '.join(cells)} |")
+
+
+def _sure_and_wrong(row: Row, how: str) -> bool:
+    return getattr(row, f"{how}_confidence") > SURE and not getattr(row, f"{how}_right")
+
+
+def _of(rows: list[Row], part: str, whole: str) -> str:
+    n = sum(getattr(row, whole) for row in rows)
+    return f"{sum(getattr(row, part) for row in rows)} of {n}" if n else ""
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3f} s" if seconds else ""
 
 
 def main() -> None:
@@ -144,22 +191,35 @@ def main() -> None:
     parser.add_argument(
         "-real", type=int, default=28, help="real necks, and real lumbar volumes; three sessions of each"
     )
+    parser.add_argument("-made-up", type=int, default=300, help="made-up sessions of each kind")
     parser.add_argument("-o", type=Path, help="table to write, .csv: one line per scan")
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
-    necks, lumbar = real_necks(args.data / "slices"), real_lumbar(args.data / "lumbar")
-    sessions: Iterable[Session] = chain(islice(necks, 3 * args.real), islice(lumbar, 3 * args.real))
+
+    def of_images(sessions: Iterable[Session]) -> list[Row]:
+        return [row for session in _bar(sessions) for row in rows_of(predictor, session)]
+
+    real = of_images(islice(real_lumbar(args.data / "lumbar"), 3 * args.real))
+    real += of_images(islice(real_necks(args.data / "slices"), 3 * args.real))
+    tables = {"real sessions": real}
     if args.n:
         atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
-        sessions = chain(sessions, simulated_sessions(atlas, args.n))
-    hidden = None if os.environ.get("SCT_PROGRESS_BAR") != "off" else True  # None: off without a terminal
-    rows = [row for session in tqdm(sessions, unit="session", disable=hidden) for row in rows_of(predictor, session)]
+        tables["simulated sessions"] = of_images(simulated_sessions(atlas, args.n))
+    if args.made_up:
+        sessions = _bar(made_up_sessions(args.made_up))
+        tables["made-up sessions"] = [row for session in sessions for row in rows_of_made_up(session)]
     if args.o:
         with open(args.o, "w", newline="") as stream:
-            writer = csv.DictWriter(stream, list(asdict(rows[0])))
+            writer = csv.DictWriter(stream, list(Row.__dataclass_fields__))
             writer.writeheader()
-            writer.writerows(asdict(row) for row in rows)
-    print_table(rows)
+            writer.writerows(asdict(row) for rows in tables.values() for row in rows)
+    for kind, rows in tables.items():
+        print_table(kind, rows)
+
+
+def _bar(sessions: Iterable) -> Iterable:
+    hidden = None if os.environ.get("SCT_PROGRESS_BAR") != "off" else True  # None: off without a terminal
+    return tqdm(sessions, unit="session", disable=hidden)
 
 
 if __name__ == "__main__":

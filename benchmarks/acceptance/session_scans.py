@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.acceptance.session_localizer import three_planes
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
@@ -23,6 +24,7 @@ from deepspine_sct.training.real import ANNOTATIONS
 SEED = 70_000  # neither training nor `make accuracy` draws from here
 ZOOMS_MM = (4.0, 1.2, 1.2)
 N_SLICES, N_COLS = 11, 170
+LOCALIZER_MM = (1.5, 2.0, 2.5)  # pixels
 BESIDE_MM = 12.0  # of spine above and below the outermost discs of a station
 
 
@@ -74,6 +76,9 @@ def simulated_sessions(atlas: Atlas, n: int) -> Iterator[Session]:
         three = [station(neck, "t2"), station((9, 18), "t2", 5), station((17, 24), "t2", 5)]
         yield Session(f"{i}", "three stations", three)
         yield Session(f"{i}", "localizer and thorax", [station((2, 19), "t2", 5, thick_mm=10.0), station(middle, "t2")])
+        yield Session(
+            f"{i}", "localizer of three planes, and thorax", [_localizer(atlas, seed, i), station(middle, "t2")]
+        )
         noise = replace(_noise(three[1], rng), readable=False)
         yield Session(f"{i}", "two stations and one unreadable", [three[0], three[1], noise])
         stranger = replace(station((9, 17), "t2", 10, seed=seed + 5000), of_subject=False)
@@ -116,19 +121,33 @@ def real_lumbar(folder: Path) -> Iterator[Session]:
             upper, lower = values[: half + shared - 1], values[half - 1 :]
             stations = [_window(volume, truth, part) for part in (lower, upper)]
             stations[1] = _moved(stations[1], 5.0, rng)
-            yield Session(path.name[:9], f"real lumbar, two stations, {shared} disc(s) shared", stations)
+            yield Session(
+                path.name[:9], f"real lumbar, two stations, {shared} disc{'s' * (shared > 1)} shared", stations
+            )
         dark = Volume(np.asarray(volume.data, np.float32).max() - np.asarray(volume.data, np.float32), volume.grid)
         contrasts = [_window(volume, truth, values[:-2]), _moved(_window(dark, truth, values[:-1]), 3.0, rng)]
         yield Session(path.name[:9], "real lumbar, two contrasts, no sacrum", contrasts)
 
 
+def _localizer(atlas, seed, i) -> Station:
+    """Simulate a localizer of three planes in one file: 10 mm thick, with coarse pixels."""
+    pixel_mm = LOCALIZER_MM[i % len(LOCALIZER_MM)]
+    station = _simulated(atlas, seed, (2, 19), "t2", 33, (3.0, pixel_mm, pixel_mm))
+    return _moved(replace(station, volume=three_planes(station.volume)), 5.0, np.random.default_rng([SEED, i, 1]))
+
+
 def _station(atlas, seed, values, family, moved_mm, rng, thick_mm) -> Station:
     """Simulate the scan of some discs of a body, in the world of the body."""
     zooms_mm = (thick_mm or ZOOMS_MM[0], *((2.0, 2.0) if thick_mm else ZOOMS_MM[1:]))
+    station = _simulated(atlas, seed, values, family, 5 if thick_mm else N_SLICES, zooms_mm)
+    return _moved(station, moved_mm, rng)
+
+
+def _simulated(atlas, seed, values, family, n_slices, zooms_mm) -> Station:
     centre_s_mm, height_mm = _middle(seed, values)
     rows = int(np.ceil((height_mm + 2 * BESIDE_MM) / zooms_mm[1] / 4) * 4)
     cols = int(N_COLS * ZOOMS_MM[2] / zooms_mm[2])
-    spec = VolumeSpec(family, (5 if thick_mm else N_SLICES, rows, cols), zooms_mm, centre_s_mm)
+    spec = VolumeSpec(family, (n_slices, rows, cols), zooms_mm, centre_s_mm)
     volume, truth = simulate_volume(seed, atlas, spec)
     origin_mm = _origin_mm(seed, spec)
     grid = volume.grid
@@ -136,8 +155,7 @@ def _station(atlas, seed, values, family, moved_mm, rng, thick_mm) -> Station:
     affine[1:3, 3] -= origin_mm[::-1]
     station = Station(Volume(volume.data, Grid(grid.shape, affine)), {})
     moved = grid.affine[:3, 3] - affine[:3, 3]
-    station = replace(station, truth={v: xyz - moved for v, xyz in truth.items()})
-    return _moved(station, moved_mm, rng)
+    return replace(station, truth={v: xyz - moved for v, xyz in truth.items()})
 
 
 def _middle(seed, values) -> tuple[float, float]:

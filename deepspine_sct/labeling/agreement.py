@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +61,7 @@ def agree(
     for j in joint.views:
         own = [(int(joint.member[i, j]), v) for i, v in path if joint.member[i, j] >= 0]
         if own:
-            scores.append(along(lattices[j], own))
+            scores.append(along(lattices[j], own)[joint.scales])
     if not scores:
         return Agreement(0.0, 0, True)
     at_scale = sum(scores) - (len(scores) - 1) * lattice.scale + _between(joint, path, lattice)
@@ -91,19 +90,15 @@ def _one_person(joint: Joint, places: Sequence[int], views: Sequence[View], prio
 
 def _between(joint: Joint, path: Sequence[tuple[int, int]], lattice: Lattice) -> np.ndarray:
     """(S,) score of the steps of a path that no single scan shows."""
-    score = np.zeros(len(lattice.scale))
-    for (node, u), (following, v) in pairwise(path):
-        step = np.flatnonzero((lattice.tail == node) & (lattice.head == following))
-        if not joint.shown_by_one(lattice.tail[step], lattice.head[step]).all():
-            score += lattice.link[step[0], :, u, v]
-    return score
+    steps, scores = lattice.steps_of(path)
+    return scores[~joint.shown_by_one(lattice.tail[steps], lattice.head[steps])].sum(axis=0, dtype=float)
 
 
 def support(lattice: Lattice, names: Sequence[tuple[int, int]]) -> float:
     """By how much a scan prefers its names to the same ones a level higher or lower [nats]; 0 without names."""
     if not names:
         return 0.0
-    k = lattice.unary.shape[1]
+    k = lattice.unary.shape[1]  # a lattice of all values
     shifted = [[(i, v + by) for i, v in names] for by in (-1, 1)]
     possible = [path for path in shifted if path[0][1] >= 0 and path[-1][1] < k]
     rivals = [along(lattice, path).max() for path in possible]

@@ -14,7 +14,7 @@ from .discs import Labeling
 from .joint import View
 from .predictor import Look, Predictor, Result
 from .session import Named, order_session
-from .skeleton import order
+from .skeleton import order, order_alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,12 +171,12 @@ def _view(predictor: Predictor, look: Look | DeepspineError, threshold: float | 
     """Say what a scan brings to a session, or why it can bring nothing."""
     if isinstance(look, DeepspineError):
         return str(look)
-    candidates = predictor.candidates(look, threshold)
+    alone = order_alone(predictor.candidates(look, threshold), predictor.prior)
     try:
-        labeling = predictor.judge(look, order(candidates, predictor.prior))
+        labeling = predictor.judge(look, alone.labeling)
     except DeepspineError as error:
         return str(error)
-    return View(candidates, span_mm(look.grid)) if labeling.discs else "no disc was found in it"
+    return View(alone.candidates, span_mm(look.grid), alone) if labeling.discs else "no disc was found in it"
 
 
 def _changes(before: Labeling, after: Labeling) -> tuple[tuple[int | None, int | None], ...]:

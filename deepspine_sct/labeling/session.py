@@ -19,30 +19,21 @@ import numpy as np
 
 from .. import anatomy
 from ..caution import Caution
-from .agreement import Agreement, agree, support
+from .agreement import agree, support
 from .cautions import about_names
 from .discs import Disc, Labeling
-from .heatmap import Candidates
-from .joint import Joint, View, alone, combine, joint_lattice
-from .lattice import Lattice, along, best, best_path, sweep, through
+from .joint import View, alone, combine, joint_lattice
+from .lattice import along, best, best_path, sweep
 from .level_shifts import level_shifts
+from .meeting import Group, Meeting, Naming, Try, margins_of
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
-from .scores import build_lattice
-from .skeleton import (
-    Reading,
-    labeling_of,
-    margin,
-    name_confidence,
-    name_posterior,
-    order,
-    read,
-    strongest,
-)
+from .skeleton import name_confidence, order_alone
 
 TOGETHER_NATS = 1.4
-"""Log odds of four to one that files given as one session are one person in one world: cautious on purpose, so
-that a scan which is unsure by itself becomes sure by discs that coincide, not by headers alone (assumed)."""
+"""Log odds of four to one that files given as one session are one person in one world (assumed). They decide what is
+joined. The confidences take even odds, so that a scan which is unsure by itself becomes sure by discs that coincide and
+not by its header alone, and another person's scan, given by mistake, seldom makes a wrong name sure."""
 KEPT_SHARE = 0.5
 """A scan that would have to give up more of its discs than this stands alone."""
 OVERLAP_MM = 25.0
@@ -81,52 +72,6 @@ class Named:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class _Naming:
-    """One naming of some scans as one spine."""
-
-    joint: Joint
-    path: list[tuple[int, int]]  # of places and 0-based values
-    worth: float  # log likelihood ratio of this spine [nats]
-
-    def names(self, j: int) -> list[tuple[int, int]]:
-        """Candidates of a view on the path, with their values."""
-        return [(int(self.joint.member[i, j]), v) for i, v in self.path if self.joint.member[i, j] >= 0]
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Scans that are one spine, and how sure their names are."""
-
-    naming: _Naming
-    posterior: dict[int, np.ndarray]  # (n, K) of each view
-    margins: dict[int, float]
-
-
-@dataclass(frozen=True, eq=False)
-class _Try:
-    """Two groups as one spine, after one movement."""
-
-    naming: _Naming
-    lattice: Lattice
-    gain: float  # over two spines [nats]
-    agreement: Agreement
-
-
-@dataclass(frozen=True, eq=False)
-class _Meeting:
-    """All tries to make one of two groups."""
-
-    one: _Group
-    other: _Group
-    tries: list[_Try]
-
-    @property
-    def chosen(self) -> _Try:
-        """The one that gains most."""
-        return max(self.tries, key=lambda a_try: a_try.gain)
-
-
 def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> list[Named]:
     """Name the discs of several scans of one person as one spine, as far as they are one.
 
@@ -145,7 +90,7 @@ def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> 
     prior = prior or SkeletonPrior.default()
     # In an order of their own, so that sums are formed alike however the scans are given.
     rank = sorted(range(len(views)), key=lambda j: _key(views[j]))
-    sorted_views = [replace(views[j], candidates=_tidy(views[j], prior)) for j in rank]
+    sorted_views = [_ordered(views[j], prior) for j in rank]
     named = _Session(sorted_views, prior).named()
     place = {j: i for i, j in enumerate(rank)}
     return [_renumbered(named[place[j]], rank) for j in range(len(views))]
@@ -157,9 +102,9 @@ def _key(view: View) -> tuple[float | bytes, ...]:
     return (*view.span_mm, *(part.tobytes() for part in (c.xyz_mm, c.strength, c.evidence, c.level_mm)))
 
 
-def _tidy(view: View, prior: SkeletonPrior) -> Candidates:
-    candidates = strongest(view.candidates, prior)
-    return candidates.take(candidates.descending())
+def _ordered(view: View, prior: SkeletonPrior) -> View:
+    alone = view.alone or order_alone(view.candidates, prior)
+    return replace(view, candidates=alone.candidates, alone=alone)
 
 
 def _renumbered(named: Named, rank: Sequence[int]) -> Named:
@@ -177,18 +122,14 @@ class _Session:
     def __init__(self, views: Sequence[View], prior: SkeletonPrior) -> None:
         self.views = views
         self.prior = prior
-        self.lattices: list[Lattice] = [build_lattice(view.candidates, prior) for view in views]
-        readings = [read(lattice, prior) if len(lattice.unary) else None for lattice in self.lattices]
-        self.alone = [
-            labeling_of(reading, view.candidates) if reading else order(view.candidates, prior)
-            for reading, view in zip(readings, views, strict=True)
-        ]
-        self.singles = [self._single(j, reading) for j, reading in enumerate(readings)]
+        self.by_itself = [view.alone or order_alone(view.candidates, prior) for view in views]
+        self.lattices = [alone.lattice for alone in self.by_itself]
+        self.singles = [self._single(j) for j in range(len(views))]
 
     def named(self) -> list[Named]:
         """Join what belongs together, and say what became of each scan."""
         groups = list(self.singles)
-        met: dict[tuple[tuple[int, ...], ...], _Meeting] = {}
+        met: dict[tuple[tuple[int, ...], ...], Meeting] = {}
         while True:
             meetings = []
             for pair in combinations(groups, 2):
@@ -209,52 +150,57 @@ class _Session:
         group_of = {j: group for group in groups for j in group.posterior}
         return [self._answer(j, group_of[j], refused[j]) for j in range(len(self.views))]
 
-    def _single(self, j: int, reading: Reading | None) -> _Group:
-        joint, margins = alone(self.views, j), {j: self.alone[j].level_margin}
-        if reading is None:
-            return _Group(_Naming(joint, [], 0.0), {j: np.zeros((0, len(self.prior.level_mm)))}, margins)
-        return _Group(_Naming(joint, reading.path, reading.score), {j: reading.posterior}, margins)
+    def _single(self, j: int) -> Group:
+        of_scan, joint = self.by_itself[j], alone(self.views, j, self.prior)
+        path = [(int(np.searchsorted(joint.member[:, j], i)), v) for i, v in of_scan.reading.path]
+        return Group(
+            Naming(joint, path, of_scan.reading.score),
+            {j: of_scan.reading.posterior},
+            {j: of_scan.labeling.level_margin},
+        )
 
-    def _meet(self, one: _Group, other: _Group) -> _Meeting:
+    def _meet(self, one: Group, other: Group) -> Meeting:
         """Try two groups as one, moved in every way that their discs propose."""
         here, there = one.naming.joint, other.naming.joint
         shifts = possible_shifts(
             here.xyz_mm, here.strength(self.views), there.xyz_mm, there.strength(self.views),
             self.prior.reach_mm, self.prior.knee,
         )  # fmt: skip
-        return _Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
+        return Meeting(one, other, [self._try(one, other, shift) for shift in shifts])
 
-    def _try(self, one: _Group, other: _Group, shift: Shift) -> _Try:
+    def _try(self, one: Group, other: Group, shift: Shift) -> Try:
         """Name two groups as one spine."""
         joint = combine(one.naming.joint, other.naming.joint, shift, self.views)
         lattice = joint_lattice(joint, self.views, self.prior)
-        score, path = best_path(lattice, sweep(lattice, best))
-        path = path if score > 0 else []
+        forward = sweep(lattice, best)
+        score, path = best_path(lattice, forward) if len(lattice.unary) else (0.0, [])
+        score, path = (score, path) if score > 0 else (0.0, [])
         agreement = agree(joint, path, lattice, self.views, self.lattices, self.prior)
         worth = agreement.worth - shift.cost(self.prior.knee)
-        naming = _Naming(joint, path, worth)
+        naming = Naming(joint, path, worth)
         gain = worth - one.naming.worth - other.naming.worth + TOGETHER_NATS
         if any(len(naming.names(j)) < max(KEPT_SHARE * len(self.singles[j].naming.path), 1) for j in joint.views):
             gain = -np.inf
-        return _Try(naming, lattice, gain, agreement)
+        return Try(naming, lattice, forward, score, gain, agreement)
 
-    def _joined(self, meeting: _Meeting) -> _Group:
+    def _joined(self, meeting: Meeting) -> Group:
         """Make one group of two, as sure as all tries together are."""
         chosen, sides = meeting.chosen, (meeting.one, meeting.other)
-        # The odds of each try against two spines, whose own log odds are 0.
-        odds = np.exp(np.array([a_try.gain for a_try in meeting.tries]) / self.prior.temperature)
+        # The odds of each try against two spines, where both are as likely before anything is seen.
+        evidence = np.array([a_try.gain - TOGETHER_NATS for a_try in meeting.tries])
+        odds = np.exp(evidence / self.prior.temperature)
         odds[odds < NEGLIGIBLE * odds.max()] = 0
         apart = 1 / (1 + odds.sum())
         posterior = {j: apart * of_view for side in sides for j, of_view in side.posterior.items()}
         for a_try, share in zip(meeting.tries, apart * odds, strict=True):
             if share:
-                at_places = name_posterior(a_try.lattice.tempered(self.prior.temperature), may_be_empty=True)
+                at_places = a_try.posterior(self.prior)
                 for j in posterior:
                     at = a_try.naming.joint.member[:, j] >= 0
                     posterior[j][a_try.naming.joint.member[at, j]] += share * at_places[at]
-        return _Group(chosen.naming, posterior, _margins(meeting))
+        return Group(chosen.naming, posterior, margins_of(meeting, len(self.prior.level_mm)))
 
-    def _reason(self, meeting: _Meeting) -> str:
+    def _reason(self, meeting: Meeting) -> str:
         """Say in one line why two groups are not one spine, in case they are not."""
         chosen = meeting.chosen
         if not all(self.singles[j].naming.path for side in (meeting.one, meeting.other) for j in side.posterior):
@@ -273,8 +219,8 @@ class _Session:
             return "their discs could be one spine, but each has good reasons for other names"
         return "their discs do not lie on one spine"
 
-    def _answer(self, j: int, group: _Group, refused: dict[int, str]) -> Named:
-        plain, naming = self.alone[j], group.naming
+    def _answer(self, j: int, group: Group, refused: dict[int, str]) -> Named:
+        plain, naming = self.by_itself[j].labeling, group.naming
         joined = tuple(k for k in group.posterior if k != j)
         if not joined:
             return Named(plain, plain, refused=refused)
@@ -297,19 +243,3 @@ class _Session:
             fit=plain.fit if plain.discs else score / len(names),
         )
         return Named(labeling, plain, joined, shift_mm, says, refused)
-
-
-def _margins(meeting: _Meeting) -> dict[int, float]:
-    """By how much the names of each view beat others, by whatever way these come about [nats]."""
-    chosen, joint = meeting.chosen, meeting.chosen.naming.joint
-    bounds = through(chosen.lattice, best)[0].max(axis=1)
-    score = max(float(bounds.max()), 0.0)
-    margins = {}
-    for j in joint.views:
-        own = [(i, v) for i, v in chosen.naming.path if joint.member[i, j] >= 0]
-        names = set(chosen.naming.names(j))
-        rivals = [(a_try.naming, a_try.gain) for a_try in meeting.tries]
-        rivals += [(side.naming, 0.0) for side in (meeting.one, meeting.other) if j in side.posterior]
-        others = [chosen.gain - gain for naming, gain in rivals if 2 * len(names & set(naming.names(j))) < len(names)]
-        margins[j] = min([margin(bounds, score, own), *others]) if own else 0.0
-    return margins

@@ -16,7 +16,8 @@ from .lattice import Lattice, best, best_path, sweep, through, total
 from .level_shifts import level_shifts
 from .pins import place_pins
 from .prior import SkeletonPrior
-from .scores import build_lattice
+from .promising import Promising, narrowed, promising
+from .steps import build_lattice
 
 
 def order(
@@ -56,20 +57,27 @@ def order(
         When a pinned value is not a disc, or the pins do not run from head to foot.
     """
     prior = prior or SkeletonPrior.default()
-    candidates = strongest(candidates, prior)
-    seen = _best(candidates, prior, anatomy.DISC_VALUES, {})
+    seen = order_alone(candidates, prior).labeling
     if values is None and not pins:
         return seen
+    candidates = strongest(candidates, prior)
     asked = _best(candidates, prior, values or anatomy.DISC_VALUES, pins or {})
     warnings = [*asked.warnings, *about_what_was_given(seen, asked, bool(values))]
     basis = seen if seen.discs else asked
     return replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
 
 
+def order_alone(candidates: Candidates, prior: SkeletonPrior) -> Alone:
+    """Name candidates, in any order, by what they say alone; keep how that came about."""
+    candidates = strongest(candidates, prior)
+    lattice = build_lattice(candidates, prior)
+    reading = read(lattice, prior)
+    return Alone(candidates, lattice, reading, labeling_of(reading, candidates))
+
+
 def rate(candidates: Candidates, prior: SkeletonPrior) -> Rating:
     """Score the best naming of candidates as `order` does, at a quarter of the cost: without confidences."""
     candidates = strongest(candidates, prior)
-    candidates = candidates.take(candidates.descending())
     if len(candidates) == 0:
         return Rating()
     lattice = build_lattice(candidates, prior)
@@ -78,9 +86,9 @@ def rate(candidates: Candidates, prior: SkeletonPrior) -> Rating:
 
 
 def strongest(candidates: Candidates, prior: SkeletonPrior) -> Candidates:
-    """Leave out the weakest candidates where there are more than the prior allows; any order gives the same ones."""
+    """Leave out the weakest candidates where there are more than the prior allows; superior to inferior."""
     candidates = candidates.take(candidates.descending())
-    return candidates.take(np.argsort(-candidates.strength, kind="stable")[: prior.max_candidates])
+    return candidates.take(np.sort(np.argsort(-candidates.strength, kind="stable")[: prior.max_candidates]))
 
 
 def _best(
@@ -91,8 +99,6 @@ def _best(
 ) -> Labeling:
     """Name the candidates that are among some values, with pins that hold."""
     candidates, pinned = place_pins(candidates, pins, prior.pin_radius_mm)
-    if len(candidates) == 0:
-        return Labeling(warnings=[Caution("no_disc", "no disc found")])
     reading = read(build_lattice(candidates, prior, pinned, values), prior, may_be_empty=not pinned)
     if reading.score == -np.inf:
         raise DeepspineError(
@@ -116,28 +122,67 @@ class Reading:
         Max-marginals.
     posterior : (n, K)
         Probability that a candidate is visited with a value; all zero where the path is empty.
+    part : Promising
+        What comes near to the best naming.
     """
 
     path: list[tuple[int, int]]
     score: float
     bounds: np.ndarray
     posterior: np.ndarray
+    part: Promising
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """What one scan says by itself.
+
+    Attributes
+    ----------
+    candidates : Candidates
+        Those that were considered, superior to inferior.
+    lattice : Lattice
+        Over them.
+    reading : Reading
+        What it says.
+    labeling : Labeling
+        The same as an answer.
+    """
+
+    candidates: Candidates
+    lattice: Lattice
+    reading: Reading
+    labeling: Labeling
 
 
 def read(lattice: Lattice, prior: SkeletonPrior, may_be_empty: bool = True) -> Reading:
     """Find the best naming of a lattice and the probability of every name."""
-    bounds, forward = through(lattice, best)
-    score, path = best_path(lattice, forward)
-    if score == -np.inf or (may_be_empty and score <= 0):
-        nothing = np.zeros_like(lattice.unary, dtype=float)
-        return Reading([], 0.0 if may_be_empty else score, bounds.max(axis=1), nothing)
-    posterior = name_posterior(lattice.tempered(prior.temperature), may_be_empty)
-    return Reading(path, score, bounds.max(axis=1), posterior)
+    n, k = len(lattice.unary), len(prior.level_mm)
+    bounds = through(lattice, best)
+    score, path = best_path(lattice, bounds.forward) if n else (-np.inf, [])
+    at_best_size = bounds.places.max(axis=1)
+    if may_be_empty and score <= 0:
+        score, path = 0.0, []
+    part = promising(lattice, bounds, score, k)
+    if not path or score == -np.inf:
+        return Reading([], score, at_best_size, np.zeros((n, k)), part)
+    return Reading(path, score, at_best_size, posterior_of_part(lattice, part, prior, may_be_empty), part)
+
+
+def posterior_of_part(lattice: Lattice, part: Promising, prior: SkeletonPrior, may_be_empty: bool = True) -> np.ndarray:
+    """(n, K) probability that candidate i is visited with value v, over all that is promising."""
+    small, nodes = narrowed(lattice, part)
+    posterior = np.zeros((len(lattice.unary), len(prior.level_mm)))
+    of_small = name_posterior(small.tempered(prior.temperature), may_be_empty)
+    posterior[nodes] = small.by_value(of_small, posterior.shape[1], 0.0)
+    return posterior
 
 
 def labeling_of(reading: Reading, candidates: Candidates, values: tuple[int, ...] = anatomy.DISC_VALUES) -> Labeling:
     """Report a naming of candidates, as far as its values are asked for."""
     path, posterior = reading.path, reading.posterior
+    if len(candidates) == 0:
+        return Labeling(warnings=[Caution("no_disc", "no disc found")])
     if not path:
         text = "no disc found: no candidate looks more like a disc than not"
         return Labeling(warnings=[Caution("no_disc", text)])
@@ -160,11 +205,11 @@ def name_confidence(path: list[tuple[int, int]], posterior: np.ndarray) -> float
 
 
 def name_posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:
-    """(n, K) probability that candidate i is visited with value v, over all paths and scales."""
-    gathered, forward = through(lattice, total)
-    complete = forward.at[lattice.ends].ravel()
+    """(n, W) probability that candidate i is visited with each value of its window, over all paths and scales."""
+    sums = through(lattice, total)
+    complete = sums.forward.at[lattice.ends].ravel()
     everything = total(np.append(complete, 0.0 if may_be_empty else -np.inf), 0)
-    return np.minimum(np.exp(total(gathered, 1) - everything), 1)
+    return np.minimum(np.exp(total(sums.places, 1) - everything), 1)
 
 
 def margin(bounds: np.ndarray, score: float, path: list[tuple[int, int]]) -> float:
