@@ -23,6 +23,8 @@ from benchmarks.sources import ROOT
 VOLUMES = {"cervical": 40, "whole_spine": 12}
 """Scans of the larger run of each kind."""
 
+PARTS = (*VOLUMES, "books")
+
 FEW = 2
 """Scans of the smaller run."""
 
@@ -37,21 +39,24 @@ def main() -> None:
     parser.add_argument("-ofolder", type=Path, default=ROOT / "cohort_out")
     parser.add_argument("-o", type=Path, default=DOCS / "cohort_table.md", help="file to write")
     parser.add_argument("-plot", type=Path, default=DOCS / "images" / "cohort_cost.png", help="plot to draw")
-    parser.add_argument("parts", nargs="*", choices=[*VOLUMES, "books"], default=[*VOLUMES, "books"])
+    parser.add_argument("-tables", action="store_true", help="measure nothing, write the tables of what was measured")
+    parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)} (default: all)")
     args = parser.parse_args()
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(unknown)}")
+    args.ofolder = args.ofolder.resolve()
     args.ofolder.mkdir(exist_ok=True)
-    for part in args.parts:
+    for part in () if args.tables else args.parts:
         where = machine()
         if part == "books":
             found = books(args.ofolder / "cervical" / "data", args.ofolder / "cervical" / "out", args.ofolder / "many")
         else:
             found = measure(part, round(VOLUMES[part] * args.share), args.calls, fresh(args.ofolder / part))
         _notes(args.ofolder, part).write_text(json.dumps({"machine": where, "found": found}))
-    parts = [*VOLUMES, "books"]
-    missing = [part for part in parts if not _notes(args.ofolder, part).exists()]
+    missing = [part for part in PARTS if not _notes(args.ofolder, part).exists()]
     if missing:
         raise SystemExit(f"no tables yet: {', '.join(missing)} not measured")
-    notes = {part: json.loads(_notes(args.ofolder, part).read_text()) for part in parts}
+    notes = {part: json.loads(_notes(args.ofolder, part).read_text()) for part in PARTS}
     speeds = {kind: notes[kind]["found"] for kind in VOLUMES}
     text = "\n\n".join(
         [
@@ -80,7 +85,7 @@ def measure(kind: str, n: int, calls: int, folder: Path) -> dict:
         "ways": what each took; "image_mb": size of an image; "results": bytes and files that a scan leaves.
     """
     image = write_scan(folder, kind)
-    few, many = (_link(image, fresh(folder / name), number) for name, number in (("few", FEW), ("data", n)))
+    few, many = (link_cohort(image, fresh(folder / name), number) for name, number in (("few", FEW), ("data", n)))
     target = folder / "out"
     ways: dict[str, dict] = {}
     results: dict[str, list[float]] = {}
@@ -95,7 +100,7 @@ def measure(kind: str, n: int, calls: int, folder: Path) -> dict:
     return {"ways": ways, "results": results, "image_mb": image.stat().st_size / 1e6}
 
 
-def _link(image: Path, data: Path, n: int) -> Path:
+def link_cohort(image: Path, data: Path, n: int) -> Path:
     """Make a data set of one image under many names."""
     description = {"Name": "one scan under many names", "BIDSVersion": "1.9.0", "DatasetType": "raw"}
     (data / "dataset_description.json").write_text(json.dumps(description))
