@@ -1,5 +1,6 @@
 # One word each: make demo, test, lint, accuracy, stress, session, sources, train, tutorial, sct, data, bench, size,
-# cohort, page, fuzz, kill, doubtful, invariance, docs, stages, dependencies, commands, test-oldest, dist, clean.
+# cohort, cohort-faults, page, fuzz, kill, doubtful, invariance, docs, stages, dependencies, commands, test-oldest, dist,
+# clean.
 # Needs python3 (3.10 or newer) with venv; everything else is installed into .venv on the first call: for `make demo`
 # what labelling needs, for `make lint` the checkers, and for all others torch and the tests' tools as well.
 
@@ -15,8 +16,8 @@ SOURCES ?= ../shared/real
 # The command says this itself; other programs that load ONNX Runtime here must not report either.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench size cohort page fuzz kill \
-    doubtful invariance docs stages dependencies commands test-oldest dist clean
+.PHONY: install demo test lint accuracy stress session sources train tutorial sct data bench size cohort \
+    cohort-faults page fuzz kill doubtful invariance docs stages dependencies commands test-oldest dist clean
 
 install: $(INSTALLED)
 
@@ -112,7 +113,13 @@ bench: $(INSTALLED)
 size: $(INSTALLED)
 	$(PY) -m benchmarks.cost.size
 
+# Volumes per minute, memory, and the cost on paper of up to 10,000 scans: the tables and the plot of docs/cohorts.md.
+# Under ten minutes on two cores.
 cohort: $(INSTALLED)
+	$(PY) -m benchmarks.cost.cohort_cost
+
+# Faults, a cluster and sudden deaths in a data set of 200 scans.
+cohort-faults: $(INSTALLED)
 	$(PY) -m benchmarks.cost.cohort
 
 # A cohort of 100 scans on the page, with pictures of it (they show real images and stay out of the project) and times.

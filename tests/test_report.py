@@ -12,6 +12,7 @@ import deepspine_sct
 from deepspine_sct.caution import CODES
 from deepspine_sct.cli import label
 from deepspine_sct.labeling.discs import Disc
+from deepspine_sct.scan import report
 from deepspine_sct.scan.label_scan import label_scan
 from deepspine_sct.scan.request import ScanRequest
 
@@ -86,3 +87,11 @@ def test_the_report_is_the_labelling(in_folder):
         assert np.allclose(told.world_mm, disc.xyz_mm, atol=5e-4)
     with pytest.raises(AttributeError):
         report.level_confidence = 1.0
+
+
+def test_the_versions_are_looked_up_once(monkeypatch):
+    """A process that labels many scans reads the descriptions of the installed packages for the first one only."""
+    known = report.installed_versions()
+    monkeypatch.setattr(report.metadata, "version", lambda _: pytest.fail("looked up again"))
+    assert report.installed_versions() == known
+    assert known["deepspine_sct"] == deepspine_sct.__version__

@@ -1,8 +1,8 @@
-"""A cohort from end to end: faults, cluster, sudden death, and what it costs. ``make cohort``.
+"""A cohort from end to end: faults, cluster and sudden death. ``make cohort-faults``.
 
 Writes a BIDS data set of 200 simulated scans, ten of them broken, and runs `sct_deepspine_batch` on
-it as a user would. Every part says what it saw and stops where something is not as it must be. Wall
-times are those of this machine at this moment; ratios come from runs that were taken in turns.
+it as a user would. Every part says what it saw and stops where something is not as it must be. What a
+cohort costs is for `benchmarks.cost.cohort_cost`.
 """
 
 import argparse
@@ -22,9 +22,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from benchmarks.cost.cohort_cost import books, speed
 from benchmarks.cost.cohort_data import FAULTS, REASONS, write_data_set
-from benchmarks.cost.cohort_run import BATCH, ENVIRONMENT, LABEL, LIMITS, contents, fresh, images, run, start
+from benchmarks.cost.cohort_run import BATCH, ENVIRONMENT, LIMITS, contents, fresh, images, run, start
 from benchmarks.sources import REAL, ROOT
 from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.image.labels import read_labels
@@ -37,8 +36,6 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=200, help="scans (default: 200)")
     parser.add_argument("-size", choices=("full", "small"), default="full")
     parser.add_argument("-kills", type=int, default=20, help="random moments (default: 20)")
-    parser.add_argument("-rounds", type=int, default=3, help="of the speed comparison (default: 3)")
-    parser.add_argument("-volumes", type=int, default=30, help="of the speed comparison (default: 30)")
     parser.add_argument("-model", type=Path, help="network (default: the installed one)")
     parser.add_argument("-sources", type=Path, default=REAL)
     parser.add_argument("-ofolder", type=Path, default=ROOT / "cohort_out")
@@ -46,7 +43,6 @@ def main() -> None:
     args = parser.parse_args()
     if args.model:
         LIMITS.extend(["--model", str(args.model.resolve())])
-        LABEL.extend(["-model", str(args.model.resolve())])
     data = args.ofolder / f"data_{args.n}_{args.size}"
     broken = prepare(data, args)
     for part in args.parts:
@@ -92,7 +88,7 @@ def faults(data: Path, broken: dict[str, str], args: argparse.Namespace) -> None
 
 
 def print_cost(target: Path) -> None:
-    """What a labelled scan costs besides processor time, which `speed` measures."""
+    """Memory and disk of a labelled scan."""
     records = [json.loads(path.read_text()) for path in target.glob("logs/**/*.json")]
     labelled = [record for record in records if record["kind"] == "labelled"]
     files = [path.stat().st_size for path in target.rglob("*") if path.is_file()]
@@ -163,7 +159,7 @@ def duration_s(target: Path) -> float:
     return max(path.stat().st_mtime for path in target.glob("logs/**/*.json")) - started_s
 
 
-PARTS = {"faults": faults, "cluster": cluster, "kill": kill, "books": books, "speed": speed}
+PARTS = {"faults": faults, "cluster": cluster, "kill": kill}
 
 
 def whole(path: Path) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.sources import ROOT
 
@@ -15,6 +16,7 @@ ENVIRONMENT = os.environ | {
     "PYTHONPATH": str(ROOT),
     "SOURCE_DATE_EPOCH": "1700000000",  # one date for all runs, which are compared byte by byte
     "SCT_PROGRESS_BAR": "off",
+    "PYTHONDONTWRITEBYTECODE": "",  # a user's Python compiles the package once, not for every run
 }
 LIMITS = ["--timeout", "20", "--memory", "3", "--qc", "-v", "1"]
 
@@ -41,19 +43,24 @@ def start(command: list[str]) -> subprocess.Popen:
     )
 
 
-def measured(command: list[str]) -> tuple[float, float, float]:
-    """Run a command that succeeds; return wall and processor time [s], with its children, and its peak [MB].
+class Cost(NamedTuple):
+    """What a command took: wall and processor time [s], with its children, and the largest of its processes [MB]."""
 
-    The peak is that of the largest process among them.
-    """
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def measured(command: list[str], environment: dict[str, str] | None = None) -> Cost:
+    """Run a command that succeeds, and measure it; in `ENVIRONMENT` where no other one is given."""
     started_s = time.perf_counter()
     meter = subprocess.run(
         [sys.executable, "-I", "-c", _METER, *command],
-        cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True,
+        cwd=ROOT, env=environment or ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     wall_s = time.perf_counter() - started_s
     cpu_s, peak_mb = map(float, meter.stdout.split())
-    return wall_s, cpu_s, peak_mb
+    return Cost(wall_s, cpu_s, peak_mb)
 
 
 def fresh(folder: Path) -> Path:

@@ -128,8 +128,9 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         raise DeepspineError(f"{relative(scan)}: is not named as BIDS asks; rename it")
     folder, logs = job.target / scan.folder, job.target / LOG_FOLDER / scan.folder
     entries = job.target / ENTRIES_NAME
+    root = job.target.resolve()
     for place in (folder, logs, entries):
-        if not place.resolve().is_relative_to(job.target.resolve()):
+        if not place.resolve().is_relative_to(root):
             raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
     found = find_cord(job.cords, scan) if job.cords else None
     cord = found.path if found else None

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.resources import files
 
 from .. import __version__
@@ -66,7 +65,7 @@ def _data(entries: Sequence[Entry], about: About) -> str:
     findings = judge(entries)
     order = sorted(range(len(entries)), key=lambda n: (-findings[n].urgency, entries[n].image))[:MOST_SCANS]
     scans = [
-        asdict(entries[n])
+        vars(entries[n])  # asdict copies every number
         | {
             "look": findings[n].reasons,
             "urgency": round(findings[n].urgency, 3),

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from platform import python_version
 from typing import TYPE_CHECKING
@@ -226,7 +227,8 @@ def result_cautions(result: Result, voxels: Mapping[int, Sequence[int]], request
     return cautions
 
 
-def installed_versions() -> dict[str, str]:
+@cache  # they stay as they are while a process runs, and to look them up takes longer than to write the report
+def installed_versions() -> Mapping[str, str]:
     """Name the versions that a result depends on, without importing the packages."""
     versions = {"deepspine_sct": __version__, "python": python_version()}
     for package in REPORTED_PACKAGES:
