@@ -1,13 +1,14 @@
 """Real lumbar anatomies, on made-up subjects whose canal, discs and sacrum are known, and on some real ones."""
 
 import lumbar_phantom
+import nibabel as nib
 import numpy as np
 import pytest
 from lumbar_phantom import SIZE, TIP_FRONT_MM, VALUES, along_mm, coordinates_mm, place_mm
 from templates import SOURCES
 
 from deepspine_sct.anatomy import LEVEL_MM
-from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA, load_subjects
+from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA, load_subjects, read_subject
 
 TILTS_DEG = {"a_upright": 0.0, "b_tilted": 15.0}
 LUMBAR = SOURCES / "lumbar"
@@ -48,6 +49,20 @@ def test_the_tips_lie_at_their_levels(lumbar_subjects, name):
         assert s_mm == pytest.approx(LEVEL_MM[above - 1 : above + 1].mean(), abs=2)
         assert u_mm == pytest.approx(3 / SIZE, abs=1)
     assert subject.line.size == pytest.approx(SIZE, rel=0.02)
+
+
+@pytest.mark.parametrize(("off_mm", "moves"), [(8.0, True), (2.0, False)])
+def test_a_point_far_in_front_of_its_disc_s_end_is_moved_there(tmp_path, off_mm, moves):
+    """A point of L2/L3 that lies 8 mm too far in front comes back to its disc's posterior end; 2 mm are left alone."""
+    path = lumbar_phantom.write_subject(tmp_path, "d_point")
+    labels = nib.load(tmp_path / "d_point_discs.nii.gz")
+    data = np.asarray(labels.dataobj).copy()
+    at = np.argwhere(data == 22)[0]
+    data[tuple(at)] = 0
+    data[at[0], at[1] + round(off_mm / 2), at[2]] = 22  # voxels of 2 mm, the second axis runs to the front
+    nib.save(nib.Nifti1Image(data, labels.affine), tmp_path / "d_point_discs.nii.gz")
+    _, front_mm = coordinates_mm(read_subject(path).points[22], 0.0)
+    assert front_mm == pytest.approx(TIP_FRONT_MM if moves else TIP_FRONT_MM + off_mm, abs=2.1)
 
 
 def test_a_canal_that_turns_forwards_is_cut(lumbar_subjects):

@@ -17,7 +17,7 @@ from deepspine_sct.model.hourglass import StackedHourglass
 from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.loss import cross_entropy_loss
-from deepspine_sct.training.trainer import Trainer
+from deepspine_sct.training.trainer import Trainer, computes_in_bfloat16
 
 CONFIG = TrainingConfig(steps=6, batch_size=3, learning_rate=1e-3, warmup=2, save_every=2, workers=0, device="cpu")
 
@@ -235,3 +235,13 @@ def test_the_learning_rate_rises_holds_and_falls():
     config = TrainingConfig(steps=100, warmup=10, cooldown_share=0.3)
     assert [config.rate(step) for step in (0, 4, 9, 50, 70)] == [0.1, 0.5, 1, 1, 1]
     assert config.rate(85) == pytest.approx(0.5) and config.rate(100) == 0
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "mixed"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True, "avx512_bf16": False}, True), ({"avx512_f": True}, False)],
+)
+def test_bfloat16_is_used_where_the_processor_computes_in_it(monkeypatch, capabilities, mixed):
+    """A processor that says that it has such arithmetic trains in bfloat16, any other one in float32."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert computes_in_bfloat16(torch.device("cpu")) is mixed
