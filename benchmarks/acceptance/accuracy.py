@@ -26,6 +26,8 @@ from deepspine_sct.pictures.overlay import draw_overlay
 from deepspine_sct.simulation.atlas import build_atlas
 
 FAILED = 3  # missed discs from which on a simulated scan is pictured
+REGIONS = {8: "neck", 19: "thoracic", 25: "lumbar"}  # by their last disc
+HEAD_IN_VIEW = 3  # a scan that shows C2/C3 can be counted from the head
 METHODS = ("ours", "argmax per channel", "count from the top", "exhaustive skeleton")
 
 
@@ -34,7 +36,7 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
     try:
         result = predictor.predict(scan.volume)
     except DeepspineError as error:  # a scan that is refused has lost all of its discs
-        refused = {"labeling": Labeling(warnings=[str(error)]), "discs": [], "levels": None}
+        refused = {"labeling": Labeling(warnings=[str(error)]), "discs": {}, "levels": None}
         return dict.fromkeys(METHODS, score_case({}, scan.truth)), refused
     candidates = find_candidates(result.prediction, DEFAULTS.threshold)
     points = {
@@ -54,7 +56,7 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
     confidence = {d.value: d.confidence for d in result.labeling.discs}
     return scores, {
         "labeling": result.labeling,
-        "discs": [(confidence[v], v not in wrong) for v in seen],
+        "discs": {v: (confidence[v], v not in wrong) for v in seen},
         "levels": (result.labeling.level_confidence, not _mostly_misnamed(ours)),
     }
 
@@ -66,6 +68,18 @@ def _judged(found: dict[int, np.ndarray], scan: Scan) -> dict[int, np.ndarray]:
 
 def _mostly_misnamed(score: CaseScore) -> bool:
     return len(score.misnamed) > len(score.named)
+
+
+def region_of(value: int) -> str:
+    """Name the region of the spine that a disc belongs to."""
+    return next(name for last, name in REGIONS.items() if value <= last)
+
+
+def ends_in_view(truth: dict[int, np.ndarray]) -> str:
+    """Say from which end of the spine its discs can be counted."""
+    head, sacrum = min(truth, default=26) <= HEAD_IN_VIEW, 25 in truth
+    return {(True, True): "both ends in view", (True, False): "the head's end in view",
+            (False, True): "the sacrum in view"}.get((head, sacrum), "neither end in view")  # fmt: skip
 
 
 def print_table(scores: dict[str, dict[str, list[CaseScore]]]) -> None:
@@ -123,9 +137,10 @@ def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
             print_reliability(f"Confidence of {what}, {kind}", result)
     judged = {k: found[k] for k in sorted(found) if "simulated" in k or "evaluation" in k}
     print_sure({f"{what}, {kind}": f[what] for what in ("discs", "levels") for kind, f in judged.items() if what in f})
+    drawn = {k: f for k, f in judged.items() if "spine" in k or "evaluation" in k or k.endswith(("all", "dark"))}
     draw_reliability(
         folder / "reliability.png",
-        {k.replace(" of the spine", ""): f["discs"] for k, f in judged.items()},
+        {k.replace(" of the spine", ""): f["discs"] for k, f in drawn.items()},
     )
     return found
 
@@ -164,9 +179,14 @@ def main() -> int:
         for method, case in cases.items():
             scores[scan.group][method].append(case)
         levels[scan.group].append((said_here["labeling"].level_confidence, cases["ours"].all_named))
+        level = [said_here["levels"]] if said_here["levels"] else []
         for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
-            said[kind]["discs"] += said_here["discs"]
-            said[kind]["levels"] += [said_here["levels"]] if said_here["levels"] else []
+            said[kind]["discs"] += said_here["discs"].values()
+            said[kind]["levels"] += level
+        if scan.complete:
+            said[f"simulated, {ends_in_view(scan.truth)}"]["levels"] += level
+            for value, pair in said_here["discs"].items():
+                said[f"simulated, {region_of(value)}"]["discs"].append(pair)
         labeling = said_here["labeling"]
         rows.append({"scan": scan.name, "group": scan.group, "all_named": int(cases["ours"].all_named),
                      "named": len(cases["ours"].named), "detected": len(cases["ours"].detected),
