@@ -17,7 +17,7 @@ from .discs import Labeling, Rating
 CONVINCING_FIT = 10.0
 """From here on nobody asks whether the image is upside down: no turned spine reaches it."""
 CONVINCING_SCORE = 150.0
-"""Nor from here on: it takes so many discs, 15 or more, that no turned spine shows as many that fit. The best of 1,188
+"""Nor from here on: it takes so many discs, 15 or more, that no turned spine shows as many that fit. The best of 723
 turned images reached 135."""
 DOUBTFUL_FIT = 6.5
 """Below this it need not be a spine."""
