@@ -6,7 +6,7 @@ from scipy import ndimage
 from deepspine_sct.simulation.noise import smooth_noise
 
 _INVERTED = 0.04  # share of the images with bright and dark exchanged
-_SHORT, _SHORT_MM = 0.15, (45.0, 150.0)  # share of the images that show but a short piece of the spine, and its length
+_SHORT, _SHORT_MM = 0.1, (45.0, 120.0)  # share of the images that show but a short piece of the spine, and its length
 _SIGNAL_FLOOR = 0.05  # what a coil receives with less than this share of its best sensitivity is lost in noise
 
 
