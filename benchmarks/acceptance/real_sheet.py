@@ -33,7 +33,7 @@ def write_sheets(folder: Path, data: Path, outcomes: Sequence[Outcome]) -> None:
         columns = min(COLUMNS, len(members))
         rows = -(-len(members) // columns)
         figure = Figure(figsize=(TILE_IN * columns, 1.08 * TILE_IN * rows), dpi=100)
-        panels = figure.subplots(rows, columns, squeeze=False).flat
+        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
         for panel, outcome in zip(panels, members, strict=False):
             _draw(panel, data, outcome)
         for panel in panels:

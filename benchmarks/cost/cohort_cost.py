@@ -96,7 +96,7 @@ def measure(kind: str, n: int, calls: int, folder: Path) -> dict:
             small, large = (_run(data, target, n_workers, qc) for data in (few, many))
             ways[name] = _parted(n, small, large) | {"n_workers": n_workers, "worker_mb": _worker_mb(target)}
             results[name] = _left(target, n)
-            print(f"{kind}, {name}: {n / large.wall_s * 60:.0f} a minute", flush=True)
+            print(f"{kind}, {name}: {n / large.wall_s * 60:.0f} per minute", flush=True)
     return {"ways": ways, "results": results, "image_mb": image.stat().st_size / 1e6}
 
 

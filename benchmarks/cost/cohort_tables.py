@@ -29,7 +29,7 @@ def speed_tables(speeds: Mapping[str, dict]) -> Iterator[str]:
 
 
 def per_minute(cost: Mapping[str, float]) -> float:
-    """Volumes a minute of a run, its start included."""
+    """Volumes per minute of a run, its start included."""
     return 60 * cost["n"] / cost["wall_s"]
 
 
