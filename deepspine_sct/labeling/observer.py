@@ -29,10 +29,10 @@ MapsOfSlab = tuple[np.ndarray, ...]
 """The three `Maps` of one slab."""
 
 
-Window = tuple[slice, slice]
+Frame = tuple[slice, slice]
 """Rows and columns of padded slabs."""
 
-EVERYWHERE: Window = slice(None), slice(None)
+EVERYWHERE: Frame = slice(None), slice(None)
 
 
 class Seen(NamedTuple):
@@ -92,43 +92,42 @@ class Observer:
             stack = self.stack(body)
             low_ijk = round_index(slabs.grid.to_index(stack.grid.to_world((coarse[0], 0, 0))))
             slabs = crop(slabs, low_ijk, low_ijk + (len(coarse), *stack.grid.shape[1:]))
-        seen, within = self._look_coarsely(slabs, watch)
+        seen, frame = self._look_coarsely(slabs, watch)
         fine = slabs_around_spine(coarse, seen.prediction.heatmaps, n_slabs, self.settings)
         if fine == coarse:
             return body, seen
         known = {fine.index(i): of_slab for i, of_slab in zip(coarse, _each_slab(seen), strict=True) if i in fine}
         with watch.stage("slabs"):
             slabs = stack.extract(fine)
-        return body, self.show(slabs, watch, known, within)
+        return body, self.show(slabs, watch, known, frame)
 
-    def _look_coarsely(self, slabs: Volume, watch: Stopwatch) -> tuple[Seen, Window]:
+    def _look_coarsely(self, slabs: Volume, watch: Stopwatch) -> tuple[Seen, Frame]:
         """Show slabs far apart, the middle one first; where that one shows the spine, only what is around it."""
         middle = len(slabs.data) // 2
-        first = crop(slabs, (middle, 0, 0), (middle + 1, *slabs.grid.shape[1:]))
-        seen = self.show(first, watch)
-        if shows_spine(seen.prediction.heatmaps, self.settings):
-            maps, within = self._around_spine(seen)
-            return self.show(slabs, watch, {middle: maps[0]}, within), within
-        seen = self.show(slabs, watch, {middle: _each_slab(seen)[0]})
-        maps, within = self._around_spine(seen)
-        return self.show(slabs, watch, dict(enumerate(maps)), within), within
+        first = self.show(crop(slabs, (middle, 0, 0), (middle + 1, *slabs.grid.shape[1:])), watch)
+        if not shows_spine(first.prediction.heatmaps, self.settings):
+            return self._around_spine(self.show(slabs, watch, {middle: _each_slab(first)[0]}))
+        around, frame = self._around_spine(first)
+        return self.show(slabs, watch, {middle: _each_slab(around)[0]}, frame), frame
 
-    def _around_spine(self, seen: Seen) -> tuple[list[MapsOfSlab], Window]:
-        """Find the columns around the spine; return what the maps of each slab show there, and the window."""
-        prediction = seen.prediction
-        stride = seen.slabs.grid.shape[2] // prediction.grid.shape[2]
+    def _around_spine(self, seen: Seen) -> tuple[Seen, Frame]:
+        """Keep the columns around the spine of what was seen; return them and their place in the padded slabs."""
+        slabs, prediction = seen
+        stride = slabs.grid.shape[2] // prediction.grid.shape[2]
         columns = columns_around_spine(
             prediction.heatmaps, prediction.grid.zooms_mm[2], self.runtime.multiple // stride, self.settings
         )
-        maps = [tuple(part[..., columns] for part in of_slab) for of_slab in _each_slab(seen)]
-        return maps, (slice(None), slice(stride * columns.start, stride * columns.stop))
+        frame = slice(None), slice(stride * columns.start, stride * columns.stop)
+        maps = Maps(*(part[..., columns] for part in (prediction.heatmaps, prediction.level_mm, prediction.attention)))
+        slabs = _framed(slabs, frame)
+        return Seen(slabs, Prediction(*maps, _grid_of(maps, slabs.grid))), frame
 
     def look_closely(self, slab: Volume, first_row: float, last_row: float) -> Prediction:
         """Show some rows of a slab (1, H, W); they may lie beyond it."""
         multiple = self.runtime.multiple
         missing = -slab.grid.shape[1] % multiple
         rows = window(first_row + missing // 2, last_row + missing // 2, slab.grid.shape[1] + missing, multiple)
-        return self.show(slab, Stopwatch(), within=(rows, slice(None))).prediction
+        return self.show(slab, Stopwatch(), frame=(rows, slice(None))).prediction
 
     def turned(self, seen: Seen, axes: tuple[int, ...]) -> Prediction:
         """Show the slab with most of the spine again, turned over along some axes of (N, H, W)."""
@@ -145,7 +144,7 @@ class Observer:
         slabs: Volume,
         watch: Stopwatch,
         known: Mapping[int, MapsOfSlab] | None = None,
-        within: Window = EVERYWHERE,
+        frame: Frame = EVERYWHERE,
     ) -> Seen:
         """Make slabs fit for the network and run it.
 
@@ -157,7 +156,7 @@ class Observer:
             Takes the times of the stages.
         known : mapping of int to MapsOfSlab, optional
             Maps of slabs that were run before.
-        within : Window, optional
+        frame : Frame, optional
             All that is looked at, and all that ``known`` shows.
 
         Returns
@@ -169,16 +168,10 @@ class Observer:
             # Padded dark before it is normalised, as the training images' empty margins are.
             slabs = pad_to_multiple(slabs, self.runtime.multiple, slabs.data.min(axis=(1, 2)))
             slabs = Volume(normalise(slabs.data), slabs.grid)
-            # After the brightness of the whole slabs was brought to a standard.
-            (top, bottom), (front, back) = (
-                part.indices(n)[:2] for part, n in zip(within, slabs.grid.shape[1:], strict=True)
-            )
-            slabs = crop(slabs, (0, top, front), (len(slabs.data), bottom, back))
+            slabs = _framed(slabs, frame)  # after the brightness of the whole slabs was brought to a standard
         with watch.stage("network"):
             maps = self._run(slabs.data, known or {})
-            # A heatmap pixel covers a block of image pixels: the same centre, larger zooms.
-            shape = maps.level_mm.shape
-            grid = slabs.grid.resampled(shape, slabs.grid.zooms_mm * slabs.grid.shape / shape)
+            grid = _grid_of(maps, slabs.grid)
             _silence_outside(maps.heatmaps, grid, shown)
         return Seen(slabs, Prediction(*maps, grid))
 
@@ -189,6 +182,17 @@ class Observer:
             of_image |= dict(zip(fresh, zip(*self.runtime.run(images[fresh]), strict=True), strict=True))
         rows = (of_image[i] for i in range(len(images)))
         return Maps(*(np.stack(maps) for maps in zip(*rows, strict=True)))
+
+
+def _framed(slabs: Volume, frame: Frame) -> Volume:
+    (top, bottom), (front, back) = (part.indices(n)[:2] for part, n in zip(frame, slabs.grid.shape[1:], strict=True))
+    return crop(slabs, (0, top, front), (len(slabs.data), bottom, back))
+
+
+def _grid_of(maps: Maps, slabs: Grid) -> Grid:
+    """Place maps on their slabs: a pixel covers a block of theirs, with the same centre and larger zooms."""
+    shape = maps.level_mm.shape
+    return slabs.resampled(shape, slabs.zooms_mm * slabs.shape / shape)
 
 
 def _each_slab(seen: Seen) -> list[MapsOfSlab]:
