@@ -174,9 +174,9 @@ def _add_network_arguments(parser: SctArgumentParser) -> None:
     add(
         "-stacks",
         type=count,
-        default=HourglassConfig.n_stacks,
         metavar="<n>",
-        help="Number of hourglasses, one after the other. Default: %(default)s.",
+        help=f"Number of hourglasses, one after the other. Default: {HourglassConfig.n_stacks}. With -start, training "
+        "goes on with so many of the first ones of that network; by default with all of them.",
     )
     add(
         "-blocks",
@@ -274,7 +274,7 @@ def train(args: argparse.Namespace) -> None:
         return scores
 
     network = HourglassConfig(
-        n_stacks=args.stacks,
+        n_stacks=args.stacks or HourglassConfig.n_stacks,
         n_blocks=args.blocks,
         n_features=args.features,
         attention=bool(args.attention),
@@ -282,7 +282,7 @@ def train(args: argparse.Namespace) -> None:
     )
     start = checkpoint_path(args.start) if args.start else None
     checkpoint = recipe.train(
-        sources, args.ofolder, config, network, start, on_save, diary.close_epoch, tuple(args.folds)
+        sources, args.ofolder, config, network, start, on_save, diary.close_epoch, tuple(args.folds), args.stacks
     )
     if args.v:
         say(f"Wrote {checkpoint}")

@@ -9,6 +9,8 @@ Two things are ours. A stack scores the discs plus a background channel, so that
 regresses the level, the position along the spine, densely around the cord (see ``docs/model_card.md``).
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -125,3 +127,16 @@ class StackedHourglass(nn.Module):
         if not self.config.attention:
             return torch.ones_like(features[-1][:, :1])
         return self.attention(torch.cat(features, dim=1))
+
+
+def first_stacks(network: StackedHourglass, n_stacks: int) -> StackedHourglass:
+    """Return the first stacks of a trained network as a network of their own, to go on training with.
+
+    Every stack has learnt to answer, so that the first ones are a smaller network that knows nearly as much. The
+    attention keeps the weights of their features.
+    """
+    shorter = StackedHourglass(replace(network.config, n_stacks=n_stacks))
+    weights = network.state_dict()
+    for name, own in shorter.state_dict().items():
+        own.copy_(weights[name][:, : own.shape[1]] if name == "attention.0.weight" else weights[name])
+    return shorter

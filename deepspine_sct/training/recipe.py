@@ -19,7 +19,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.slab import SlabSpec
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
-from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass, first_stacks
 from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.simulation.atlas import SLAB_MM, Atlas, build_atlas
 from deepspine_sct.simulation.contrast import FAMILIES_OF
@@ -117,6 +117,7 @@ def train(
     on_save: OnSave = lambda path, step: None,
     on_log: Callable[[list[Row]], None] = lambda rows: None,
     folds: Sequence[int] = (SHIPPED,),
+    n_stacks: int | None = None,
 ) -> Path:
     """Train a network and return the path of its checkpoint.
 
@@ -135,6 +136,12 @@ def train(
     folds : of the lumbar subjects (see `folds`), one network for each, which never sees that fold. The network of
         the first is what this function's other outputs speak of; the others, trained on the same batches, go into
         subfolders ``fold_K``
+    n_stacks : so many of the first stacks of ``start``; None for all of them
+
+    Raises
+    ------
+    DeepspineError
+        Where ``start`` cannot be read or has fewer stacks.
     """
     images = _real_images(sources, config)
     stream = _stream(sources, images, config, network)
@@ -143,7 +150,8 @@ def train(
         inside = folder if k == 0 else folder / f"fold_{fold}"
         hooks = (on_save, on_log) if k == 0 else (lambda path, step: None, lambda rows: None)
         own_start = _start_of(start, fold) if start else None
-        trainers.append(_trainer(sources, images, stream, inside, config, network, own_start, fold, *hooks))
+        begin = partial(_begin, network, own_start, n_stacks)
+        trainers.append(_trainer(sources, images, stream, inside, config, begin, own_start, fold, *hooks))
     train_together(trainers)
     return folder / BEST if (folder / BEST).exists() else folder / CHECKPOINT
 
@@ -177,13 +185,24 @@ def _stream(sources: Sources, images: list, config: TrainingConfig, network: Hou
     )
 
 
-def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, network, start, fold: int, on_save, on_log):
+def _begin(network: HourglassConfig | None, start: Path | None, n_stacks: int | None) -> tuple[StackedHourglass, dict]:
+    """Return the network before its first step, and the description of the checkpoint that it comes from."""
+    if start is None:
+        return StackedHourglass(network or HourglassConfig()), {}
+    model, before = load_checkpoint(start)
+    if n_stacks in (None, model.config.n_stacks):
+        return model, before
+    if n_stacks > model.config.n_stacks or type(model) is not StackedHourglass:
+        raise DeepspineError(
+            f"{start}: this network has {model.config.n_stacks} stacks that cannot become {n_stacks}; leave -stacks out"
+        )
+    return first_stacks(model, n_stacks), before
+
+
+def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, begin, start, fold: int, on_save, on_log):
     """Build the trainer of the network that never sees ``fold``."""
     torch.manual_seed(config.seed)
-    if start:
-        model, before = load_checkpoint(start)
-    else:
-        model, before = StackedHourglass(network or HourglassConfig()), {}
+    model, before = begin()
     description = _describe(sources, config, images, model, start, fold)
     if "prior" in before:  # learnt from data (see `labeling.prior_fit`), which is still true
         description["prior"] = before["prior"]
