@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
-from deepspine_sct.model.hourglass import StackedHourglass
+from deepspine_sct.model.hourglass import StackedHourglass, first_stacks
 from deepspine_sct.model.hourglass_config import HourglassConfig
 
 
@@ -52,6 +52,18 @@ def test_every_weight_learns():
     scores, _ = network(torch.randn(2, 1, 32, 48))
     scores.square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_the_first_stacks_answer_as_they_did():
+    """Cut off from the later ones, the first stacks score an image as they did inside the whole network."""
+    whole = small(n_stacks=3)
+    shorter = first_stacks(whole, 2)
+    image = torch.randn(2, 1, 32, 48)
+    ours, attention = shorter(image)
+    assert ours.shape[0] == 2 and attention.shape == (2, 1, 16, 24)
+    torch.testing.assert_close(ours[0], whole(image)[0][0])
+    without = first_stacks(small(n_stacks=3, attention=False), 2)
+    assert without(image)[0].shape == ours.shape
 
 
 def test_a_checkpoint_gives_the_network_back(tmp_path):

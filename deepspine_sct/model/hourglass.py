@@ -139,4 +139,4 @@ def first_stacks(network: StackedHourglass, n_stacks: int) -> StackedHourglass:
     weights = network.state_dict()
     for name, own in shorter.state_dict().items():
         own.copy_(weights[name][:, : own.shape[1]] if name == "attention.0.weight" else weights[name])
-    return shorter
+    return shorter.train(network.training)

@@ -19,7 +19,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.simulation.noise import smooth_noise
 from deepspine_sct.simulation.repaint import filtered, repaint
 from deepspine_sct.simulation.scanner import scan
-from deepspine_sct.simulation.simulator import LEVEL_BAND_MM, Case, drop_outside
+from deepspine_sct.simulation.simulator import BEYOND_MM, LEVEL_BAND_MM, Case, drop_outside, just_beyond
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 REPAINTED = 0.6
@@ -86,8 +86,11 @@ def augment(rng: np.random.Generator, real: RealSlice, shape: tuple[int, int], s
     image, visible = scan(rng, image, spacing_mm)
     tips_rc = to_window(real.tips_rc)
     level_mm, known = _levels(real, source_rc)
+    beyond_rc = just_beyond(tips_rc, visible, BEYOND_MM / spacing_mm)
     seen = drop_outside(tips_rc, visible)
-    return Case(image, tips_rc, seen.astype(float), np.where(visible, level_mm, np.nan), known, spacing_mm)
+    level_mm = np.where(visible, level_mm, np.nan)
+    beyond = (~np.isnan(beyond_rc[:, 0])).astype(float)
+    return Case(image, tips_rc, seen.astype(float), level_mm, known, spacing_mm, "", beyond_rc, beyond)
 
 
 def _random_warp(rng, real: RealSlice, shape, spacing_mm):
