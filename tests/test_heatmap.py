@@ -141,6 +141,19 @@ def test_discs_at_the_border_stay_inside_their_pixel():
     assert grid.to_index(found.xyz_mm) == pytest.approx(ijk, abs=0.1)
 
 
+@pytest.mark.parametrize("beyond_mm", [1.0, 3.0, 5.0])
+def test_a_disc_beyond_the_border_is_found_beyond_it(beyond_mm):
+    """The tail of a Gaussian that lies outside of the map says where its centre is, on all four sides."""
+    grid = _grid(1, 4.0)
+    beyond_px = 0.5 + beyond_mm / 4
+    ijk = np.array(
+        [[0, -beyond_px, 17.3], [0, H - 1 + beyond_px, 9.0], [0, 20, -beyond_px], [0, 40, W - 1 + beyond_px]]
+    )
+    found = find_candidates(_predict(ijk, grid, np.eye(K)[:4], 1.0))
+    rows_then_columns = grid.to_index(found.xyz_mm)[np.lexsort(grid.to_index(found.xyz_mm)[:, ::-1].T)]
+    assert rows_then_columns == pytest.approx(ijk[np.lexsort(ijk[:, ::-1].T)], abs=0.1)
+
+
 def test_noise_moves_a_disc_by_less_than_a_millimetre():
     """With 3 % noise on every channel the mean error stays below 0.5 mm and no disc is lost."""
     rng = np.random.default_rng(0)

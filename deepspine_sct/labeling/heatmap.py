@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..model.output import Prediction
 
 CORE_MM = 4.5  # radius around a peak that speaks for its disc alone: discs are 10 mm apart or more
+FARTHEST_BEYOND_PX = 2.5  # a centre beyond the border is believed so far from the last pixel, the image's BEYOND_MM
 MAX_PEAKS = 200  # only the strongest are looked at: a network gone mad must not take minutes
 
 
@@ -126,7 +127,8 @@ def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_m
     # Seen through its own names, a disc is free of the skirt of its neighbours.
     own = np.einsum("mk,mkrc->mrc", evidence, core)
     own /= evidence.sum(axis=1)[:, None, None]
-    rc = peaks_rc + _gaussian_offset(own)
+    at_border = (peaks_rc < radius_px) | (peaks_rc >= heatmaps.shape[2:] - radius_px)
+    rc = peaks_rc + _gaussian_offset(own, at_border)
 
     slabs = np.arange(len(heatmaps))
     levels = _windows(prediction.level_mm, peaks_rc, radius_px, fill=np.nan)
@@ -189,26 +191,34 @@ def _median(values: np.ndarray) -> np.ndarray:
     return medians
 
 
-def _gaussian_offset(window: np.ndarray) -> np.ndarray:
+def _gaussian_offset(window: np.ndarray, at_border: np.ndarray) -> np.ndarray:
     """Sub-pixel (row, column) of the peak from its window's centre, (n, 2 * r0 + 1, 2 * r1 + 1).
 
     Weighted least squares of a Gaussian in the logarithm, weights = intensity squared (H. Guo,
     "A simple algorithm for fitting a Gaussian function", IEEE Signal Processing Magazine, 2011):
-    exact for a Gaussian wherever its centre, also at the image border, and deaf to the noise in
-    its tails. Where the fit is no peak near the centre, the centroid.
+    exact for a Gaussian wherever its centre, and deaf to the noise in its tails. Where the fit is no
+    peak near the centre, the centroid. ``at_border`` (n, 2) says of each axis whether the window
+    reaches over the image's border. There one side of the peak is missing, so that the width has to come
+    from the other axis, and the centre may lie beyond the border.
     """
     n, height, width = window.shape
     rows, cols = np.mgrid[:height, :width].reshape(2, -1) - [[height // 2], [width // 2]]
     values = window.reshape(n, -1).astype(float)
     values /= values.max(axis=1, keepdims=True)
-    basis = np.stack([np.ones_like(rows), rows, cols, rows**2, cols**2], axis=1)  # (p, 5)
-    weight = values**2
-    normal = np.einsum("np,pi,pj->nij", weight, basis, basis) + 1e-9 * np.eye(5)
-    moment = np.einsum("np,pi->ni", weight * np.log(np.maximum(values, 1e-12)), basis)
-    _, slope_r, slope_c, bend_r, bend_c = np.linalg.solve(normal, moment[..., None])[..., 0].T
-    bend = np.column_stack([bend_r, bend_c])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fit = -np.column_stack([slope_r, slope_c]) / (2 * bend)
     centroid = values @ np.column_stack([rows, cols]) / values.sum(axis=1, keepdims=True)
-    trusted = ((bend < 0) & (np.abs(fit) <= 1)).all(axis=1, keepdims=True)
+    ellipse = _fitted(values, [rows, cols, rows**2, cols**2])
+    circle = _fitted(values, [rows, cols, rows**2 + cols**2])[:, [0, 1, 2, 2]]
+    (slopes, bends) = np.split(np.where(at_border.any(axis=1, keepdims=True), circle, ellipse), 2, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fit = -slopes / (2 * bends)
+    trusted = ((bends < 0) & (np.abs(fit) <= np.where(at_border, FARTHEST_BEYOND_PX, 1))).all(axis=1, keepdims=True)
     return np.where(trusted, fit, centroid)
+
+
+def _fitted(values: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray:
+    """Coefficients (n, len(terms)) of the logarithm of values (n, p) in terms (p,), by weighted least squares."""
+    basis = np.stack([np.ones_like(terms[0]), *terms], axis=1)
+    weight = values**2
+    normal = np.einsum("np,pi,pj->nij", weight, basis, basis) + 1e-9 * np.eye(len(basis[0]))
+    moment = np.einsum("np,pi->ni", weight * np.log(np.maximum(values, 1e-12)), basis)
+    return np.linalg.solve(normal, moment[..., None])[:, 1:, 0]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..anatomy import BEYOND_MM
 from ..image.grid import Grid, round_index
 from ..image.preprocessing import normalise
 from ..image.slab import SlabStack, pad_to_multiple
@@ -201,11 +202,12 @@ def _each_slab(seen: Seen) -> list[MapsOfSlab]:
 
 
 def _silence_outside(heatmaps: np.ndarray, grid: Grid, seen: Grid) -> None:
-    """Set the heatmaps (N, K, h, w) to zero, in place, at pixels that show padding only."""
+    """Set the heatmaps (N, K, h, w) to zero, in place, where no disc that shows a part can have its tip."""
     _, height, width = grid.shape
     for axis, n in ((1, height), (2, width)):
+        beyond = max(1.0, BEYOND_MM / seen.zooms_mm[axis])
         ijk = np.zeros((n, 3))
         ijk[:, axis] = np.arange(n)
         at = seen.to_index(grid.to_world(ijk))[:, axis]
-        outside = (at < -1) | (at > seen.shape[axis])
+        outside = (at < -beyond) | (at > seen.shape[axis] - 1 + beyond)
         np.moveaxis(heatmaps, axis + 1, 0)[outside] = 0

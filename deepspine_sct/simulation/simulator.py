@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
+from deepspine_sct.anatomy import BEYOND_MM, LEVEL_MM, N_DISCS
 from deepspine_sct.simulation.atlas import Atlas
 from deepspine_sct.simulation.contrast import random_contrast
 from deepspine_sct.simulation.implant import RATE as IMPLANT_RATE
@@ -18,7 +18,6 @@ from deepspine_sct.simulation.tissue import Lower, paint
 from deepspine_sct.simulation.variants import COMMON, Variant, random_variant
 
 LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
-BEYOND_MM = 8.0  # of a disc whose tip lies no farther beyond the image, a part may be seen
 _FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond
 _WIDEST_MM = 16.0  # as far off the middle as the atlas reaches
 # Where training windows are centred: (share, lowest s, highest s).

@@ -13,13 +13,13 @@ from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
-from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
+from deepspine_sct.anatomy import BEYOND_MM, LEVEL_MM, N_DISCS
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.simulation.noise import smooth_noise
 from deepspine_sct.simulation.repaint import filtered, repaint
 from deepspine_sct.simulation.scanner import scan
-from deepspine_sct.simulation.simulator import BEYOND_MM, LEVEL_BAND_MM, Case, drop_outside, just_beyond
+from deepspine_sct.simulation.simulator import LEVEL_BAND_MM, Case, drop_outside, just_beyond
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 REPAINTED = 0.6
