@@ -118,6 +118,20 @@ def test_a_start_brings_its_architecture_and_its_prior(prepared, tmp_path):
     assert description["training"]["flip_share"] == 0.5
 
 
+def test_the_first_stack_of_a_start_goes_on_alone(prepared, tmp_path, capsys):
+    """-start with fewer -stacks keeps so many; more than it has are refused in one line that names the file."""
+    arguments = ["-set", prepared, "-epochs", "1", *SMALL, "-v", "0"]
+    assert main([*arguments, "-stacks", "2", "-ofolder", str(tmp_path / "a")]) == 0
+    start = tmp_path / "a" / "best.safetensors"
+    more = ["-start", str(start), "-ofolder", str(tmp_path / "b"), "-stacks"]
+    assert main([*arguments, *more, "1"]) == 0
+    assert load_checkpoint(tmp_path / "b" / "best.safetensors")[0].config.n_stacks == 1
+    capsys.readouterr()
+    assert main([*arguments, *more, "3", "-ofolder", str(tmp_path / "c")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(start) in line and "-stacks" in line
+
+
 @pytest.fixture
 def quick(atlas, monkeypatch):
     """Spare the command what other tests measure: it takes the atlas that is built already, and validates on little."""
