@@ -16,8 +16,8 @@ PROG = "sct_deepspine_correct"
 
 DESCRIPTION = """\
 Turn the corrections that were made on the page deepspine.html into label files: one voxel per disc
-on the grid of the scan, with a JSON file beside it that says which network and which person made
-it. The page saves the corrections as corrections.json."""
+on the grid of the scan, with a JSON file beside it that says which network found the discs and
+who corrected them. The page saves the corrections as corrections.json."""
 
 EPILOG = """\
 examples:
@@ -46,7 +46,7 @@ def get_parser() -> SctArgumentParser:
         type=Path,
         default=Path("corrected"),
         metavar="<folder>",
-        help="Folder of the label files; made when missing. Default: corrected.",
+        help="Folder of the label files; created if needed. Default: corrected.",
     )
     add(
         "-path-data",
@@ -59,8 +59,8 @@ def get_parser() -> SctArgumentParser:
         type=int,
         choices=(0, 1),
         default=0,
-        help="1: write the label files of the scans that were marked as passed, too. 0: those that were corrected "
-        "alone. Default: 0.",
+        help="1: also write the label files of the scans that were marked as passed. 0: write only those of the "
+        "scans that were corrected. Default: 0.",
     )
     parser.add_misc_arguments()
     return parser
