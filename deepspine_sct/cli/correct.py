@@ -99,7 +99,7 @@ def correct(args: Namespace) -> None:
         n_emptied = sum(c.corrected and not c.points for c in corrections)
         say(
             f"{len(chosen) - failures} label files written; {len(corrections) - len(chosen)} other scans of the file "
-            f"have marks or comments only" + (f", {n_emptied} have no disc left" if n_emptied else "")
+            f"have only marks or comments" + (f", or no disc left ({n_emptied})" if n_emptied else "")
         )
     if failures:
         raise DeepspineError(f"{failures} of {len(chosen)} label files could not be written; the reasons are above")
@@ -113,8 +113,8 @@ def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path)
         path = label_file(correction.image, ofolder)
         if path in taken:
             raise DeepspineError(
-                f"{path}: would hold the labels of {taken[path]} and of {correction.image}; correct scans of one name "
-                "on pages of their own"
+                f"{path}: would hold the labels of {taken[path]} and of {correction.image}; correct scans of the same "
+                "name on separate pages"
             )
         taken[path] = correction.image
 

@@ -187,7 +187,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if not tools:
         get_parser().error("give -pred, -model or both")
     if len(set(tools)) < len(tools):
-        raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
+        raise DeepspineError(f"two of the tools {', '.join(tools)} have the same name; rename one of them")
     from deepspine_sct.evaluation.study import Study
     from deepspine_sct.evaluation.totalspineseg import comparable
     from deepspine_sct.pictures.figure import require_matplotlib
@@ -197,8 +197,8 @@ def evaluate(args: argparse.Namespace) -> None:
     args.ofolder.mkdir(parents=True, exist_ok=True)
     n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:
-        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their slabs",
-              file=sys.stderr)  # fmt: skip
+        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their "
+              "slabs instead", file=sys.stderr)  # fmt: skip
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
@@ -332,8 +332,8 @@ def _notes_on_numbers(study: "Study", otherwise: Sequence[str]) -> list[str]:
         n_images, n_discs = sum(map(bool, missed)), sum(map(len, missed))
         if n_discs:
             notes.append(
-                f"{tool}: its numbers run on where a disc is missed: in {n_images} image(s) {n_discs} disc(s) were"
-                " passed over, and all discs below carry the number of the one above."
+                f"{tool}: it does not leave out the number of a disc that it misses: in {n_images} image(s) {n_discs}"
+                " disc(s) were missed, and all discs below carry the number of the one above."
             )
     return notes
 

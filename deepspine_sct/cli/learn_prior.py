@@ -62,7 +62,7 @@ def learn_prior(args: argparse.Namespace) -> None:
         When the set or the checkpoint cannot be used.
     """
     if bool(args.model) != bool(args.o):
-        get_parser().error("-model and -o go together")
+        get_parser().error("give -model and -o together, or neither of them")
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.files.atomic import atomic_path
     from deepspine_sct.labeling.prior_fit import fit_prior

@@ -265,7 +265,7 @@ def train(args: argparse.Namespace) -> None:
     def on_save(path: Path, step: int) -> dict[str, float]:
         epoch = -(-step // config.save_every)
         if not cases:
-            print(f"epoch {epoch}: no image to validate on", file=sys.stderr)
+            print(f"epoch {epoch}: there is no image to validate on", file=sys.stderr)
             return {}
         scores, results = validate(Predictor.load(path, config.device), cases)
         diary.add(step, cases, results, scores)
