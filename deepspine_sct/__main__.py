@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"deepspine_sct {__version__}")
         return 0
     if name not in COMMANDS:
-        print(f"{USAGE}\ndeepspine_sct: error: '{name}' is no command", file=sys.stderr)
+        print(f"{USAGE}\ndeepspine_sct: error: '{name}' is not a command", file=sys.stderr)
         return 2
     return import_module(f"deepspine_sct.cli.{COMMANDS[name]}").main(arguments)
 

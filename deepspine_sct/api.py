@@ -100,5 +100,5 @@ def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, gri
     points = {value: np.asarray(xyz_mm, dtype=float) for value, xyz_mm in pins.items()}
     for value, xyz_mm in points.items():
         if xyz_mm.shape != (3,) or not grid.contains(grid.to_index(xyz_mm)):
-            raise DeepspineError(f"pins: disc {value} does not lie in the image; give its world RAS+ mm")
+            raise DeepspineError(f"pins: disc {value} does not lie in the image; give its position in world RAS+ mm")
     return points

@@ -69,7 +69,7 @@ def test_mode_follows_the_umask(tmp_path):
 def test_missing_folder_is_named(tmp_path):
     """A target in a folder that does not exist is refused before anything is written."""
     target = tmp_path / "nowhere" / "a.nii"
-    refused = pytest.raises(DeepspineError, match="nowhere/a.nii: .*no such folder")
+    refused = pytest.raises(DeepspineError, match="nowhere/a.nii: .*its folder does not exist")
     with refused, atomic_path(target):
         raise AssertionError("must not be reached")
 
@@ -77,7 +77,7 @@ def test_missing_folder_is_named(tmp_path):
 def test_file_in_place_of_the_folder_is_named(tmp_path):
     """A target below a file is refused in the same way."""
     (tmp_path / "file").touch()
-    refused = pytest.raises(DeepspineError, match="no such folder")
+    refused = pytest.raises(DeepspineError, match="its folder does not exist")
     with refused, atomic_path(tmp_path / "file/a.nii"):
         raise AssertionError("must not be reached")
 

@@ -94,9 +94,9 @@ def test_a_name_that_is_nearly_right_is_named(root, caplog, name):
     touch(root, name)
     findings = search(root, BOTH)
     assert names(findings) == [GOOD] and MISNAMED[name] in findings.skipped[name]
-    assert left_out_lines(findings)[0].startswith("Passed over: 1 files or folders")
+    assert left_out_lines(findings)[0].startswith("Skipped: 1 files or folders")
     find_scans(root)
-    assert f"passed over: {name}: " in caplog.text
+    assert f"skipped: {name}: " in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,12 @@ def test_a_subject_that_is_not_named_so_is_told(root, name):
 def test_only_misnamed_scans_are_an_error_that_names_the_first(tmp_path):
     """Nothing to do is no success where there was something to do."""
     touch(tmp_path, "sub-01/anat/sub-01_T2W.nii.gz")
-    with pytest.raises(DeepspineError, match=r"holds no .* passed over: sub-01/anat/sub-01_T2W.nii.gz, which is not"):
+    with pytest.raises(DeepspineError, match=r"holds no .* skipped: sub-01/anat/sub-01_T2W.nii.gz, which is not"):
         search(tmp_path, BOTH)
     touch(tmp_path, "sub-01/anat/sub-01_nonsense_T2w.nii.gz")
-    with pytest.raises(DeepspineError, match="none of 2 images can be labelled; the first one, sub-01/anat/sub-01_T2W"):
+    with pytest.raises(
+        DeepspineError, match="none of 2 images can be labelled; the first one is sub-01/anat/sub-01_T2W"
+    ):
         search(tmp_path, BOTH)
 
 
@@ -181,7 +183,7 @@ def test_a_table_that_cannot_be_read_is_passed_over_and_named(root, caplog, case
     """The scans are found all the same, and the sites come from their names."""
     (root / "participants.tsv").write_bytes(TABLES[case])
     assert [scan.image for scan in find_scans(root)] == [root / GOOD]
-    assert "participants.tsv: passed over" in caplog.text
+    assert "participants.tsv: ignored" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link"])
@@ -190,7 +192,7 @@ def test_a_table_that_is_none_is_passed_over_and_named(root, caplog, kind):
     path = root / "participants.tsv"
     path.mkdir() if kind == "folder" else path.symlink_to(".git/annex/objects/x")
     assert len(find_scans(root)) == 1
-    assert "participants.tsv: passed over" in caplog.text
+    assert "participants.tsv: ignored" in caplog.text
 
 
 SCAN = Scan("sub-01", "", "", "T2w", Path("sub-01_T2w.nii.gz"), "sub-01/anat", None)
@@ -221,16 +223,16 @@ def test_of_several_cords_the_most_certain_counts(tmp_path):
     assert find_cord(tmp_path, SCAN).path.name == "sub-01_T2w_label-SC_seg.nii.gz"
     touch(tmp_path, f"{anat}_desc-sc_seg.nii.gz")
     assert find_cord(tmp_path, SCAN).path is None
-    assert "could both be meant" in find_cord(tmp_path, SCAN).fault
+    assert "could both be the cord" in find_cord(tmp_path, SCAN).fault
 
 
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
         ("sub-02/anat/x.nii.gz", "there is no folder"),
-        ("sub-01/anat/sub-01_desc-sc_mask.nii.gz", "sub-01_desc-sc_mask.nii.gz is not named so"),
-        ("sub-01/anat/sub-01_T2w_label-lesion_seg.nii.gz", "is not named so"),
-        ("sub-01/anat/sub-01_T1w.nii.gz", "holds no sub-01_T2w with _seg"),
+        ("sub-01/anat/sub-01_desc-sc_mask.nii.gz", "sub-01_desc-sc_mask.nii.gz has another name"),
+        ("sub-01/anat/sub-01_T2w_label-lesion_seg.nii.gz", "has another name"),
+        ("sub-01/anat/sub-01_T1w.nii.gz", "holds no file sub-01_T2w with an ending such as _seg"),
     ],
 )
 def test_a_cord_that_is_not_found_is_explained(tmp_path, name, fault):

@@ -49,7 +49,7 @@ def test_s_writes_the_labeled_cord_beside_the_label_file(in_folder, predictor, c
     ("arguments", "message"),
     [
         (("-s", "none.nii.gz"), "none.nii.gz"),
-        (("-s", "t2.nii.gz", "-o", "d.nii"), "which is no spinal cord"),
+        (("-s", "t2.nii.gz", "-o", "d.nii"), "which is too large for a spinal cord"),
         (("-s", "t2.nii.gz"), "two outputs"),
         (("-s", "t2_seg.nii", "-o", "t2_seg_labeled.nii"), "two outputs"),
         (("-straighten", "1"), "sct_deepseg: not found; install the Spinal Cord Toolbox"),

@@ -184,7 +184,7 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
         os.link(victim, alias)
     before = files_in(in_folder)
     line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", *arguments)
-    assert line == f"{alias}: is an input and would be overwritten; rename it"
+    assert line == f"{alias}: is an input and would be overwritten; rename the output"
     assert files_in(in_folder) == before
     assert predictor.calls == []
 
@@ -193,14 +193,14 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
     ("arguments", "message"),
     [
         (("-o", "discs.mgz"), "discs.mgz: unknown file type"),
-        (("-o", "t2.nii.gz/discs.nii.gz"), "there is no such folder"),
-        (("-o", "kept.nii"), "kept.nii: cannot be written, it is a folder"),
+        (("-o", "t2.nii.gz/discs.nii.gz"), "its folder does not exist"),
+        (("-o", "kept.nii"), "kept.nii: cannot be written because it is a folder"),
         (("-ofolder", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
         (("-qc", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
-        (("-json", "t2.nii.gz/no/r.json"), "t2.nii.gz is no folder"),
+        (("-json", "t2.nii.gz/no/r.json"), "t2.nii.gz is not a folder"),
         (("-overlay", "o.jpg"), "o.jpg: a picture is written as .png"),
-        (("-json", "t2_labeled_discs.nii.gz"), "two outputs would go to this file"),
-        (("-json", "a.png", "-overlay", "./a.png"), "two outputs would go to this file"),
+        (("-json", "t2_labeled_discs.nii.gz"), "two outputs would be written to this file"),
+        (("-json", "a.png", "-overlay", "./a.png"), "two outputs would be written to this file"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_first(in_folder, predictor, capsys, arguments, message):
@@ -218,8 +218,10 @@ def test_an_output_that_is_no_file_is_refused_first(in_folder, predictor, capsys
     os.mkfifo("pipe.json")
     os.symlink("loop.nii.gz", "loop.nii.gz")
     scan = ("-i", "t2.nii.gz", "-c", "t2")
-    assert "/dev/null: cannot be written, it is a device" in refusal(capsys, *scan, "-json", "/dev/null")
-    assert "pipe.json: cannot be written, it is a device or a pipe" in refusal(capsys, *scan, "-json", "pipe.json")
+    assert "/dev/null: cannot be written because it is a device" in refusal(capsys, *scan, "-json", "/dev/null")
+    assert "pipe.json: cannot be written because it is a device or a pipe" in refusal(
+        capsys, *scan, "-json", "pipe.json"
+    )
     assert "the name is too long" in refusal(capsys, *scan, "-json", "n" * 251 + ".json")
     assert "no such file" in refusal(capsys, "-i", "loop.nii.gz", "-c", "t2")
     assert predictor.calls == []
@@ -230,7 +232,7 @@ def test_a_start_that_cannot_be_is_refused(in_folder, predictor, capsys):
     scan = ("-i", "t2.nii.gz", "-c", "t2")
     assert "slices run from 0 (lowest) to 29" in refusal(capsys, *scan, "-initz", "30,5")
     line = refusal(capsys, *scan, "-initz", "20,5", "-discs", "6:9")
-    assert line == "disc 5 is given as a start but left out by -discs; widen -discs"
+    assert line == "disc 5 is given as known but left out by -discs; widen -discs"
     data = np.zeros(SHAPE, np.uint8)
     data[2, 2, 2] = 4
     _save(data, "off.nii.gz", np.diag([1, 1, 1, 1.0]) + np.eye(4, k=3) * 500)
@@ -238,7 +240,7 @@ def test_a_start_that_cannot_be_is_refused(in_folder, predictor, capsys):
     assert line.startswith("off.nii.gz: disc 4 lies outside of the image")
     _save(data, "on.nii.gz")
     line = refusal(capsys, *scan, "-initlabel", "on.nii.gz", "-discs", "5:9")
-    assert line == "disc 4 is given as a start but left out by -discs; widen -discs"
+    assert line == "disc 4 is given as known but left out by -discs; widen -discs"
     _save(np.zeros(SHAPE, np.uint8), "none.nii.gz")
     assert refusal(capsys, *scan, "-initlabel", "none.nii.gz").startswith("none.nii.gz: ")
     assert not (in_folder / "t2_labeled_discs.nii.gz").exists()
@@ -281,7 +283,11 @@ def refusal_line(message: str) -> str:
     [
         (KeyboardInterrupt(), 130, "sct_deepspine_label: interrupted"),
         (MemoryError("12 GiB"), 1, refusal_line("not enough memory 12 GiB")),
-        (OSError(28, "No space left on device", "a\nb"), 1, refusal_line("a b: cannot be written, the disk is full")),
+        (
+            OSError(28, "No space left on device", "a\nb"),
+            1,
+            refusal_line("a b: cannot be written because the disk is full"),
+        ),
         (
             ModuleNotFoundError("No module", name="torch"),
             1,

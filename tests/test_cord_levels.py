@@ -151,7 +151,7 @@ def test_discs_far_from_the_cord_are_refused():
     """Another scan's segmentation may overlap the image and still be the wrong one."""
     cord = bent_cord()
     points = {value: xyz + (55.0, 0, 0) for value, xyz in disc_points(cord).items()}
-    with pytest.raises(DeepspineError, match="mm beside the discs; segment this very scan"):
+    with pytest.raises(DeepspineError, match="mm beside the discs; give a segmentation of the same scan"):
         label_cord(cord, points)
 
 
@@ -159,7 +159,7 @@ def test_discs_far_from_the_cord_are_refused():
     ("edit", "message"),
     [
         (lambda data: data[...].fill(0), "marks no voxel as spinal cord"),
-        (lambda data: data[...].fill(1), "which is no spinal cord"),
+        (lambda data: data[...].fill(1), "which is too large for a spinal cord"),
         (lambda data: data[:, :, 9:].fill(0), "in one axial slice only"),
         (lambda data: data[:, :, 20:].__imul__(2), r"2 values from 1 to 2, .* -uthr 1 -o cord.nii.gz"),
     ],

@@ -53,10 +53,10 @@ def test_chooses_participants_and_sessions_with_or_without_prefix(root, particip
         (["03"], [], "sub-03"),
         (["01", "03"], [], "no sub-03"),
         ([], ["c"], "no ses-c"),
-        (["../data/sub-01"], [], "no BIDS label"),
-        (["*"], [], "no BIDS label"),
-        (["01/.."], [], "no BIDS label"),
-        ([""], [], "no BIDS label"),
+        (["../data/sub-01"], [], "not a BIDS label"),
+        (["*"], [], "not a BIDS label"),
+        (["01/.."], [], "not a BIDS label"),
+        ([""], [], "not a BIDS label"),
     ],
 )
 def test_labels_that_name_nothing_are_refused(root, participants, sessions, words):

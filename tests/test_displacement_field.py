@@ -77,7 +77,7 @@ def test_beside_an_undefined_voxel_the_defined_ones_decide():
 def test_another_image_is_no_field(tmp_path, shape, dtype):
     """Neither a plain image, nor two components, nor integers."""
     nib.save(nib.Nifti1Image(np.zeros(shape, dtype), np.eye(4)), tmp_path / "a.nii.gz")
-    with pytest.raises(DeepspineError, match="a.nii.gz: is no displacement field"):
+    with pytest.raises(DeepspineError, match="a.nii.gz: is not a displacement field"):
         read_field(tmp_path / "a.nii.gz")
 
 

@@ -75,7 +75,7 @@ def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, caps
     assert overall(tmp_path / "out")["tool"]["identification_rate"] == pytest.approx(25 / 30)
     assert "sub-aa01_T1w_discs.nii.gz: no such file" in capsys.readouterr().err
     assert main([*arguments, "-pred", "tool=nowhere/{stem}.nii.gz"]) == 1
-    assert "not one file can be read" in capsys.readouterr().err
+    assert "no file can be read" in capsys.readouterr().err
     assert main([*arguments, "-pred", "tool={name}.nii.gz"]) == 1
     assert "use the fields {stem}" in capsys.readouterr().err
 

@@ -171,7 +171,7 @@ def test_every_contradiction_is_named_with_what_itk_does(tmp_path, case):
     by_sform, by_qform = (
         np.allclose(origin_mm, form[:3, 3], atol=0.01) for form in (image.get_sform(), image.get_qform())
     )
-    assert by_sform == ("Slicer) do so too" in said[0]) and by_qform == ("Slicer) the qform" in said[0])
+    assert by_sform == ("Slicer) use it too" in said[0]) and by_qform == ("Slicer) use the qform" in said[0])
 
 
 def test_a_sheared_image_keeps_its_shear_and_is_named(tmp_path):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from deepspine_sct.labeling.settings import DEFAULTS
+
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "scipy", "matplotlib", "nibabel", "numpy")
 
@@ -79,3 +81,9 @@ def test_help_is_plain_ascii_of_at_most_100_columns():
         _, out, _, _ = probe(command, "-h")
         assert out.isascii()
         assert max(len(line) for line in out.splitlines()) <= 100
+
+
+def test_the_default_threshold_in_the_help_is_that_of_the_program():
+    """It is written out there, as the help loads none of the steps."""
+    _, out, _, _ = probe("sct_deepspine_label", "-h")
+    assert f"possible disc. Default: {DEFAULTS.threshold:g}." in " ".join(out.split())

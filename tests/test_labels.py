@@ -173,11 +173,11 @@ def vertebral_bodies():
 
 NO_LABELS = {
     "empty": (np.zeros(SHAPE, np.uint8), "holds no disc label; give one voxel per disc, valued 1 to 25"),
-    "levels of a cord": (cord_levels(), "which is no point; are these vertebral levels"),
-    "whole discs": (whole_discs(), "which is no point; is it a segmentation of the cord, of whole discs or"),
-    "bodies": (vertebral_bodies(), "which is no point; is it a segmentation of the cord, of whole discs or"),
-    "binary mask": ((cord_levels() > 0).astype("u1"), "which is no point"),
-    "twice": (twice(), "disc 4 (C3/C4) is marked in 2 places, at voxels (20, 66, 6) and (20, 74, 6); keep one"),
+    "levels of a cord": (cord_levels(), "which is not a point; are these vertebral levels"),
+    "whole discs": (whole_discs(), "which is not a point; is it a segmentation of the cord, of whole discs or"),
+    "bodies": (vertebral_bodies(), "which is not a point; is it a segmentation of the cord, of whole discs or"),
+    "binary mask": ((cord_levels() > 0).astype("u1"), "which is not a point"),
+    "twice": (twice(), "disc 4 (C3/C4) is marked in 2 places, at voxels (20, 66, 6) and (20, 74, 6); keep only one"),
     "another scheme": (cord_levels() + np.uint8(100) * (cord_levels() > 0), "is it a segmentation, with its own"),
     "the image": (np.random.default_rng(0).integers(0, 900, SHAPE).astype(np.int16), "is it the image itself?"),
     "the image in floats": (np.random.default_rng(0).normal(300, 90, SHAPE), "is it the image itself?"),

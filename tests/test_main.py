@@ -38,7 +38,7 @@ def test_the_module_passes_arguments_and_status_on():
 def test_without_a_command_it_says_which_there_are(capsys):
     """A usage error ends with 2, the help and the version with 0."""
     assert main([]) == main(["labels"]) == 2
-    assert "'labels' is no command" in capsys.readouterr().err
+    assert "'labels' is not a command" in capsys.readouterr().err
     assert main(["-h"]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in COMMANDS)

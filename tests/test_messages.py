@@ -189,4 +189,4 @@ def test_a_folder_below_a_file_is_said(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert batch.main([str(root), str(tmp_path / "file" / "out"), "participant"]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
-    assert f"{Path('file') / 'out'}: cannot be reached, a part of the path is a file" in line
+    assert f"{Path('file') / 'out'}: cannot be reached because a part of the path is a file" in line

@@ -529,5 +529,5 @@ def test_output_name_and_folder_are_checked(tmp_path):
     points = {3: grid.to_world((1, 2, 3))}
     with pytest.raises(DeepspineError, match="d.mgz: unknown file type"):
         write_discs(tmp_path / "d.mgz", grid, points)
-    with pytest.raises(DeepspineError, match="no such folder"):
+    with pytest.raises(DeepspineError, match="its folder does not exist"):
         write_discs(tmp_path / "nowhere" / "d.nii", grid, points)

@@ -79,9 +79,11 @@ def test_without_any_disc_the_strongest_spot_near_the_slice_is_meant():
 @pytest.mark.parametrize("seen", [Labeling(), labeling((40, 46))])
 def test_a_slice_away_from_the_spine_is_refused_with_the_remedy(seen):
     """No disc, no spot and no line there: the message says where the spine is, and what to do."""
-    with pytest.raises(DeepspineError, match="no disc near slice 12 to be C3/C4") as refused:
+    with pytest.raises(
+        DeepspineError, match=r"near slice 12 \(0 = lowest\) there is no disc that could be C3/C4"
+    ) as refused:
         locate(Height(4, 12, oblique_grid()), seen, spots(world(30)))
-    assert str(refused.value).endswith("give the disc's place with -initlabel")
+    assert str(refused.value).endswith("give the position of the disc with -initlabel")
     assert ("from slice 40 to 46" in str(refused.value)) == bool(seen.discs)
 
 

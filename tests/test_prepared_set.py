@@ -100,7 +100,7 @@ def _one(points):
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(_swap, "two labels are swapped"), (_gap, "disc 5 is missing"), (_one, "holds 1 disc")],
+    [(_swap, "two labels are swapped"), (_gap, "disc 5 is missing"), (_one, "holds only 1 disc")],
 )
 def test_labels_that_cannot_be_are_left_out_with_the_reason(data, tmp_path, change, reason, capsys):
     """Out of order, with a gap, and too few: the image is dropped, the others stay."""
@@ -169,7 +169,7 @@ def test_a_set_that_is_made_anew_is_no_set_until_it_is_finished(data, tmp_path, 
 def test_a_data_set_without_one_usable_image_is_an_error(data, tmp_path, capsys):
     """Exit 1 with the first reason, and no set."""
     assert prepare(data, tmp_path / "set", "-label-suffix", "_nothing") == 1
-    assert "not one image can be used" in capsys.readouterr().err
+    assert "no image can be used" in capsys.readouterr().err
     with pytest.raises(DeepspineError, match="make the set with sct_deepspine_prepare"):
         read_set(tmp_path / "set")
 

@@ -53,7 +53,7 @@ def test_sites_stay_together():
 @pytest.mark.parametrize("site", ["", "amu"])
 def test_one_site_cannot_be_split_by_site(site):
     """Nor can unknown ones: everything would train, and nothing would test."""
-    with pytest.raises(DeepspineError, match="needs two sites"):
+    with pytest.raises(DeepspineError, match="needs at least two sites"):
         split_subjects({"sub-1": site, "sub-2": site}, SHARES, by_site=True)
 
 

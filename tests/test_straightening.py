@@ -93,9 +93,9 @@ def test_discs_are_found_in_the_straight_image_and_carried_back(scan, calls, wor
     assert found.level_confidence == 0.8
     assert found.warnings == [
         "a warning",
-        "found in the straight image, but without a way back into the scan: 5 (C4/C5)",
+        "found in the straightened image, but without a position in the scan: 5 (C4/C5)",
     ]
-    with pytest.raises(DeepspineError, match="disc 7 of the start lies outside"):
+    with pytest.raises(DeepspineError, match="the given disc 7 lies outside"):
         find_straightened(predict, straight, {7: np.array([0, 0, -29.9])})
 
 

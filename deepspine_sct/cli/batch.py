@@ -125,7 +125,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     sum_up(findings)
     n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
     if n_bare:
-        print(f"Without levels of the cord: {n_bare} scans; why stands in deepspine_images.tsv", file=sys.stderr)
+        print(f"No levels of the cord for {n_bare} scans; deepspine_images.tsv says why", file=sys.stderr)
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
@@ -154,7 +154,7 @@ def write_group(args: Namespace, job: "Job", findings: "Findings", with_page: bo
         say("\n".join(lines))
     if not with_page:
         if args.v:
-            say("The page and the tables of the whole data set: run the level group")
+            say("To write the page and the tables of the whole data set, run the level group")
         return
     (job.target / LOG_FOLDER).mkdir(exist_ok=True)
     with atomic_path(job.target / LOG_FOLDER / SUMMARY_NAME) as path:
@@ -202,8 +202,8 @@ def warn(findings: "Findings") -> None:
     bare = findings.without_sidecar
     if bare:
         print(
-            f"Warning: {len(bare)} scans have no JSON sidecar, {bare[0].image.name} for one; "
-            "they are labelled all the same",
+            f"Warning: {len(bare)} scans have no JSON sidecar, for example {bare[0].image.name}; "
+            "they are labelled nevertheless",
             file=sys.stderr,
         )
 

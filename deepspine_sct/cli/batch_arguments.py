@@ -9,15 +9,15 @@ PROG = "sct_deepspine_batch"
 
 DESCRIPTION = """\
 Find and name the intervertebral discs in every T1w and T2w scan of a BIDS data set. Writes a BIDS
-derivative data set: for each scan a disc label file with what made it, a report and a log; tables
-of all scans, discs and measures; and deepspine.html, a page of all scans that begins with those to
-look at first, and on which labels can be corrected. Scans that are done already are not done again:
-run it as often as you like."""
+derivative data set: for each scan a disc label file, a JSON file that says how it was made, a
+report and a log; tables of all scans, discs and measures; and deepspine.html, a page of all scans,
+on which labels can be corrected and which begins with the scans to look at first. Scans that are
+already labelled are not labelled again, so the command can be run as often as you like."""
 
 EPILOG = """\
 looks for:
-  sub-<label>[/ses-<label>]/anat/*_T1w.nii[.gz] and *_T2w.nii[.gz], through links as well. Names
-  that are nearly so (_T2W, _T2w__dup-01), other formats and other places are named and passed over.
+  sub-<label>[/ses-<label>]/anat/*_T1w.nii[.gz] and *_T2w.nii[.gz]; links are followed. Scans with a
+  similar name (_T2W, _T2w__dup-01), in another format or in another folder are listed and skipped.
 
 examples:
   sct_deepspine_batch data data/derivatives/deepspine participant
@@ -25,12 +25,12 @@ examples:
   sct_deepspine_batch data out participant --participant-label 01 02 --n-procs 8 --qc
   sct_deepspine_batch data out participant --scheduler tcp://login1:8786
 
-at the end the command says, and writes to logs/summary.txt:
-  N labelled, M of them to look at, with the reason of each; K failed, with the reason of each;
-  J skipped, and why.
+at the end the command prints, and writes to logs/summary.txt:
+  N labelled, M of them to look at, with the reason for each; K failed, with the reason for each;
+  J skipped, with the reasons.
 
 exit status:
-  0 every scan was labelled or skipped; scans to look at do not change it, 1 error or some scans
+  0 every scan was labelled or skipped, even if there are scans to look at, 1 error or some scans
   failed, 2 wrong usage."""
 
 
@@ -43,11 +43,11 @@ def get_parser() -> SctArgumentParser:
         epilog=EPILOG,
     )
     parser.mandatory.add_argument("bids_dir", metavar="bids_dir", help="BIDS data set to read.")
-    parser.mandatory.add_argument("output_dir", metavar="output_dir", help="Folder to write; made when missing.")
+    parser.mandatory.add_argument("output_dir", metavar="output_dir", help="Folder to write into; created if needed.")
     parser.mandatory.add_argument(
         "analysis_level",
         choices=("participant", "group"),
-        help="participant: label the scans. group: write the tables and the page on what is there.",
+        help="participant: label the scans. group: write the tables and the page of the results that exist.",
     )
     _add_choice_arguments(parser)
     _add_run_arguments(parser)
@@ -62,14 +62,14 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         metavar="<label>",
         nargs="+",
         default=[],
-        help="Participants to do, with or without sub-. Default: all.",
+        help="Participants to label, with or without the prefix sub-. Default: all.",
     )
     parser.optional.add_argument(
         "--session-label",
         metavar="<label>",
         nargs="+",
         default=[],
-        help="Sessions to do, with or without ses-. Default: all.",
+        help="Sessions to label, with or without the prefix ses-. Default: all.",
     )
     for name in ("--participant_label", "--session_label"):  # as other BIDS Apps spell them
         parser.optional.add_argument(name, nargs="+", default=SUPPRESS, help=SUPPRESS)
@@ -80,28 +80,28 @@ def _add_choice_arguments(parser: SctArgumentParser) -> None:
         type=contrast,
         choices=("t1", "t2"),
         default=["t1", "t2"],
-        help="Contrasts to do. Default: both.",
+        help="Contrasts to label. Default: both.",
     )
     which.add_argument(
         "--suffix",
         metavar="<suffix>",
         nargs="+",
-        help="Suffixes to do in place of T1w and T2w, which the network was tested on; also such as "
-        "STIR, which BIDS does not know.",
+        help="BIDS suffixes of the scans to label, instead of T1w and T2w, on which the network was tested. "
+        "Suffixes that BIDS does not know, such as STIR, are accepted as well.",
     )
     parser.optional.add_argument(
         "--joint",
         action="store_true",
-        help="Let the scans of a session name each other's discs: both contrasts, and the parts of the spine "
-        "that were scanned one after the other. The report of each scan says what the others changed, and "
-        "why one that does not fit stands alone.",
+        help="Name the discs of all scans of a session together: both contrasts, and parts of the spine that "
+        "were scanned one after the other. The report of each scan says what the other scans changed. For a "
+        "scan that does not fit, which is named alone, it says why.",
     )
     parser.optional.add_argument(
         "--derivatives-seg",
         metavar="<folder>",
-        help="Segmented spinal cords, in folders like those of the data set, each named as its scan with "
-        "_seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg, _label-cord_mask or the like; the vertebral "
-        "levels of each are written beside the discs.",
+        help="Folder of spinal cord segmentations, with the same subfolders as the data set. Each file has the "
+        "name of its scan and an ending such as _seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg or "
+        "_label-cord_mask. The vertebral levels of each cord are written beside the discs.",
     )
 
 
@@ -110,13 +110,12 @@ def _add_run_arguments(parser: SctArgumentParser) -> None:
     again.add_argument(
         "--resume",
         action="store_true",
-        help="Do what is missing, has failed, or was made with another network, version or input. This is the default.",
+        help="Label the scans whose results are missing, have failed, or were made with another network, version "
+        "or input. This is the default.",
     )
-    again.add_argument("--force", action="store_true", help="Do every scan again.")
-    parser.optional.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
-    parser.optional.add_argument(
-        "--qc", action="store_true", help="Draw the pictures of every scan that the page shows."
-    )
+    again.add_argument("--force", action="store_true", help="Label every scan again.")
+    parser.optional.add_argument("--dry-run", action="store_true", help="Print what would be done, and do nothing.")
+    parser.optional.add_argument("--qc", action="store_true", help="Draw pictures of every scan, which the page shows.")
     parser.optional.add_argument(
         "--model",
         metavar="<file>",
@@ -130,7 +129,7 @@ def _add_machine_arguments(parser: SctArgumentParser) -> None:
         "--n-procs",
         metavar="<number>",
         type=count,
-        help="Worker processes, of one core each. Default: one for each core.",
+        help="Number of worker processes, each on one core. Default: one for each core.",
     )
     where.add_argument(
         "--scheduler",
@@ -142,12 +141,12 @@ def _add_machine_arguments(parser: SctArgumentParser) -> None:
         metavar="<seconds>",
         type=positive,
         default=600.0,
-        help="Time that a scan may take before it has failed. Default: 600.",
+        help="Longest time for one scan; a scan that takes longer has failed. Default: 600.",
     )
     parser.optional.add_argument(
         "--memory",
         metavar="<GB>",
         type=positive,
         default=4.0,
-        help="Memory that a worker may use before its scan has failed. Default: 4.",
+        help="Largest memory of one worker; a scan that needs more has failed. Default: 4.",
     )

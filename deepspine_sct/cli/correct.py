@@ -16,8 +16,8 @@ PROG = "sct_deepspine_correct"
 
 DESCRIPTION = """\
 Turn the corrections that were made on the page deepspine.html into label files: one voxel per disc
-on the grid of the scan, with a JSON file beside it that says which network and which person made
-it. The page saves the corrections as corrections.json."""
+on the grid of the scan, with a JSON file beside it that says which network found the discs and
+who corrected them. The page saves the corrections as corrections.json."""
 
 EPILOG = """\
 examples:
@@ -46,7 +46,7 @@ def get_parser() -> SctArgumentParser:
         type=Path,
         default=Path("corrected"),
         metavar="<folder>",
-        help="Folder of the label files; made when missing. Default: corrected.",
+        help="Folder of the label files; created if needed. Default: corrected.",
     )
     add(
         "-path-data",
@@ -59,8 +59,8 @@ def get_parser() -> SctArgumentParser:
         type=int,
         choices=(0, 1),
         default=0,
-        help="1: write the label files of the scans that were marked as passed, too. 0: those that were corrected "
-        "alone. Default: 0.",
+        help="1: also write the label files of the scans that were marked as passed. 0: write only those of the "
+        "scans that were corrected. Default: 0.",
     )
     parser.add_misc_arguments()
     return parser
@@ -99,7 +99,7 @@ def correct(args: Namespace) -> None:
         n_emptied = sum(c.corrected and not c.points for c in corrections)
         say(
             f"{len(chosen) - failures} label files written; {len(corrections) - len(chosen)} other scans of the file "
-            f"have marks or comments only" + (f", {n_emptied} have no disc left" if n_emptied else "")
+            f"have only marks or comments" + (f", or no disc left ({n_emptied})" if n_emptied else "")
         )
     if failures:
         raise DeepspineError(f"{failures} of {len(chosen)} label files could not be written; the reasons are above")
@@ -113,8 +113,8 @@ def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path)
         path = label_file(correction.image, ofolder)
         if path in taken:
             raise DeepspineError(
-                f"{path}: would hold the labels of {taken[path]} and of {correction.image}; correct scans of one name "
-                "on pages of their own"
+                f"{path}: would hold the labels of {taken[path]} and of {correction.image}; correct scans of the same "
+                "name on separate pages"
             )
         taken[path] = correction.image
 

@@ -38,7 +38,7 @@ EPILOG = """\
 writes into -ofolder:
   index.html    tables, figures and the worst images, in one file
   summary.csv   and .json: each tool over all images, each contrast, each site and each level, with
-                95 % intervals (Wilson's; images, not discs, are what counts)
+                95 % intervals (Wilson's, in which the images count and not the discs)
   discs.csv     every disc of every image and tool
   *.png         distance per level, confusion of levels, the worst images
 
@@ -61,8 +61,8 @@ def get_parser() -> SctArgumentParser:
         "-set",
         type=Path,
         metavar="<folder>",
-        help="Prepared set with the truth. Networks label its scans, with every step of "
-        "sct_deepspine_label; where a scan is gone, or was straightened, its slabs.",
+        help="Prepared set with the truth. Networks label its scans with every step of "
+        "sct_deepspine_label. Of a scan that is gone or was straightened, they label the slabs.",
     )
     truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with the truth.")
     add = parser.mandatory.add_argument
@@ -84,8 +84,8 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         metavar="<name>=<pattern>",
         help="A tool's name and where its disc files lie, with {stem} (image name without suffix), "
         "{subject}, {session}, {contrast} and {folder} (of the image, as it lies in the data set: "
-        "sub-01/anat). The discs 1 and 2 of `sct_deepseg spine` lie at other places; where a tool's "
-        "files are of it, they are left out for all. May be given several times.",
+        "sub-01/anat). Discs 1 and 2 of `sct_deepseg spine` lie at other places than here; if the files "
+        "of a tool come from it, these two discs are left out for all tools. May be given several times.",
     )
     add(
         "-model",
@@ -93,13 +93,14 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         type=named,
         default=[],
         metavar="<name>=<file>",
-        help="A name and a checkpoint to label the images with, or the word installed. May be given several times.",
+        help="A name, and a checkpoint to label the images with or the word installed, which stands for the "
+        "checkpoint that comes with the package. May be given several times.",
     )
     add(
         "-attention",
         action="store_true",
-        help="Write what each network looked at, attention/<name>/<image>.nii.gz and .png, on the "
-        "grid of the scan (of the slabs, where -set does not find it any more).",
+        help="Write where each network looked, attention/<name>/<image>.nii.gz and .png, on the "
+        "grid of the scan (or of its slabs, if -set no longer finds the scan).",
     )
     add(
         "-heatmaps",
@@ -165,7 +166,7 @@ def _add_score_arguments(parser: SctArgumentParser) -> None:
         type=count_or_none,
         default=4,
         metavar="<n>",
-        help="Number of images per tool that are drawn: those with most errors. Default: 4.",
+        help="Number of images per tool that are drawn: those with the most errors. Default: 4.",
     )
 
 
@@ -186,7 +187,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if not tools:
         get_parser().error("give -pred, -model or both")
     if len(set(tools)) < len(tools):
-        raise DeepspineError(f"two tools have one name, of {', '.join(tools)}; rename one")
+        raise DeepspineError(f"two of the tools {', '.join(tools)} have the same name; rename one of them")
     from deepspine_sct.evaluation.study import Study
     from deepspine_sct.evaluation.totalspineseg import comparable
     from deepspine_sct.pictures.figure import require_matplotlib
@@ -196,8 +197,8 @@ def evaluate(args: argparse.Namespace) -> None:
     args.ofolder.mkdir(parents=True, exist_ok=True)
     n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:
-        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their slabs",
-              file=sys.stderr)  # fmt: skip
+        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their "
+              "slabs instead", file=sys.stderr)  # fmt: skip
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
@@ -331,8 +332,8 @@ def _notes_on_numbers(study: "Study", otherwise: Sequence[str]) -> list[str]:
         n_images, n_discs = sum(map(bool, missed)), sum(map(len, missed))
         if n_discs:
             notes.append(
-                f"{tool}: its numbers run on where a disc is missed: in {n_images} image(s) {n_discs} disc(s) were"
-                " passed over, and all discs below carry the number of the one above."
+                f"{tool}: it does not leave out the number of a disc that it misses: in {n_images} image(s) {n_discs}"
+                " disc(s) were missed, and all discs below carry the number of the one above."
             )
     return notes
 

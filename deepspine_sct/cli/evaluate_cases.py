@@ -36,7 +36,7 @@ def read_cases(args: argparse.Namespace) -> list["LabelledImage"]:
         cases = list(_from_data_set(args, contrasts))
         source = f"{args.path_data}"
     if not cases:
-        raise DeepspineError(f"{source} holds no labelled image of contrast {args.c}; see -c, -part")
+        raise DeepspineError(f"{source}: holds no labelled image of contrast {args.c}; check -c and -part")
     return cases
 
 
@@ -74,8 +74,8 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
             path=f"{scan.folder}/{scan.image.name}", image=scan.image, label=scan.label,
         )  # fmt: skip
     if bare:
-        where = f"see -label-suffix and -label-folder, {bare[0].name} for one"
-        print(f"Warning: left out: {len(bare)} images without disc labels; {where}", file=sys.stderr)
+        where = f"for example {bare[0].name}; check -label-suffix and -label-folder"
+        print(f"Warning: left out: {len(bare)} images without disc labels, {where}", file=sys.stderr)
     if n_left_out:
         print(f"Warning: left out: {n_left_out} images, whose true labels cannot be used", file=sys.stderr)
 
@@ -106,7 +106,7 @@ def ask(
             answers.append({} if found_none else None)
             faults.append(f"{error}; {'counted as no disc found' if found_none else 'the image is left out'}")
     if len(faults) == len(answers):
-        raise DeepspineError(f"{tool}: not one file can be read; the first one: {faults[0]}")
+        raise DeepspineError(f"{tool}: no file can be read; the first fault is: {faults[0]}")
     for fault in faults:
         print(f"Warning: {tool}: {fault}", file=sys.stderr)
     return answers
@@ -124,7 +124,9 @@ def leave_out(
     """
     kept = [n for n in range(len(cases)) if all(of_tool[n] is not None for of_tool in answers.values())]
     if not kept:
-        raise DeepspineError("there is no image whose label files can be read for every tool; evaluate one at a time")
+        raise DeepspineError(
+            "there is no image whose label files can be read for every tool; evaluate one tool at a time"
+        )
     return [cases[n] for n in kept], {tool: [of_tool[n] for n in kept] for tool, of_tool in answers.items()}
 
 

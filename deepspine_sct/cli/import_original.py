@@ -12,7 +12,7 @@ PROG = "sct_deepspine_import"
 
 DESCRIPTION = """\
 Turn a checkpoint of the original project (Azad et al. 2021: a pickle with `model_weights`) into one
-that sct_deepspine_label -model runs. Nothing in the file is executed."""
+that sct_deepspine_label -model can use. No code in the file is executed."""
 
 EPILOG = """\
 examples:
@@ -32,8 +32,8 @@ def get_parser() -> SctArgumentParser:
         type=disc_value,
         default=3,
         metavar="<disc>",
-        help="Disc value of the first channel. The original numbers the discs that were annotated "
-        "in each image from the top, which in spine-generic begin at C2/C3. Default: 3.",
+        help="Disc value of the first channel. The original numbers the annotated discs of each "
+        "image from the top; in spine-generic the first one is C2/C3. Default: 3.",
     )
     add(
         "-spacing",

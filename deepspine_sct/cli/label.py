@@ -42,9 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def label_as_asked(args: Namespace) -> None:
         if args.overlay_session and not args.beside:
-            parser.error("argument -overlay-session: shows a session, whose other scans are given with -with")
+            parser.error("argument -overlay-session: needs the other scans of the session; give them with -with")
         if args.beside and args.straighten:
-            parser.error("argument -with: not allowed with argument -straighten, which leaves the scans' common world")
+            parser.error(
+                "argument -with: not allowed with argument -straighten, which leaves the world coordinates of the scans"
+            )
         give_numpy_one_thread()
         label(make_request(args, command), verbosity=args.v)
 

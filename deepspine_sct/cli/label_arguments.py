@@ -20,7 +20,7 @@ examples:
   sct_deepspine_label -i t2.nii.gz -c t2 -with cervical.nii.gz t1.nii.gz localizer.nii.gz
 
 exit status:
-  0 all was written, 1 error, 2 wrong usage, 3 no disc was found and no file was written.
+  0 all files were written, 1 error, 2 wrong usage, 3 no disc was found and no file was written.
   With 1, no label file was written either, unless the message says that it is written and good."""
 
 
@@ -49,8 +49,8 @@ def _add_mandatory_arguments(parser: SctArgumentParser) -> None:
         type=contrast,
         choices=CONTRASTS,
         required=True,
-        help="Contrast of the image; T1w and T2w will do as well. The network looks at every contrast in "
-        "the same way; it was tested on t1 and t2, and any other one is reported with a warning.",
+        help="Contrast of the image; T1w and T2w are accepted as well. The network treats every contrast in "
+        "the same way. It was tested on t1 and t2 only; any other contrast gives a warning.",
     )
 
 
@@ -58,33 +58,34 @@ def _add_cord_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-s",
         metavar="<file>",
-        help="Segmentation of the spinal cord, on any grid in the world of the image. Its vertebral "
-        "levels go to <segmentation>_labeled.nii.gz and one voxel per disc, on the middle line of "
-        "the cord, to <segmentation>_labeled_discs.nii.gz, beside the label file: what "
-        "`sct_label_vertebrae -discfile` makes of it. SCT is not needed.",
+        help="Segmentation of the spinal cord, on any grid in the same world coordinates as the image. Its "
+        "vertebral levels are written to <segmentation>_labeled.nii.gz, and one voxel per disc on the "
+        "centreline of the cord to <segmentation>_labeled_discs.nii.gz, beside the label file. These are "
+        "the files that `sct_label_vertebrae -discfile` would write. SCT is not needed.",
     )
     parser.optional.add_argument(
         "-straighten",
         type=int,
         choices=(0, 1, 2),
         default=0,
-        help="Look for the discs in a straight image. 0: in the image as it is. 1: straightened by "
-        "`sct_straighten_spinalcord` along the cord (-s, else segmented by `sct_deepseg`, where its "
-        "model is installed); only discs beside the segmented cord are found. 2: without SCT, for "
-        "scoliosis: a second look, with the spine of the first one slid into one plane. Default: 0.",
+        help="Look for the discs in a straightened image. 0: the image as it is. 1: straightened by "
+        "`sct_straighten_spinalcord` along the cord, which is given with -s or else segmented by "
+        "`sct_deepseg` if its model is installed; only discs beside the segmented cord are found. 2: for "
+        "scoliosis, without SCT: the network looks twice, and for the second time every axial row is shifted "
+        "sideways so that the spine found first lies in one plane. Default: 0.",
     )
 
 
 def _add_output_arguments(parser: SctArgumentParser) -> None:
     where = parser.optional.add_mutually_exclusive_group()
     where.add_argument(
-        "-o", metavar="<file>", help="Label file to write (.nii or .nii.gz); its folder is made when missing."
+        "-o", metavar="<file>", help="Label file to write (.nii or .nii.gz); its folder is created if needed."
     )
     where.add_argument(
         "-ofolder",
         metavar="<folder>",
         default=".",
-        help="Folder to write <image>_labeled_discs.nii.gz into; made when missing. Default: the current folder.",
+        help="Folder to write <image>_labeled_discs.nii.gz into; created if needed. Default: the current folder.",
     )
     parser.optional.add_argument(
         "-json",
@@ -100,18 +101,19 @@ def _add_output_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-overlay-session",
         metavar="<file>",
-        help="Picture to write (.png): the image and the scans given with -with side by side, at one height.",
+        help="Picture to write (.png): the image and the scans given with -with, side by side and aligned in height.",
     )
     parser.optional.add_argument(
         "-attention",
         metavar="<file>",
         help="Image to write (.nii or .nii.gz), on the grid of the input: where the network looked, "
-        "from 0 to 1. A picture of the same name (.png) goes beside it.",
+        "from 0 to 1. A picture of the same name (.png) is written beside it.",
     )
     parser.optional.add_argument(
         "-heatmaps",
         metavar="<file>",
-        help="Likewise: the probability of a disc, whichever, that the network saw at each place.",
+        help="Image to write, with a picture beside it as for -attention: the probability of any disc, "
+        "whatever its name, at each voxel.",
     )
 
 
@@ -124,13 +126,14 @@ def _add_qc_arguments(parser: SctArgumentParser) -> None:
     parser.optional.add_argument(
         "-qc-dataset",
         metavar="<name>",
-        help="Data set named on the page. Default: the folder of the BIDS data set, else the third folder "
-        "above the image.",
+        help="Data set named on the page. Default: the folder of the BIDS data set, or the third folder "
+        "above the image if it has no BIDS name.",
     )
     parser.optional.add_argument(
         "-qc-subject",
         metavar="<name>",
-        help="Subject named on the page. Default: the one of the BIDS name, else the second folder above the image.",
+        help="Subject named on the page. Default: the subject in the BIDS name, or the second folder above "
+        "the image if it has no BIDS name.",
     )
 
 
@@ -139,14 +142,14 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
     start.add_argument(
         "-initlabel",
         metavar="<file>",
-        help="Label file with one disc or more that you know; the names of all others follow.",
+        help="Label file with one or more discs that you know; the other discs are named from them.",
     )
     start.add_argument(
         "-initz",
         metavar="<slice>,<disc>",
         type=slice_and_disc,
         help="Slice and disc, by value or by name, e.g. 68,4 or 68,C3/C4 for C3/C4 in slice 68. Slices "
-        "are counted from the lowest one, 0, upwards, as SCT does.",
+        "are counted upwards from the lowest one, which is 0, as in SCT.",
     )
     start.add_argument(
         "-with",
@@ -156,8 +159,8 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         default=(),
         help="Other scans of the same session, in any contrast and of any part of the spine: a localizer, "
         "the other contrast, the neck. They help to name the discs of the image; nothing is written for "
-        "them. A movement of up to 15 mm between the scans is found, and a scan that does not fit is left "
-        "out with a warning that says why.",
+        "them. A movement of up to 15 mm between the scans is found and taken into account. A scan that does "
+        "not fit is left out, and a warning says why.",
     )
     parser.optional.add_argument(
         "-discs",
@@ -172,14 +175,15 @@ def _add_model_arguments(parser: SctArgumentParser) -> None:
         "-thr",
         metavar="<number>",
         type=fraction,
-        help="Strength, between 0 and 1, from which a spot counts as a disc. Default: the model's.",
+        help="Lowest probability of any disc, between 0 and 1, at which a peak of the heatmaps counts as a "
+        "possible disc. Default: 0.15.",
     )
     parser.optional.add_argument(
         "-device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="Where the network runs. Default: auto, which is the CPU, and for a .safetensors file "
-        "given with -model a GPU where there is one.",
+        help="Where the network runs. Default: auto, which takes the CPU; for a .safetensors file given "
+        "with -model it takes a GPU if there is one.",
     )
     parser.optional.add_argument(
         "-model",

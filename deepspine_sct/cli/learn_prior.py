@@ -12,8 +12,9 @@ from deepspine_sct.cli.parser import SctArgumentParser, run, say
 PROG = "sct_deepspine_prior"
 
 DESCRIPTION = """\
-Learn how far apart the discs of the people in a prepared set are, level by level, and how much that
-varies; and store it in a checkpoint, where the ordering of discs reads it."""
+Learn from a prepared set how far apart the discs are at each level, and how much that differs
+between people. The result, the prior, can be stored in a checkpoint, with which discs are then
+ordered."""
 
 EPILOG = """\
 examples:
@@ -34,7 +35,12 @@ def get_parser() -> SctArgumentParser:
         default="train",
         help="Part of the set to learn from. Default: train.",
     )
-    add("-model", type=Path, metavar="<file>", help="Checkpoint to put the prior into, or the word installed.")
+    add(
+        "-model",
+        type=Path,
+        metavar="<file>",
+        help="Checkpoint to put the prior into, or the word installed for the one that comes with the package.",
+    )
     add("-o", type=Path, metavar="<file>", help="Checkpoint to write. It needs -model.")
     add("-json", type=Path, metavar="<file>", help="JSON file to write the prior into.")
     add("-plot", type=Path, metavar="<file>", help="Picture of the prior to write (.png).")
@@ -56,7 +62,7 @@ def learn_prior(args: argparse.Namespace) -> None:
         When the set or the checkpoint cannot be used.
     """
     if bool(args.model) != bool(args.o):
-        get_parser().error("-model and -o go together")
+        get_parser().error("give -model and -o together, or neither of them")
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.files.atomic import atomic_path
     from deepspine_sct.labeling.prior_fit import fit_prior

@@ -10,10 +10,10 @@ from deepspine_sct.cli.parser import SctArgumentParser, run, say
 PROG = "sct_deepspine_measure"
 
 DESCRIPTION = """\
-Measure what the discs of a scan tell: the distance between neighbouring discs, the angle at each
+Measure the spine by the discs of a scan: the distance between neighbouring discs, the angle at each
 disc, lordosis and kyphosis, and, with a segmented spinal cord, the extent of its vertebral levels.
 Reads any disc label file: one voxel per disc at its posterior tip, with SCT's value. Writes a table
-with the columns measure, level, value and unit, and files with which other viewers show the discs."""
+with the columns measure, level, value and unit, and files that show the discs in other viewers."""
 
 EPILOG = """\
 definitions:
@@ -38,15 +38,15 @@ def get_parser() -> SctArgumentParser:
         "-s",
         type=Path,
         metavar="<file>",
-        help="Segmentation of the spinal cord, on any grid in the world of the labels. Adds length, mean cross "
-        "section and axial slices of each vertebral level of the cord.",
+        help="Segmentation of the spinal cord, on any grid in the same world coordinates as the labels. Adds the "
+        "length, the mean cross section and the axial slices of each vertebral level of the cord.",
     )
     add("-o", type=Path, metavar="<file>", help="Table to write (.tsv). Default: <labels>_measures.tsv.")
     add(
         "-landmarks",
         type=Path,
         metavar="<folder>",
-        help="Folder of files for other viewers, made when missing: a point list for 3D Slicer (.mrk.json), a ball in "
+        help="Folder of files for other viewers, created if needed: a point list for 3D Slicer (.mrk.json), a ball in "
         "place of each single voxel (.nii.gz), and the names and colours of the values for ITK-SNAP and FSLeyes.",
     )
     parser.add_misc_arguments()

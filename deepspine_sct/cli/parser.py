@@ -62,8 +62,8 @@ class SctArgumentParser(argparse.ArgumentParser):
                 type=int,
                 choices=(0, 1),
                 default=1,
-                help="Remove temporary files. 0: keep them where there are any, as with `-straighten 1`, "
-                "and say where. Default: 1.",
+                help="Remove temporary files. 0: keep them, if there are any as with `-straighten 1`, and "
+                "print their folder. Default: 1.",
             )
         self.misc.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
 

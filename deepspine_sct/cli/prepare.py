@@ -24,7 +24,7 @@ PROG = "sct_deepspine_prepare"
 DESCRIPTION = """\
 Find the spine scans of a BIDS data set and their disc labels, check them, cut the sagittal slabs
 that the network sees, and split the subjects into training, validation and test. What cannot be
-used is left out, with the reason."""
+used is left out, and the reason is printed."""
 
 EPILOG = """\
 looks for:
@@ -69,7 +69,7 @@ def _add_input_arguments(parser: SctArgumentParser) -> None:
         action="append",
         metavar="<text>",
         help="What follows the image's name in the name of its labels, e.g. _labels-disc. The option may be "
-        "given several times; the first file that exists counts. Default: the two names below.",
+        "given several times; the first file that exists is used. Default: the two names below.",
     )
     add(
         "-label-folder",
@@ -105,8 +105,9 @@ def _add_split_arguments(parser: SctArgumentParser) -> None:
         "-split-by",
         choices=("subject", "site"),
         default="subject",
-        help="What stays together in one part. Sites are read from participants.tsv (column site or "
-        "institution_id), and otherwise from names such as sub-amu01. Default: subject.",
+        help="What is kept together in one part: all images of a subject or of a site. Sites are read from "
+        "participants.tsv (column site or institution_id), and otherwise from names such as sub-amu01. "
+        "Default: subject.",
     )
     add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the split. Default: 0.")
 

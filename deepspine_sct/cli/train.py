@@ -36,8 +36,8 @@ EPILOG = """\
 writes into -ofolder:
   network.safetensors  the averaged weights after the last epoch
   best.safetensors     those of the best epoch, ready for sct_deepspine_label -model. The best epoch
-                       has the highest identification rate in validation; among equal ones it has
-                       every name right in most images; among equal ones of these it is the last
+                       has the highest identification rate in validation. Of equal epochs it is the
+                       one with every name right in the most images, and of these the last one
   log.csv, curves.png  the losses and the validation scores of every epoch
   convergence.gif      the same validation images after every epoch, made of the pictures in frames/
   state.pt             what is needed to go on with a training that was stopped
@@ -82,7 +82,7 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         type=share,
         default=TrainingConfig.real_share,
         metavar="<share>",
-        help="Share of real images where -data and -set are both given. Default: %(default)g.",
+        help="Share of real images if -data and -set are both given. Default: %(default)g.",
     )
     add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast to train on. Default: all.")
     add(
@@ -150,7 +150,7 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
         type=share,
         default=TrainingConfig.attention_weight,
         metavar="<weight>",
-        help="How strongly the attention map is taught to look at discs. With 0 it is not taught. "
+        help="Weight of the loss that teaches the attention map to look at discs. With 0 it is not taught. "
         "Default: %(default)g.",
     )
 
@@ -161,8 +161,8 @@ def _add_network_arguments(parser: SctArgumentParser) -> None:
         "-start",
         type=Path,
         metavar="<file>",
-        help="Checkpoint whose weights and architecture training starts from, or the word installed for the one that "
-        "comes with the package.",
+        help="Checkpoint whose weights and architecture the training starts from, or the word installed for the one "
+        "that comes with the package.",
     )
     add(
         "-loss",
@@ -176,7 +176,7 @@ def _add_network_arguments(parser: SctArgumentParser) -> None:
         type=count,
         metavar="<n>",
         help=f"Number of hourglasses, one after the other. Default: {HourglassConfig.n_stacks}. With -start, training "
-        "goes on with so many of the first ones of that network; by default with all of them.",
+        "continues with this number of the first hourglasses of that network; by default with all of them.",
     )
     add(
         "-blocks",
@@ -265,7 +265,7 @@ def train(args: argparse.Namespace) -> None:
     def on_save(path: Path, step: int) -> dict[str, float]:
         epoch = -(-step // config.save_every)
         if not cases:
-            print(f"epoch {epoch}: no image to validate on", file=sys.stderr)
+            print(f"epoch {epoch}: there is no image to validate on", file=sys.stderr)
             return {}
         scores, results = validate(Predictor.load(path, config.device), cases)
         diary.add(step, cases, results, scores)

@@ -56,10 +56,10 @@ def find_cord(folder: Path, scan: Scan) -> Cord:
     if len(chosen) == 1:
         return Cord(place / chosen[0])
     if chosen:
-        return Cord(None, f"{' and '.join(chosen)} could both be meant; keep one")
+        return Cord(None, f"{' and '.join(chosen)} could both be the cord; keep only one")
     segmented = [name for name in names if re.search(r"_(d?seg|mask)(-manual)?\.nii", name)]
-    seen = f"; {segmented[0]} is not named so" if segmented else ""
-    return Cord(None, f"{place} holds no {scan.stem} with {CORD_NAMES}{seen}")
+    seen = f"; {segmented[0]} has another name" if segmented else ""
+    return Cord(None, f"{place} holds no file {scan.stem} with an ending such as {CORD_NAMES}{seen}")
 
 
 def _rank(ending: re.Match[str]) -> tuple[bool, bool]:

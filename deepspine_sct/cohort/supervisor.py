@@ -160,8 +160,8 @@ class Supervisor:
         if ready != Ready(__version__, self.job.checksum):
             self.close()
             raise DeepspineError(
-                f"a worker has version {ready.version} and network {ready.checksum[:8]}, the run "
-                f"wants {__version__} and {self.job.checksum[:8]}; install the same everywhere"
+                f"a worker has version {ready.version} and network {ready.checksum[:8]}, but the run needs "
+                f"{__version__} and {self.job.checksum[:8]}; install the same everywhere"
             )
 
     def _receive(self, timeout_s: float):

@@ -81,7 +81,7 @@ def find_scans(
     """
     scans, files = survey(root, contrasts, label_suffixes, label_folder, subjects)
     for place, reason in files.passed.items():
-        _LOG.warning("passed over: %s: %s", place, reason)
+        _LOG.warning("skipped: %s: %s", place, reason)
     return scans
 
 
@@ -104,7 +104,7 @@ def survey(
     files = find_files(root, contrasts, subjects)
     if not files.images:
         wanted, subject = " or ".join(contrasts), " or ".join(subjects)
-        seen = next((f"; passed over: {place}, which {reason}" for place, reason in files.passed.items()), "")
+        seen = next((f"; skipped: {place}, which {reason}" for place, reason in files.passed.items()), "")
         raise DeepspineError(
             f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set{seen}"
         )
@@ -138,10 +138,10 @@ def _read_sites(table: Path) -> dict[str, str]:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeError, csv.Error) as error:
-        _LOG.warning("%s: passed over, it is no table in UTF-8 (%s); sites are taken from names", table, error)
+        _LOG.warning("%s: ignored because it is not a table in UTF-8 (%s); sites are taken from names", table, error)
         return {}
     if rows and "participant_id" not in rows[0]:
-        _LOG.warning("%s: passed over, it has no column participant_id; sites are taken from names", table)
+        _LOG.warning("%s: ignored because it has no column participant_id; sites are taken from names", table)
         return {}
     column = next((name for name in _SITE_COLUMNS if rows and name in rows[0]), None)
     return {row["participant_id"]: row[column] or "" for row in rows if row.get("participant_id")} if column else {}

@@ -72,7 +72,9 @@ def search(
     skipped = dict(sorted((passed | skipped).items()))
     if not scans:
         first, reason = next(iter(skipped.items()))
-        raise DeepspineError(f"{root}: none of {len(skipped)} images can be labelled; the first one, {first}, {reason}")
+        raise DeepspineError(
+            f"{root}: none of {len(skipped)} images can be labelled; the first one is {first}: {reason}"
+        )
     bare = [scan for scan in scans if not sidecar_of(scan.image).exists()]
     return Findings(scans, skipped, bare, files.others)
 
@@ -92,7 +94,7 @@ def _prefixed(prefix: str, labels: Iterable[str]) -> list[str]:
     names = [label.removeprefix(prefix) for label in labels]
     for name in names:
         if not name.replace("+", "").isalnum() or not name.isascii():
-            raise DeepspineError(f"'{name}' is no BIDS label; it has letters, digits and + only")
+            raise DeepspineError(f"'{name}' is not a BIDS label; use only letters, digits and +")
     return [prefix + name for name in names]
 
 
@@ -137,7 +139,7 @@ def left_out_lines(findings: Findings) -> list[str]:
     """Sum up what a run does not touch, for its end."""
     lines = []
     if findings.skipped:
-        lines.append(f"Passed over: {len(findings.skipped)} files or folders, for the reasons given above")
+        lines.append(f"Skipped: {len(findings.skipped)} files or folders, for the reasons given above")
     if findings.others:
         counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(findings.others.items()))
         lines.append(f"Images of other suffixes, which --suffix would take: {counts}")

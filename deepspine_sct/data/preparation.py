@@ -75,7 +75,7 @@ def prepare(
         usable.append((scan, points, path))
     if not usable:
         reason = dropped[0]["reason"] if dropped else "there is none"
-        raise DeepspineError(f"{folder}: not one image can be used; the first one: {reason}")
+        raise DeepspineError(f"{folder}: no image can be used; the reason for the first one is: {reason}")
     part = split_subjects({scan.subject: scan.site for scan, _, _ in usable}, shares, by_site, seed)
     cases = [
         LabelledImage(
@@ -141,7 +141,7 @@ def check_labels(path: Path, points: Points, volume: Volume) -> None:
     """
     values = sorted(points)
     if len(values) < FEWEST_DISCS:
-        raise DeepspineError(f"{path}: holds {len(values)} disc; {FEWEST_DISCS} are needed at least")
+        raise DeepspineError(f"{path}: holds only {len(values)} disc; at least {FEWEST_DISCS} are needed")
     for value in values:
         if not volume.grid.contains(volume.grid.to_index(points[value])):
             raise DeepspineError(f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it")

@@ -41,8 +41,8 @@ def split_subjects(
     units = np.array(sorted(set(unit_of.values())))
     if by_site and len(units) < 2:
         raise DeepspineError(
-            "a split by site needs two sites, and the subjects are of one or of unknown ones: give "
-            "a site in participants.tsv, or split by subject"
+            "a split by site needs at least two sites, but the subjects are of one site or of unknown ones; give "
+            "the sites in participants.tsv, or split by subject"
         )
     np.random.default_rng(seed).shuffle(units)
     part_of_unit = dict(zip(units.tolist(), _parts(len(units), shares), strict=True))

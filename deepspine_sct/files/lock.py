@@ -47,7 +47,7 @@ def locked(path: str | os.PathLike[str], timeout_s: float = TIMEOUT_S, optional:
     except OSError as error:  # belongs to another user, or the disk knows no locks
         fault = f"cannot be locked ({error.strerror or error})"
     if fault and not optional:
-        _LOG.warning("%s: %s; went on without the lock", os.fspath(path), fault)
+        _LOG.warning("%s: %s; continued without the lock", os.fspath(path), fault)
     try:
         yield not fault
     finally:
@@ -69,7 +69,7 @@ def _open(path: str | os.PathLike[str]) -> int:
             break
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no plain file", os.fspath(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     return descriptor
 
 

@@ -35,13 +35,13 @@ def follow(path: Path) -> Path:
         _refuse_annex(path)
         target = Path(os.path.realpath(path))
         if os.path.islink(target):
-            raise DeepspineError(f"{path}: cannot be written, it is a link that leads to itself; remove it")
+            raise DeepspineError(f"{path}: cannot be written because it is a link that leads to itself; remove it")
     else:
         target = path
     led = "" if target == path else f" ({target})"
     if not target.parent.is_dir():
-        fault = "the link leads into a folder that does not exist" if led else "there is no such folder"
-        raise DeepspineError(f"{path}: cannot be written, {fault}{led}; create it first")
+        fault = "the link leads into a folder that does not exist" if led else "its folder does not exist"
+        raise DeepspineError(f"{path}: cannot be written because {fault}{led}; create the folder first")
     with suppress(FileNotFoundError, NotADirectoryError):
         _check_replaceable(path, os.stat(path))
     return target
@@ -55,7 +55,8 @@ def _refuse_annex(path: Path) -> None:
         where = Path(os.readlink(link))
         if "annex" in where.parts and ".git" in where.parts:
             raise DeepspineError(
-                f"{path}: cannot be written, git-annex keeps it; run `git annex unlock {path}` (or `datalad unlock`)"
+                f"{path}: cannot be written because git-annex keeps it; run `git annex unlock {path}` "
+                "(or `datalad unlock`)"
             )
         link = link.parent / where
         hops += 1
@@ -64,13 +65,15 @@ def _refuse_annex(path: Path) -> None:
 def _check_replaceable(path: Path, state: os.stat_result) -> None:
     """Refuse to put a file in the place of anything but a plain file that may be written."""
     if stat.S_ISDIR(state.st_mode):
-        raise DeepspineError(f"{path}: cannot be written, it is a folder; give the name of a file")
+        raise DeepspineError(f"{path}: cannot be written because it is a folder; give the name of a file")
     if not stat.S_ISREG(state.st_mode):  # to replace /dev/null would harm all programs
-        raise DeepspineError(f"{path}: cannot be written, it is a device or a pipe; give the name of a file")
+        raise DeepspineError(f"{path}: cannot be written because it is a device or a pipe; give the name of a file")
     for descriptor in _STREAMS:
         with suppress(OSError):
             stream = os.fstat(descriptor)
             if (stream.st_dev, stream.st_ino) == (state.st_dev, state.st_ino):
-                raise DeepspineError(f"{path}: cannot be written, this command prints to it; give another file")
+                raise DeepspineError(f"{path}: cannot be written because this command prints to it; give another file")
     if not state.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise DeepspineError(f"{path}: cannot be written, it is write-protected; allow it (chmod u+w) or move it away")
+        raise DeepspineError(
+            f"{path}: cannot be written because it is write-protected; allow it (chmod u+w) or move it away"
+        )

@@ -33,7 +33,7 @@ def as_volume(image: Any) -> Volume:
     if data.dtype.kind not in "iufb":
         raise DeepspineError("the image has colour or complex voxels; give a scalar image")
     if data.ndim < 3 or any(n != 1 for n in data.shape[3:]):
-        raise DeepspineError(f"the image has the shape {data.shape}; give a three-dimensional one")
+        raise DeepspineError(f"the image has the shape {data.shape}; give a three-dimensional image")
     data = data.reshape(data.shape[:3])
     try:
         grid = Grid(data.shape, affine)

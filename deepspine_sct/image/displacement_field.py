@@ -92,10 +92,10 @@ def read_field(path: str | os.PathLike[str]) -> Field:
         shape = tuple(int(n) for n in header.get_data_shape())
         dtype = header.get_data_dtype()
         if len(shape) != 5 or shape[3:] != (1, 3) or min(shape) < 1 or dtype.kind != "f":
-            raise DeepspineError(f"{path}: is no displacement field; straighten the image again")
+            raise DeepspineError(f"{path}: is not a displacement field; straighten the image again")
         grid = Grid(shape[:3], header.get_best_affine())
     if header.get_data_offset() + prod(shape) * dtype.itemsize > largest_content(path):
-        raise DeepspineError(f"{path}: is too short for its shape {shape}; straighten again")
+        raise DeepspineError(f"{path}: is too short for its shape {shape}; straighten the image again")
     values_mm = np.empty(prod(shape), dtype=np.float32)
     for start, stored in stored_blocks(path, header):
         values_mm[start : start + stored.size] = stored

@@ -26,18 +26,18 @@ def check_extent(grid: Grid) -> None:
     across_mm, down_mm, back_mm = grid.shape * grid.zooms_mm
     if min(down_mm, back_mm) < MIN_EXTENT_MM:
         raise DeepspineError(
-            f"the image is only {down_mm:.3g} mm high and {back_mm:.3g} mm deep; discs need at"
-            f" least {MIN_EXTENT_MM:.0f} mm each way in the sagittal plane"
+            f"the image is only {down_mm:.3g} mm high and {back_mm:.3g} mm deep; at least"
+            f" {MIN_EXTENT_MM:.0f} mm are needed in both directions; give an image of a larger part of the spine"
         )
     if down_mm > MAX_HEIGHT_MM or max(across_mm, back_mm) > MAX_WIDTH_MM:
         raise DeepspineError(
-            f"the header gives the image {across_mm:.4g} x {back_mm:.4g} x {down_mm:.4g} mm, more"
-            " than a scanner holds; correct its voxel size"
+            f"the header gives the image {across_mm:.4g} x {back_mm:.4g} x {down_mm:.4g} mm,"
+            " which is larger than any scanner; correct its voxel size"
         )
     if min(grid.zooms_mm) < MIN_VOXEL_MM or np.abs(grid.affine[:3, 3]).max() > MAX_ORIGIN_MM:
         raise DeepspineError(
             f"the header gives voxels of {min(grid.zooms_mm):.2g} mm and an origin"
-            f" {np.abs(grid.affine[:3, 3]).max():.2g} mm away; correct it"
+            f" {np.abs(grid.affine[:3, 3]).max():.2g} mm away; correct the header"
         )
     if max(grid.zooms_mm[1:]) > MAX_PIXEL_MM:
         raise DeepspineError(

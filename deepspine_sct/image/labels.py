@@ -101,7 +101,7 @@ def check_order(path: str | os.PathLike[str], points: Mapping[int, np.ndarray]) 
     upper, lower = swapped[0]
     if len(swapped) == len(pairs) > 1:
         raise DeepspineError(f"{path}: the values grow from foot to head; count the discs from the head downwards")
-    raise DeepspineError(f"{path}: disc {lower} lies above disc {upper}; two labels are swapped")
+    raise DeepspineError(f"{path}: disc {lower} lies above disc {upper}; two labels are swapped; correct them")
 
 
 def _check_whole(path: Path, data: np.ndarray, values: np.ndarray) -> None:
@@ -116,7 +116,7 @@ def _check_whole(path: Path, data: np.ndarray, values: np.ndarray) -> None:
     else:
         guess = _INTERPOLATED
     example = broken[np.abs(broken).argmax()]
-    raise DeepspineError(f"{path}: holds {example:.5g}, which is no whole number, in {broken.size} voxels; {guess}")
+    raise DeepspineError(f"{path}: holds {example:.5g}, which is not a whole number, in {broken.size} voxels; {guess}")
 
 
 def _guess_of_values(values: np.ndarray) -> str:
@@ -160,7 +160,7 @@ def _check_single(path: Path, value: int, blobs: list[np.ndarray], marks: Mappin
     places = " and ".join(str(tuple(part[0].tolist())) for part in blobs[:2])
     raise DeepspineError(
         f"{path}: disc {value} ({disc_name(value)}) is marked in {len(blobs)} places, at voxels {places};"
-        f" {_INTERPOLATED if around_others else 'keep one'}"
+        f" {_INTERPOLATED if around_others else 'keep only one'}"
     )
 
 
@@ -187,6 +187,6 @@ def _check_size(path: Path, value: int, ijk: np.ndarray, grid: Grid, n_values: i
     if n_values > 1 and height_mm >= width_mm:
         guess = "are these vertebral levels, as of a labelled cord (its discs are in *_labeled_discs.nii.gz)?"
     raise DeepspineError(
-        f"{path}: value {value} fills {len(ijk)} voxels up to {2 * reach_mm:.0f} mm across, which is no point;"
+        f"{path}: value {value} fills {len(ijk)} voxels up to {2 * reach_mm:.0f} mm across, which is not a point;"
         f" {guess} give one voxel per disc at its posterior tip"
     )

@@ -25,7 +25,7 @@ _SHEAR = 2e-4  # cosine between two axes: ITK 5.4 reads 1e-4 and refuses 5e-4
 _SCANNER_CODE = 1
 _OURS = "SCT and this program use the sform"
 _THEIRS = "ITK-based programs (ANTs, ITK-SNAP, 3D Slicer)"
-_BOTH = "image and labels carry both and lie on each other in either; check the discs by eye"
+_BOTH = "the label file repeats both, so labels and image lie on each other in either case; check the discs by eye"
 _UNITS = {1: "metres", 3: "micrometres"}  # NIfTI's codes of lengths, but for that of millimetres
 
 
@@ -56,8 +56,8 @@ def _transforms(path: Path, header: Any, used: Grid) -> Iterator[Caution]:
     if s_code == q_code == 0:
         yield Caution(
             "no_geometry",
-            "the header says nothing of where the voxels are (sform and qform have code 0): SCT and this program take"
-            f" the axes to run {''.join(used.axcodes)}, {_THEIRS} LPS; check left, right, front and back by eye",
+            "the header does not say where the voxels are (sform and qform have code 0): SCT and this program assume"
+            f" the orientation {''.join(used.axcodes)}, {_THEIRS} assume LPS; check left, right, front and back by eye",
         )
     if s_code == 0 or q_code == 0:
         return
@@ -73,7 +73,7 @@ def _transforms(path: Path, header: Any, used: Grid) -> Iterator[Caution]:
     corners_ijk = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(used.shape) - 1)
     apart_mm = np.linalg.norm(used.to_world(corners_ijk) - other.to_world(corners_ijk), axis=1).max()
     how = f"sform {said}, qform {named}" if said != named else f"up to {apart_mm:.0f} mm apart"
-    theirs = "do so too" if s_code == _SCANNER_CODE else "the qform"
+    theirs = "use it too" if s_code == _SCANNER_CODE else "use the qform"
     yield Caution(
         "two_geometries",
         f"the header holds two geometries, sform (code {s_code}) and qform (code {q_code}), that contradict each other"
@@ -91,8 +91,8 @@ def _sizes(header: Any, used: Grid) -> Iterator[Caution]:
     said, other = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (used.zooms_mm, sizes_mm))
     yield Caution(
         "voxel_sizes_contradict",
-        f"the voxel sizes of the header, {other} mm, contradict its sform, {said} mm: {_OURS}, {_THEIRS} the voxel"
-        f" sizes; {_BOTH}",
+        f"the voxel sizes of the header, {other} mm, contradict its sform, {said} mm: {_OURS}, {_THEIRS} use"
+        f" the voxel sizes; {_BOTH}",
     )
 
 
@@ -103,7 +103,7 @@ def _shear(header: Any, used: Grid) -> Iterator[Caution]:
     if header["sform_code"] > 0 and follows_sform and np.abs(axes.T @ axes - np.eye(3)).max() > _SHEAR:
         yield Caution(
             "sheared",
-            f"the axes of the image are not at right angles: {_THEIRS} may refuse it, and the label file with it",
+            f"the axes of the image are not at right angles: {_THEIRS} may refuse the image and its label file",
         )
 
 

@@ -86,7 +86,7 @@ def carry(way: Callable[[np.ndarray], np.ndarray], points: Points, strict: bool 
     lost = [value for value, xyz_mm in moved.items() if not np.isfinite(xyz_mm).all()]
     if lost and strict:
         raise DeepspineError(
-            f"disc {lost[0]} of the start lies outside of what was straightened; start with a disc "
-            "beside the segmented cord, or use -straighten 0"
+            f"the given disc {lost[0]} lies outside of what was straightened; give a disc beside the segmented "
+            "cord, or use -straighten 0"
         )
     return {value: xyz_mm for value, xyz_mm in moved.items() if value not in lost}

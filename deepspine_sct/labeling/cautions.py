@@ -84,7 +84,7 @@ def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> lis
         if name != disc.name:
             text = (
                 f"the image by itself has {name} (confidence {seen.level_confidence:.2f}) where"
-                f" {disc.name} is now, to suit the disc or the range that was given: check both"
+                f" {disc.name} is now, because of the disc or the range that was given: check both"
             )
             return [Caution("contradicts_given", text)]
     return []

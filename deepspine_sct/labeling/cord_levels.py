@@ -96,27 +96,27 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
     n_slices = marked.size
     if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
         raise DeepspineError(
-            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices that it reaches over, as disc labels do; give"
-            " the cord's segmentation"
+            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices between its ends, as disc labels do; give"
+            " the segmentation of the cord"
         )
     values = np.unique(cord.data[tuple(ijk.T)])
     if values[-1] > MAX_SOFT_VALUE and 1 < len(values) <= MAX_TISSUES:
         raise DeepspineError(
             f"{path}: holds {len(values)} values from {values[0]:g} to {values[-1]:g}, so it marks more than the spinal"
-            " cord; give the cord alone (SCT's _totalspineseg_all gives it up to"
+            " cord; give the cord alone (from SCT's _totalspineseg_all it is taken with"
             f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
         )
     voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
     area_mm2 = len(ijk) * voxel_mm2 / n_slices
     if area_mm2 > MAX_AREA_MM2:
         raise DeepspineError(
-            f"{path}: marks {area_mm2:.0f} mm2 in each axial slice, which is no spinal cord; give "
-            "the cord's segmentation"
+            f"{path}: marks {area_mm2:.0f} mm2 in each axial slice, which is too large for a spinal cord; "
+            "give the segmentation of the cord"
         )
     if n_slices < 2:
         raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
     if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
-        raise DeepspineError(f"{path}: lies outside of the image; segment this very scan")
+        raise DeepspineError(f"{path}: lies outside of the image; give a segmentation of the same scan")
     return cord
 
 
@@ -179,7 +179,7 @@ def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
     if np.median(list(distances_mm.values())) > MAX_DISTANCE_MM:
         raise DeepspineError(
             f"the segmented cord runs {np.median(list(distances_mm.values())):.0f} mm beside the "
-            "discs; segment this very scan"
+            "discs; give a segmentation of the same scan"
         )
     discs = np.zeros(cord.grid.shape, dtype=np.uint8)
     # Of discs that share a voxel the nearest one stands: the others lie beyond the cord's ends.

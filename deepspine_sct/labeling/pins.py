@@ -85,8 +85,8 @@ def locate(height: Height, labeling: Labeling, faint: Candidates) -> np.ndarray:
         return on_line_xyz
     found = f"; discs were found from slice {round(low)} to {round(high)}" if len(discs_xyz) else ""
     raise DeepspineError(
-        f"-initz: no disc near slice {height.slice_index} to be {anatomy.disc_name(height.value)}{found}"
-        " (0 = lowest); give the disc's place with -initlabel"
+        f"-initz: near slice {height.slice_index} (0 = lowest) there is no disc that could be "
+        f"{anatomy.disc_name(height.value)}{found}; give the position of the disc with -initlabel"
     )
 
 

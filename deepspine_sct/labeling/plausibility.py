@@ -89,8 +89,8 @@ def judge(
             0.5,
             Caution(
                 "upside_down",
-                "the image may be upside down or back to front: turned over it looks as much like a"
-                " spine; check every disc by eye",
+                "the image may be upside down or back to front: after turning it over, it looks as much like"
+                " a spine as before; check every disc by eye",
             ),
         )
     if not named and labeling.score < LEAST_SCORE:

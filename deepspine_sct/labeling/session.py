@@ -212,12 +212,12 @@ class _Session:
         shared_mm = min(high for _, high in spans_mm) - max(low for low, _ in spans_mm)
         if shared_mm > OVERLAP_MM and 2 * chosen.agreement.shared_discs < shared_mm / OVERLAP_MM:
             return (
-                f"both show {shared_mm:.0f} mm of one height, but their discs do not lie at one place,"
+                f"both show the same {shared_mm:.0f} mm of height, but their discs do not coincide,"
                 f" not even after a movement of up to {MOVED_MM:.0f} mm"
             )
         if chosen.agreement.fits:
-            return "their discs could be one spine, but each has good reasons for other names"
-        return "their discs do not lie on one spine"
+            return "their discs could belong to one spine, but each scan gives clear evidence for other names"
+        return "their discs do not fit on one spine"
 
     def _answer(self, j: int, group: Group, refused: dict[int, str]) -> Named:
         plain, naming = self.by_itself[j].labeling, group.naming

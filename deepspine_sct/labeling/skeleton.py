@@ -102,8 +102,8 @@ def _best(
     reading = read(build_lattice(candidates, prior, pinned, values), prior, may_be_empty=not pinned)
     if reading.score == -np.inf:
         raise DeepspineError(
-            f"the given discs {sorted(pinned.values())} do not run from head to foot as their"
-            " values do; check their values and positions"
+            f"the given discs {sorted(pinned.values())} are not in the order of their values from"
+            " head to foot; check their values and positions"
         )
     return labeling_of(reading, candidates, values)
 

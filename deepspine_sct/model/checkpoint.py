@@ -85,7 +85,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise DeepspineError(f"{path}: no such checkpoint; check -model") from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DeepspineError(
-            f"{path}: not a deepspine_sct checkpoint (.safetensors); pickled weights are never loaded here"
+            f"{path}: not a deepspine_sct checkpoint (.safetensors); give such a file, as pickled weights are never "
+            "loaded"
         ) from error
     if not is_intact(path.read_bytes()):
         raise DeepspineError(f"{path}: was damaged or changed, its checksum does not fit; get the file again")

@@ -108,7 +108,8 @@ def read_original(path: Path) -> dict[str, Tensor]:
         UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError
     ) as error:  # fmt: skip
         raise DeepspineError(
-            f"{path}: not a checkpoint of plain weights; one that would run code is refused"
+            f"{path}: not a checkpoint of plain weights, and one that would run code is refused; give a file of the "
+            "original project"
         ) from error
     state = content.get("model_weights", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -133,12 +134,14 @@ def convert(state: State, first_disc: int, path: Path) -> OriginalHourglass:
     try:
         config = _config_of(state, first_disc)
         if config.n_discs > len(DISC_VALUES):
-            raise DeepspineError(f"{path}: with -first {first_disc} it has discs below L5/S1")
+            raise DeepspineError(f"{path}: with -first {first_disc} it has discs below L5/S1; give a lower -first")
         network = OriginalHourglass(config)
         network.load_state_dict(dict(_renamed(state, config, first_disc)))
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
-        raise DeepspineError(f"{path}: not the original architecture ({reason})") from error
+        raise DeepspineError(
+            f"{path}: not the original architecture ({reason}); give a file of the original project"
+        ) from error
     return network.eval()
 
 

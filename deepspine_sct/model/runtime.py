@@ -66,7 +66,9 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
         raise DeepspineError(f"{path}: no such network; check -model")
     if path.suffix.lower() == ".onnx":
         if device == "cuda":
-            raise DeepspineError(f"{path}: an export runs on the CPU only; give the .safetensors")
+            raise DeepspineError(
+                f"{path}: an export runs on the CPU only; use -device cpu, or give the .safetensors file"
+            )
         from .onnx_runtime import OnnxRuntime
 
         return OnnxRuntime(path)

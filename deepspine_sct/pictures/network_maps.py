@@ -17,7 +17,7 @@ from deepspine_sct.pictures.matplotlib_settings import drawable, own_settings
 from deepspine_sct.pictures.overlay import sagittal_image
 
 KINDS = ("attention", "heatmaps")
-NO_ATTENTION = Caution("no_attention", "this network has no attention: its map is 1 everywhere")
+NO_ATTENTION = Caution("no_attention", "this network has no attention, so its map is 1 everywhere")
 
 
 def explanation(prediction: Prediction, kind: str) -> np.ndarray:

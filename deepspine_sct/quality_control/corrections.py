@@ -200,7 +200,7 @@ def _check_grid(image: Path, grid: Grid, known: Grid | None) -> None:
         if math.isfinite(far_mm) and far_mm <= SAME_PLACE_MM:
             return
     raise DeepspineError(
-        f"{image}: is not the image that the page showed, its grid is another one; label the scan again and correct "
+        f"{image}: is not the image that the page showed, because its grid differs; label the scan again and correct "
         "the new page"
     )
 

@@ -185,7 +185,7 @@ def _find_together(
     from .session_report import session_cautions, session_report
 
     if request.image is None:
-        raise DeepspineError(f"{request.name}: the scans of a session are files; write the image first")
+        raise DeepspineError(f"{request.name}: the scans of a session must be files; write the image to a file first")
     look = looks.at(request.image, watch, inputs.volume)
     if isinstance(look, DeepspineError):
         raise type(look)(f"{request.name}: {look}") from look

@@ -144,7 +144,7 @@ def plan_outputs(
         check_suffix(path)
     for picture in (outputs.overlay, outputs.session):
         if picture and picture.suffix.lower() != ".png":
-            raise DeepspineError(f"{picture}: a picture is written as .png; name it so")
+            raise DeepspineError(f"{picture}: a picture is written as .png; give a name that ends in .png")
     for place in (Path(folder), outputs.qc):  # these are made when missing
         if place is not None and place.exists() and not place.is_dir():
             raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
@@ -200,7 +200,7 @@ def _check_place(path: Path) -> None:
     else:  # it will be made, below the nearest one that is there
         folder = next(parent for parent in folder.parents if os.path.lexists(parent))
     if not folder.is_dir():
-        raise DeepspineError(f"{path}: {folder} is no folder; give another place")
+        raise DeepspineError(f"{path}: {folder} is not a folder; give another path")
     if not os.access(folder, os.W_OK):
         raise DeepspineError(f"{path}: the folder {folder} cannot be written; give another one")
 
@@ -210,10 +210,10 @@ def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:
     for output in files:
         for source in inputs:
             if _same_file(output, source):
-                raise DeepspineError(f"{output}: is an input and would be overwritten; rename it")
+                raise DeepspineError(f"{output}: is an input and would be overwritten; rename the output")
     for first, second in combinations(files, 2):
         if _same_file(first, second):
-            raise DeepspineError(f"{first}: two outputs would go to this file; rename one")
+            raise DeepspineError(f"{first}: two outputs would be written to this file; rename one of them")
 
 
 def _same_file(first: Path, second: Path) -> bool:

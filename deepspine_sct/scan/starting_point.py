@@ -38,7 +38,7 @@ def pins_from_file(path: str | Path, grid: Grid) -> dict[int, np.ndarray]:
     pins = read_labels(path)
     for value, xyz_mm in pins.items():
         if not grid.contains(grid.to_index(xyz_mm)):
-            raise DeepspineError(f"{path}: disc {value} lies outside of the image; mark it on the same scan")
+            raise DeepspineError(f"{path}: disc {value} lies outside of the image; give a label file of the same scan")
     check_order(path, pins)
     return pins
 
@@ -89,4 +89,4 @@ def check_pins(pins: Iterable[int], values: Sequence[int] | None) -> None:
     """
     excluded = [] if values is None else sorted(set(pins) - set(values))
     if excluded:
-        raise DeepspineError(f"disc {excluded[0]} is given as a start but left out by -discs; widen -discs")
+        raise DeepspineError(f"disc {excluded[0]} is given as known but left out by -discs; widen -discs")

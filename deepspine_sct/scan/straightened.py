@@ -51,7 +51,7 @@ def find_straightened(predict: Callable[[Volume, Points], Result], straight: Str
     try:
         result = predict(straight.image, known)
     except DeepspineError as error:
-        raise type(error)(f"{error} (in the straightened image: try -straighten 0)") from error
+        raise type(error)(f"{error} (in the straightened image; try -straighten 0)") from error
     labeling = result.labeling
     points = carry(straight.to_scan, labeling.points, strict=False)
     discs = [replace(disc, xyz_mm=points[disc.value]) for disc in labeling.discs if disc.value in points]
@@ -59,7 +59,7 @@ def find_straightened(predict: Callable[[Volume, Points], Result], straight: Str
     warnings = [
         Caution(
             "no_way_back",
-            f"found in the straight image, but without a way back into the scan: {value} ({disc_name(value)})",
+            f"found in the straightened image, but without a position in the scan: {value} ({disc_name(value)})",
         )
         for value in lost
     ]
@@ -91,7 +91,9 @@ def make_straight(request: ScanRequest, volume: Volume, first: Result | None) ->
     if request.straighten == Straightening.BY_DISCS and first is not None:
         return reform(volume, np.array(list(first.labeling.points.values())))
     if request.image is None:
-        raise DeepspineError(f"{request.name}: SCT straightens files; write the image first, or use -straighten 2")
+        raise DeepspineError(
+            f"{request.name}: SCT straightens only files; write the image to a file first, or use -straighten 2"
+        )
     image = request.image.resolve()
     with temporary_folder(request.keep_temporary) as work:
         folder = request.outputs.discs.parent.resolve() if request.outputs.discs else work

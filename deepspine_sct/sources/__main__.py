@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     given = {name: getattr(args, name) for name in ARCHIVES if getattr(args, name)}
     if not given:
-        parser.error("give one archive at least")
+        parser.error("give at least one archive")
     try:
         for name, archive in given.items():
             lay_out, made, _ = ARCHIVES[name]

@@ -194,7 +194,8 @@ def _begin(network: HourglassConfig | None, start: Path | None, n_stacks: int | 
         return model, before
     if n_stacks > model.config.n_stacks or type(model) is not StackedHourglass:
         raise DeepspineError(
-            f"{start}: this network has {model.config.n_stacks} stacks that cannot become {n_stacks}; leave -stacks out"
+            f"{start}: training cannot go on with {n_stacks} of the {model.config.n_stacks} stacks of this network; "
+            "leave -stacks out"
         )
     return first_stacks(model, n_stacks), before
 

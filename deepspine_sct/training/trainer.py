@@ -193,7 +193,7 @@ class Trainer:
         ]
         if changed:
             raise DeepspineError(
-                f"{self._state_path}: a training that began otherwise ({', '.join(changed)}) cannot"
+                f"{self._state_path}: a training that began with other arguments ({', '.join(changed)}) cannot"
                 " be resumed; give the same arguments, or another -ofolder"
             )
         try:
