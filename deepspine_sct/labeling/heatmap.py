@@ -157,14 +157,12 @@ def _peaks(image: np.ndarray, mask: np.ndarray, separation_px: np.ndarray) -> np
 
 def _windows(stack: np.ndarray, centres_rc: np.ndarray, radius_px: Iterable[int], fill: float = 0) -> np.ndarray:
     """Cut a window around each centre: (..., h, w) -> (n, ..., 2 * r0 + 1, 2 * r1 + 1)."""
-    margins = [(0, 0)] * (stack.ndim - 2) + [(r, r) for r in radius_px]
-    windows = sliding_window_view(
-        np.pad(stack, margins, constant_values=fill),
-        tuple(2 * r + 1 for r in radius_px),
-        axis=(-2, -1),
-    )
-    rows, cols = centres_rc.T
-    return np.moveaxis(windows[..., rows, cols, :, :], -3, 0)
+    height, width = stack.shape[-2:]
+    rows, cols = (centre[:, None] + np.arange(-r, r + 1) for centre, r in zip(centres_rc.T, radius_px, strict=True))
+    rows, cols = rows[:, :, None], cols[:, None, :]
+    inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+    windows = stack[..., rows.clip(0, height - 1), cols.clip(0, width - 1)]
+    return np.moveaxis(np.where(inside, windows, np.asarray(fill, stack.dtype)), -3, 0)
 
 
 def _slab_weights(profile: np.ndarray) -> np.ndarray:
