@@ -67,6 +67,20 @@ def test_tips_just_beyond_what_is_visible_are_told():
     assert np.isnan(just_beyond(tips_rc, np.zeros((20, 30), bool), 4.0)).all()
 
 
+def test_a_tip_is_seen_or_just_beyond(atlas):
+    """No disc is both, and one beyond lies within 8 mm of the image or of a hidden part of it."""
+    n_beyond = 0
+    for seed in range(20):
+        case = simulate(np.random.default_rng(seed), atlas)
+        assert not ((case.presence > 0) & (case.beyond > 0)).any()
+        beyond = case.beyond > 0
+        n_beyond += beyond.sum()
+        at_px = case.beyond_rc[beyond]
+        assert ((at_px > -0.5 - 4.5) & (at_px < 127.5 + 4.5)).all()
+        assert np.isnan(case.beyond_rc[case.presence > 0]).all()
+    assert n_beyond > 5
+
+
 def test_the_atlas_has_a_disc_at_every_tip(atlas):
     """Within 3 mm in front of each tip of C2/C3 to L5/S1 the middle plane holds disc tissue; the canal is behind."""
     middle = atlas.fractions[len(atlas.x_mm) // 2] / 255.0
