@@ -31,9 +31,6 @@ DISC_NAMES = {1: "top of C1"} | {
 }
 """Name of each disc: the vertebra above, a slash, the vertebra below."""
 
-BEYOND_MM = 8.0
-"""Farther than this beyond the border of an image the tip of a disc cannot be told from what is left of the disc."""
-
 SPECIAL_VALUES = (49, 50, 60)
 """Values that SCT writes beside the discs and that are none: ponto-medullary groove (49) and
 junction (50), conus medullaris (60)."""

@@ -92,17 +92,6 @@ def test_targets_are_gaussians_at_the_tips_scaled_by_presence():
     assert sample["known"][0, :-1].all() and not sample["known"][0, -1].any()
 
 
-def test_a_tip_beyond_the_image_is_taught_as_far_as_it_reaches_in():
-    """Of a disc 6 mm above the image the target's first row holds the Gaussian's tail; mirrored, it goes along."""
-    case = make_case()
-    case.beyond_rc[1], case.beyond[1] = (-3.5, 8.5), 1.0  # in the middle of heatmap pixel (-2, 4)
-    sample = to_sample(case, sigma_mm=4.0)
-    assert sample["target"][1, 0, 4] == pytest.approx(np.exp(-2), abs=1e-5)  # 8 mm away
-    assert sample["target"].sum(0) == pytest.approx(np.ones((12, 16)), abs=1e-6)
-    assert sample["look"][0, 0, 4] > 0.5
-    assert mirror(case).beyond_rc[1] == pytest.approx((-3.5, 32 - 1 - 8.5))
-
-
 def test_fewer_channels_leave_the_lower_discs_to_the_background():
     """With three discs, disc 5 is no disc."""
     sample = to_sample(make_case(), sigma_mm=4.0, n_discs=3)

@@ -14,7 +14,7 @@ from deepspine_sct.simulation.atlas import TISSUES
 from deepspine_sct.simulation.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.simulation.demo_scans import SCANS, write_scans
 from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
-from deepspine_sct.simulation.simulator import just_beyond, simulate
+from deepspine_sct.simulation.simulator import simulate
 
 DATA = Path(__file__).resolve().parents[1] / "data_test"
 
@@ -52,35 +52,6 @@ def test_discs_off_the_middle_are_taught_to_be_silent(atlas):
 
 
 @needs_templates
-def test_tips_just_beyond_what_is_visible_are_told():
-    """Those that are hidden, but no farther from a visible pixel than the reach; brute force over all pixels."""
-    rng = np.random.default_rng(1)
-    visible = rng.random((20, 30)) < 0.02
-    seen_rc = np.argwhere(visible)
-    tips_rc = np.vstack([rng.uniform(-9, 38, (200, 2)), [[np.nan, np.nan]]])
-    told = just_beyond(tips_rc, visible, 4.0)
-    away_px = np.linalg.norm(np.rint(tips_rc)[:, None] - seen_rc, axis=2).min(1)
-    expected = (away_px > 0) & (away_px <= 4.0)
-    assert 20 < expected.sum() < 180
-    assert np.array_equal(~np.isnan(told[:, 0]), expected)
-    assert np.array_equal(told[expected], tips_rc[expected])
-    assert np.isnan(just_beyond(tips_rc, np.zeros((20, 30), bool), 4.0)).all()
-
-
-def test_a_tip_is_seen_or_just_beyond(atlas):
-    """No disc is both, and one beyond lies within 8 mm of the image or of a hidden part of it."""
-    n_beyond = 0
-    for seed in range(20):
-        case = simulate(np.random.default_rng(seed), atlas)
-        assert not ((case.presence > 0) & (case.beyond > 0)).any()
-        beyond = case.beyond > 0
-        n_beyond += beyond.sum()
-        at_px = case.beyond_rc[beyond]
-        assert ((at_px > -0.5 - 4.5) & (at_px < 127.5 + 4.5)).all()
-        assert np.isnan(case.beyond_rc[case.presence > 0]).all()
-    assert n_beyond > 5
-
-
 def test_the_atlas_has_a_disc_at_every_tip(atlas):
     """Within 3 mm in front of each tip of C2/C3 to L5/S1 the middle plane holds disc tissue; the canal is behind."""
     middle = atlas.fractions[len(atlas.x_mm) // 2] / 255.0

@@ -1,12 +1,11 @@
 """Simulated mid-sagittal scans with known discs. Same seed, same bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from deepspine_sct.anatomy import BEYOND_MM, LEVEL_MM, N_DISCS
+from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.simulation.atlas import Atlas
 from deepspine_sct.simulation.contrast import random_contrast
 from deepspine_sct.simulation.implant import RATE as IMPLANT_RATE
@@ -37,8 +36,6 @@ class Case:
     known : (H, W) bool, False where the truth does not say what is there
     spacing_mm : size of a pixel
     subject : real subject of whom a part is seen; "" where there is none
-    beyond_rc : (25, 2) tips that lie up to `BEYOND_MM` beyond what is seen; NaN for all others
-    beyond : (25,) presence of these; the others' is 0
     """
 
     image: np.ndarray
@@ -48,8 +45,6 @@ class Case:
     known: np.ndarray
     spacing_mm: float
     subject: str = ""
-    beyond_rc: np.ndarray = field(default_factory=lambda: np.full((N_DISCS, 2), np.nan))
-    beyond: np.ndarray = field(default_factory=lambda: np.zeros(N_DISCS))
 
 
 def simulate(
@@ -89,17 +84,13 @@ def simulate(
     tip_u_mm = below.tip_u_mm(atlas.tip_u_mm) if below else atlas.tip_u_mm
     tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], tip_u_mm[::-1])
     tips_rc = (body.to_plane(LEVEL_MM, tips_u_mm) - origin_mm) / spacing_mm
-    beyond_rc = just_beyond(tips_rc, visible, BEYOND_MM / spacing_mm)
-    beyond_rc[~variant.seen] = np.nan
     seen = drop_outside(tips_rc, visible) & variant.seen
     tips_rc[~variant.seen] = np.nan
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
-    on_slab = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1)
+    presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
     taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[-1] - 30) & (np.abs(x_mm) < _SILENT_MM)
     level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
-    known, subject = np.ones(shape, bool), below.spine.name if below else ""
-    beyond = on_slab * ~np.isnan(beyond_rc[:, 0])
-    return Case(image, tips_rc, on_slab * seen, level_mm, known, spacing_mm, subject, beyond_rc, beyond)
+    return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm, below.spine.name if below else "")
 
 
 def _origin_mm(rng, body: BodyShape, shape, spacing_mm, centre_s_mm) -> np.ndarray:
@@ -131,15 +122,3 @@ def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
     tips_rc[~inside] = np.nan
     row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
     return inside & visible[row, col]
-
-
-def just_beyond(tips_rc: np.ndarray, visible: np.ndarray, reach_px: float) -> np.ndarray:
-    """Return the tips (K, 2) that lie outside of what is visible, by ``reach_px`` at most; NaN for all others."""
-    margin_px = int(np.ceil(reach_px)) + 1
-    away_px = ndimage.distance_transform_edt(~np.pad(visible, margin_px))
-    row, col = np.rint(np.nan_to_num(tips_rc, nan=-1e6)).astype(int).T + margin_px
-    height, width = away_px.shape
-    close = (row >= 0) & (row < height) & (col >= 0) & (col < width)
-    row, col = np.where(close, row, 0), np.where(close, col, 0)
-    close &= (away_px[row, col] > 0) & (away_px[row, col] <= reach_px) & bool(visible.any())
-    return np.where(close[:, None], tips_rc, np.nan)

@@ -111,13 +111,11 @@ def _kind(source: RealSlice | PreparedSlices) -> tuple[bool, str]:
 
 def mirror(case: Case) -> Case:
     """Mirror a case front to back."""
-    last = case.image.shape[1] - 1
-    tips_rc, beyond_rc = (np.column_stack([at[:, 0], last - at[:, 1]]) for at in (case.tips_rc, case.beyond_rc))
+    columns = case.image.shape[1] - 1 - case.tips_rc[:, 1]
     return replace(
         case,
         image=case.image[:, ::-1],
-        tips_rc=tips_rc,
-        beyond_rc=beyond_rc,
+        tips_rc=np.column_stack([case.tips_rc[:, 0], columns]),
         level_mm=case.level_mm[:, ::-1],
         known=case.known[:, ::-1],
     )
@@ -126,9 +124,6 @@ def mirror(case: Case) -> Case:
 def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
     """Turn a case into arrays for the network, on heatmap pixels of ``stride`` image pixels.
 
-    A tip just beyond what is seen is taught where it is. If discs were taught up to the border and no farther, the
-    network would have to guess from the half of a disc on which side of the border its tip lies.
-
     Returns
     -------
     image (1, H, W), target (n_discs + 1, h, w): disc probabilities and background, summing to one,
@@ -136,14 +131,13 @@ def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = N_DIS
     the attention belongs, 1 at a disc.
     """
     size = tuple(n // stride for n in case.image.shape)
-    tips_rc = np.where(np.isnan(case.beyond_rc), case.tips_rc, case.beyond_rc)[:n_discs]
-    tips_rc = (tips_rc - (stride - 1) / 2) / stride
-    presence = (case.presence + case.beyond)[:n_discs, None, None]
-    discs = presence * encode(tips_rc, size, sigma_mm / (case.spacing_mm * stride))
+    tips_rc = (case.tips_rc[:n_discs] - (stride - 1) / 2) / stride
+    discs = encode(tips_rc, size, sigma_mm / (case.spacing_mm * stride))
+    discs *= case.presence[:n_discs, None, None]
     discs /= np.maximum(discs.sum(0), 1)  # Gaussians of close neighbours overlap
     if not _is_anchored(case.presence):
         discs = _unsure_of_name(discs)
-    look = encode(tips_rc, size, _LOOK_MM / (case.spacing_mm * stride)) * presence
+    look = encode(tips_rc, size, _LOOK_MM / (case.spacing_mm * stride)) * case.presence[:n_discs, None, None]
     target = np.concatenate([discs, 1 - discs.sum(0, keepdims=True)]).astype(np.float32)
     blocks = case.level_mm.reshape(size[0], stride, size[1], stride)
     known = np.all(case.known.reshape(size[0], stride, size[1], stride), axis=(1, 3))

@@ -13,13 +13,13 @@ from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
-from deepspine_sct.anatomy import BEYOND_MM, LEVEL_MM, N_DISCS
+from deepspine_sct.anatomy import LEVEL_MM, N_DISCS
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.simulation.noise import smooth_noise
 from deepspine_sct.simulation.repaint import filtered, repaint
 from deepspine_sct.simulation.scanner import scan
-from deepspine_sct.simulation.simulator import LEVEL_BAND_MM, Case, drop_outside, just_beyond
+from deepspine_sct.simulation.simulator import LEVEL_BAND_MM, Case, drop_outside
 
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 REPAINTED = 0.6
@@ -86,11 +86,8 @@ def augment(rng: np.random.Generator, real: RealSlice, shape: tuple[int, int], s
     image, visible = scan(rng, image, spacing_mm)
     tips_rc = to_window(real.tips_rc)
     level_mm, known = _levels(real, source_rc)
-    beyond_rc = just_beyond(tips_rc, visible, BEYOND_MM / spacing_mm)
     seen = drop_outside(tips_rc, visible)
-    level_mm = np.where(visible, level_mm, np.nan)
-    beyond = (~np.isnan(beyond_rc[:, 0])).astype(float)
-    return Case(image, tips_rc, seen.astype(float), level_mm, known, spacing_mm, "", beyond_rc, beyond)
+    return Case(image, tips_rc, seen.astype(float), np.where(visible, level_mm, np.nan), known, spacing_mm)
 
 
 def _random_warp(rng, real: RealSlice, shape, spacing_mm):
