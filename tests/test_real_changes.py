@@ -126,6 +126,18 @@ def test_a_case_is_scored_by_names_places_and_what_was_said():
     assert right.all_named and right.all_placed
 
 
+@pytest.mark.parametrize(
+    ("away_mm", "has_own", "is_fault"), [(8.6, True, False), (8.6, False, True), (3.0, True, True)]
+)
+def test_the_unmarked_neighbour_of_a_marked_disc_is_no_fault(away_mm, has_own, is_fault):
+    """C1/C2 above a marked C2/C3 of a child; where no other disc has that place, or on top of it, it is one."""
+    truth = {v: np.array([0, 0, 200 - 9.0 * v]) for v in (3, 4, 5)}
+    found = {v: truth[v] for v in ((3, 4, 5) if has_own else (4, 5))} | {2: truth[3] + [0, 0, away_mm]}
+    worth = score(Labeling([Disc(v, xyz_mm, 0.95) for v, xyz_mm in found.items()], 0.97), truth, {})
+    assert worth.off_level == ([2] if is_fault else [])
+    assert worth.all_named is (not is_fault)
+
+
 def test_every_family_of_scans_is_known():
     """A typing error in the table of cases would leave scans out in silence."""
     assert {family for family, _ in GROUPS.values()} == {"lumbar", "neck", "volume"}

@@ -68,12 +68,15 @@ def score(labeling: Labeling, truth: dict[int, np.ndarray], edge: dict[int, np.n
     edge : the same of those that may be found and may be missed
     """
     result = RealScore(sorted(truth), labeling.level_confidence)
-    places = edge | truth
+    places, points = edge | truth, labeling.points
     for disc in labeling.discs:
         away_mm = {value: float(np.linalg.norm(disc.xyz_mm - xyz_mm)) for value, xyz_mm in places.items()}
         at = min(away_mm, key=away_mm.get)
+        beyond = _beyond(disc.value, disc.xyz_mm, places)
+        if beyond and away_mm[at] > PLACING_MM and _is_nearer(points.get(at), places[at], away_mm[at]):
+            continue  # in a small spine even the neighbour of a marked disc lies within `NAMING_MM` of it
         if away_mm[at] > NAMING_MM:
-            if _beyond(disc.value, disc.xyz_mm, places):
+            if beyond:
                 continue
             result.ghost.append(disc.value)
         elif at != disc.value:
@@ -89,3 +92,7 @@ def _beyond(value: int, xyz_mm: np.ndarray, places: dict[int, np.ndarray]) -> bo
     """Whether a disc may be a true one that nobody marked: above or below all others, in name and in place."""
     top, bottom = min(places), max(places)
     return bool((value < top and xyz_mm[2] > places[top][2]) or (value > bottom and xyz_mm[2] < places[bottom][2]))
+
+
+def _is_nearer(point: np.ndarray | None, place: np.ndarray, than_mm: float) -> bool:
+    return point is not None and float(np.linalg.norm(point - place)) < than_mm
