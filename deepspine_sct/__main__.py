@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from deepspine_sct import __version__
 from deepspine_sct.cli.commands import COMMANDS
+from deepspine_sct.cli.streams import end_process
 
 USAGE = f"""\
 usage: python -m deepspine_sct {{{",".join(COMMANDS)}}} [options]
@@ -40,5 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return import_module(f"deepspine_sct.cli.{COMMANDS[name]}").main(arguments)
 
 
+def program() -> NoReturn:
+    """Be the process of the command that the first argument names."""
+    status = main()
+    if sys.argv[1:2] == ["label"]:  # the only one that is short enough for its end to matter
+        end_process(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -8,11 +8,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from deepspine_sct.cli.label_arguments import get_parser
 from deepspine_sct.cli.numpy_threads import give_numpy_one_thread
 from deepspine_sct.cli.parser import run, say
+from deepspine_sct.cli.streams import end_process
 from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.stopwatch import Stopwatch
 
@@ -57,6 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if collects:
             gc.enable()
+
+
+def program() -> NoReturn:
+    """Be the process of the command, which ends as soon as its files are written."""
+    end_process(main())
 
 
 def make_request(args: Namespace, command: str) -> "ScanRequest":
@@ -183,4 +189,4 @@ def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()
