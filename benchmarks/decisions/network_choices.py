@@ -91,9 +91,7 @@ def train(choices: list[Choice], data: Path, folder: Path, config: TrainingConfi
     for step, *drawn in tqdm(zip(ahead, *batches, strict=True), total=len(ahead), disable=None):
         for choice, trainer in trainers.items():
             if trainer.step == step:
-                trainer.training_step(drawn[shares.index(choice.real_share)])
-                if trainer.step % SAVE_EVERY == 0:
-                    trainer.save()
+                trainer.learn(drawn[shares.index(choice.real_share)])
     return {choice: _keep(trainer, choice, folder) for choice, trainer in trainers.items()}
 
 
@@ -180,7 +178,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=20, help="simulated spines to score")
     args = parser.parse_args()
     use_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
-    config = TrainingConfig(steps=args.steps, average_decay=0.99, warmup=100)
+    config = TrainingConfig(steps=args.steps, average_decay=0.99, warmup=100, save_every=SAVE_EVERY)
     paths = train(CHOICES[args.choices], args.data, args.o, config)
     atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
     real = [scan for scan in real_scans(args.data) if "evaluation" in scan.group]
