@@ -127,8 +127,8 @@ def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_m
     # Seen through its own names, a disc is free of the skirt of its neighbours.
     own = np.einsum("mk,mkrc->mrc", evidence, core)
     own /= evidence.sum(axis=1)[:, None, None]
-    at_border = (peaks_rc < radius_px) | (peaks_rc >= heatmaps.shape[2:] - radius_px)
-    rc = peaks_rc + _gaussian_offset(own, at_border)
+    border = (peaks_rc >= heatmaps.shape[2:] - radius_px).astype(int) - (peaks_rc < radius_px)
+    rc = peaks_rc + _gaussian_offset(own, border)
 
     slabs = np.arange(len(heatmaps))
     levels = _windows(prediction.level_mm, peaks_rc, radius_px, fill=np.nan)
@@ -189,15 +189,15 @@ def _median(values: np.ndarray) -> np.ndarray:
     return medians
 
 
-def _gaussian_offset(window: np.ndarray, at_border: np.ndarray) -> np.ndarray:
+def _gaussian_offset(window: np.ndarray, border: np.ndarray) -> np.ndarray:
     """Sub-pixel (row, column) of the peak from its window's centre, (n, 2 * r0 + 1, 2 * r1 + 1).
 
     Weighted least squares of a Gaussian in the logarithm, weights = intensity squared (H. Guo,
     "A simple algorithm for fitting a Gaussian function", IEEE Signal Processing Magazine, 2011):
     exact for a Gaussian wherever its centre, and deaf to the noise in its tails. Where the fit is no
-    peak near the centre, the centroid. ``at_border`` (n, 2) says of each axis whether the window
-    reaches over the image's border. There one side of the peak is missing, so that the width has to come
-    from the other axis, and the centre may lie beyond the border.
+    peak near the centre, the centroid. ``border`` (n, 2) says of each axis whether the window reaches over
+    the first (-1) or the last pixel (1), or over neither (0). Where it does, one side of the peak is missing, so
+    that the width has to come from the other axis, and the centre may lie beyond the border.
     """
     n, height, width = window.shape
     rows, cols = np.mgrid[:height, :width].reshape(2, -1) - [[height // 2], [width // 2]]
@@ -206,11 +206,11 @@ def _gaussian_offset(window: np.ndarray, at_border: np.ndarray) -> np.ndarray:
     centroid = values @ np.column_stack([rows, cols]) / values.sum(axis=1, keepdims=True)
     ellipse = _fitted(values, [rows, cols, rows**2, cols**2])
     circle = _fitted(values, [rows, cols, rows**2 + cols**2])[:, [0, 1, 2, 2]]
-    (slopes, bends) = np.split(np.where(at_border.any(axis=1, keepdims=True), circle, ellipse), 2, axis=1)
+    slopes, bends = np.split(np.where(border.any(axis=1, keepdims=True), circle, ellipse), 2, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         fit = -slopes / (2 * bends)
-    trusted = ((bends < 0) & (np.abs(fit) <= np.where(at_border, FARTHEST_BEYOND_PX, 1))).all(axis=1, keepdims=True)
-    return np.where(trusted, fit, centroid)
+    near = (np.abs(fit) <= 1) | ((fit * border > 0) & (fit * border <= FARTHEST_BEYOND_PX))
+    return np.where(((bends < 0) & near).all(axis=1, keepdims=True), fit, centroid)
 
 
 def _fitted(values: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray:
