@@ -146,12 +146,10 @@ def test_a_disc_beyond_the_border_is_found_beyond_it(beyond_mm):
     """The tail of a Gaussian that lies outside of the map says where its centre is, on all four sides."""
     grid = _grid(1, 4.0)
     beyond_px = 0.5 + beyond_mm / 4
-    ijk = np.array(
-        [[0, -beyond_px, 17.3], [0, H - 1 + beyond_px, 9.0], [0, 20, -beyond_px], [0, 40, W - 1 + beyond_px]]
-    )
-    found = find_candidates(_predict(ijk, grid, np.eye(K)[:4], 1.0))
-    rows_then_columns = grid.to_index(found.xyz_mm)[np.lexsort(grid.to_index(found.xyz_mm)[:, ::-1].T)]
-    assert rows_then_columns == pytest.approx(ijk[np.lexsort(ijk[:, ::-1].T)], abs=0.1)
+    far_row, far_col = H - 1 + beyond_px, W - 1 + beyond_px
+    for rc in ((-beyond_px, 17.3), (far_row, 9.0), (20.0, -beyond_px), (40.0, far_col)):
+        found = find_candidates(_predict(np.array([[0, *rc]]), grid, np.eye(K)[:1], 1.0))
+        assert grid.to_index(found.xyz_mm) == pytest.approx(np.array([[0, *rc]]), abs=0.1)
 
 
 def test_noise_moves_a_disc_by_less_than_a_millimetre():

@@ -123,7 +123,7 @@ def test_the_command_stores_what_it_learnt_in_a_checkpoint(tmp_path, capsys):
 
 
 def test_a_model_without_a_place_to_write_is_a_usage_error(tmp_path):
-    """give -model and -o together."""
+    """-model and -o go together."""
     with pytest.raises(SystemExit) as end:
         learn(["-set", str(tmp_path), "-model", "m.safetensors"])
     assert end.value.code == 2

@@ -72,12 +72,13 @@ def score(labeling: Labeling, truth: dict[int, np.ndarray], edge: dict[int, np.n
     for disc in labeling.discs:
         away_mm = {value: float(np.linalg.norm(disc.xyz_mm - xyz_mm)) for value, xyz_mm in places.items()}
         at = min(away_mm, key=away_mm.get)
-        beyond = _beyond(disc.value, disc.xyz_mm, places)
-        if beyond and away_mm[at] > PLACING_MM and _is_nearer(points.get(at), places[at], away_mm[at]):
-            continue  # in a small spine even the neighbour of a marked disc lies within `NAMING_MM` of it
+        # In a small spine even the neighbour of a marked disc, which has its own, lies within `NAMING_MM` of it.
+        is_apart = away_mm[at] > NAMING_MM or (
+            away_mm[at] > PLACING_MM and _is_nearer(points.get(at), places[at], away_mm[at])
+        )
+        if is_apart and _beyond(disc.value, disc.xyz_mm, places):
+            continue
         if away_mm[at] > NAMING_MM:
-            if beyond:
-                continue
             result.ghost.append(disc.value)
         elif at != disc.value:
             result.off_level.append(disc.value)

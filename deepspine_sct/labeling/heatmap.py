@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..model.output import Prediction
 
 CORE_MM = 4.5  # radius around a peak that speaks for its disc alone: discs are 10 mm apart or more
-FARTHEST_BEYOND_PX = 2.5  # a centre beyond the border is believed so far from the last pixel, the image's BEYOND_MM
+FARTHEST_BEYOND_PX = 2.5  # from the last pixel to a centre beyond the border: half a pixel of 4 mm, and 8 mm
 MAX_PEAKS = 200  # only the strongest are looked at: a network gone mad must not take minutes
 
 
