@@ -8,7 +8,7 @@ import pytest
 PACKAGE = "deepspine_sct"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
-_GROUND = {"errors", "anatomy", "files", "caution", "stopwatch"}
+_GROUND = {"errors", "anatomy", "files", "caution", "stopwatch", "parallel"}
 _IMAGES = _GROUND | {"image"}
 _CORE = _IMAGES | {"model", "labeling"}
 _SCAN = _CORE | {"landmarks", "pictures", "sct", "quality_control"}
@@ -18,6 +18,7 @@ ALLOWED_ROOMS = {
     "anatomy": {"errors"},
     "caution": set(),
     "stopwatch": set(),
+    "parallel": set(),
     "files": {"errors"},
     "image": _GROUND,
     "data": _IMAGES,
@@ -50,8 +51,8 @@ without the rooms that train and score."""
 ALLOWED_LIBRARIES = {
     "torch": {"model", "training"},
     "nibabel": {"image.nifti"},
-    "onnxruntime": {"model.onnx_runtime"},
-    "onnx": {"model.export"},
+    "onnxruntime": {"model.onnx_runtime", "model.quantization"},
+    "onnx": {"model.export", "model.quantization"},
     "matplotlib": {"pictures"},
     "PIL": {"quality_control.slice_pictures", "evaluation.training_diary"},
     "jinja2": {"quality_control.render", "evaluation.study_page"},

@@ -1,4 +1,7 @@
-"""The exported network against torch: the same answers, from the file that belongs to the weights."""
+"""The exported network against torch: the same answers, from the file that belongs to the weights.
+
+The export in single floats answers as torch does. The installed one computes in integers, and names the same discs.
+"""
 
 import hashlib
 import json
@@ -35,7 +38,7 @@ class Recorder:
     def __init__(self, inner):
         self.inner, self.seen = inner, []
         self.description, self.checksum = inner.description, inner.checksum
-        self.multiple = inner.multiple
+        self.multiple, self.threads = inner.multiple, 1  # one after the other, in a fixed order
 
     def run(self, images):
         """Run the inner runtime."""
@@ -47,6 +50,15 @@ class Recorder:
 def shipped():
     """The shipped network in torch and in ONNX Runtime."""
     return TorchRuntime(SHIPPED, "cpu"), OnnxRuntime(SHIPPED_ONNX)
+
+
+@pytest.fixture(scope="module")
+def floats(tmp_path_factory):
+    """The shipped network in torch, and exported in single floats."""
+    pytest.importorskip("onnx")
+    path = tmp_path_factory.mktemp("export") / "floats.onnx"
+    export.export(SHIPPED, path)
+    return TorchRuntime(SHIPPED, "cpu"), OnnxRuntime(path)
 
 
 def assert_equal_maps(maps, expected):
@@ -78,11 +90,11 @@ def test_the_metadata_name_the_operator_set_and_the_versions(shipped):
 
 
 @pytest.mark.parametrize("scan", SCANS, ids=lambda path: path.name.removesuffix(".nii.gz"))
-def test_a_scan_is_labelled_as_by_torch(shipped, scan):
-    """Every map on every slab agrees to 1e-4, and so do the discs to a tenth of a millimetre."""
+def test_a_scan_is_labelled_as_by_torch(floats, scan):
+    """In single floats every map on every slab agrees to 1e-4, and so do the discs to a tenth of a millimetre."""
     if not scan.exists():
         pytest.skip("the scan is not in this checkout")
-    reference, exported = map(Recorder, shipped)
+    reference, exported = map(Recorder, floats)
     volume = read_volume(scan)
     discs, expected = (Predictor(r).predict(volume).labeling.discs for r in (exported, reference))
     assert len(exported.seen) == len(reference.seen) > 0
@@ -93,6 +105,20 @@ def test_a_scan_is_labelled_as_by_torch(shipped, scan):
     for disc, other in zip(discs, expected, strict=True):
         np.testing.assert_allclose(disc.xyz_mm, other.xyz_mm, atol=0.1)
         assert disc.confidence == pytest.approx(other.confidence, abs=1e-2)
+
+
+@pytest.mark.parametrize("scan", SCANS, ids=lambda path: path.name.removesuffix(".nii.gz"))
+def test_integers_name_the_same_discs(shipped, scan):
+    """The installed network gives the names of torch, at places within a quarter of a pixel's 2 mm on average."""
+    if not scan.exists():
+        pytest.skip("the scan is not in this checkout")
+    volume = read_volume(scan)
+    expected, discs = (Predictor(runtime).predict(volume).labeling.discs for runtime in shipped)
+    assert [disc.value for disc in discs] == [disc.value for disc in expected]
+    away_mm = [np.linalg.norm(disc.xyz_mm - other.xyz_mm) for disc, other in zip(discs, expected, strict=True)]
+    assert np.mean(away_mm or [0]) < 0.5 and max(away_mm, default=0) < 2
+    for disc, other in zip(discs, expected, strict=True):
+        assert disc.confidence == pytest.approx(other.confidence, abs=0.1)
 
 
 def test_lazy_reading_changes_no_disc(shipped):

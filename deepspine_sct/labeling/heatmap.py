@@ -148,11 +148,12 @@ def _peaks(image: np.ndarray, mask: np.ndarray, separation_px: np.ndarray) -> np
     is_peak = (image >= sliding_window_view(padded, (3, 3)).max(axis=(-2, -1))) & mask
     peaks_rc = np.argwhere(is_peak)
     peaks_rc = peaks_rc[np.argsort(-image[is_peak], kind="stable")[:MAX_PEAKS]]
-    kept: list[np.ndarray] = []
-    for peak in peaks_rc:
-        if all(np.sum(((peak - other) / separation_px) ** 2) >= 1 for other in kept):
-            kept.append(peak)
-    return np.array(kept).reshape(-1, 2)
+    is_near = np.sum(((peaks_rc[:, None] - peaks_rc) / separation_px) ** 2, axis=-1) < 1
+    kept: list[int] = []
+    for i, near in enumerate(is_near):
+        if not near[kept].any():
+            kept.append(i)
+    return peaks_rc[kept]
 
 
 def _windows(stack: np.ndarray, centres_rc: np.ndarray, radius_px: Iterable[int], fill: float = 0) -> np.ndarray:

@@ -38,7 +38,9 @@ RIVAL_SHARE = 0.95
 """It must also have this share of the image's merit, which is below 0.8 for upright spines and above
 1.1 for reversed ones."""
 
-TURNS = {
+Axes = tuple[int, ...]
+
+TURNS: dict[Axes, str] = {
     (1,): "superior and inferior",
     (2,): "anterior and posterior",
     (1, 2): "superior and inferior, and also anterior and posterior,",
@@ -49,7 +51,7 @@ mid-sagittal image does not show which is which, and the discs lie in the same v
 
 def judge(
     labeling: Labeling,
-    look_turned: Callable[[tuple[int, ...]], Rating],
+    look_turned: Callable[[Collection[Axes]], list[Rating]],
     named: Collection[int] = (),
 ) -> Labeling:
     """Lower the confidence in what fits a spine badly, and refuse what is no upright spine.
@@ -60,7 +62,7 @@ def judge(
         Of the image as its header presents it.
     look_turned : callable
         Rates the image turned over along some of its axes (1: superior-inferior, 2:
-        anterior-posterior).
+        anterior-posterior), for each of several choices of them.
     named : collection of int
         Discs that the user has named. Who names a disc knows that it is a spine, which way up it
         is, and at which level: nothing is turned over or doubted, and only where next to nothing
@@ -114,9 +116,9 @@ def judge(
     )
 
 
-def _best_rival(labeling: Labeling, look_turned: Callable[[tuple[int, ...]], Rating]) -> float:
+def _best_rival(labeling: Labeling, look_turned: Callable[[Collection[Axes]], list[Rating]]) -> float:
     """Merit of the turned image that is most like a spine; refuses where that is so by far."""
-    turned = {axes: look_turned(axes) for axes in TURNS}
+    turned = dict(zip(TURNS, look_turned(TURNS), strict=True))
     merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= RIVAL_FIT}
     fitting = [a for a in merits if turned[a].fit >= TURNED_FIT and turned[a].n_discs >= TURNED_DISCS]
     best = max(fitting, key=merits.__getitem__, default=None)

@@ -18,6 +18,7 @@ from ..image.preprocessing import canonical, without_margins
 from ..image.volume import Volume
 from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
+from ..parallel import in_threads
 from ..stopwatch import Stopwatch
 from .confidence import within_image
 from .discs import Labeling, Rating
@@ -283,17 +284,21 @@ class Predictor:
             return labeling
         near = surroundings(image, labeling, self.settings)
         stack = self.observer.stack(near, self.settings.fine_pixel_mm)
-        discs = []
-        for slab, part in discs_of_slabs(stack.grid, labeling).items():
+
+        def refined(slab_and_part: tuple[int, Labeling]) -> Labeling:
+            slab, part = slab_and_part
             rows = rows_of_discs(stack.grid, part, self.settings)
             prediction = self.observer.look_closely(stack.extract(range(slab, slab + 1)), *rows)
             second = find_candidates(prediction, self.settings.threshold)
-            discs += refine(part, second, image.grid, named, self.settings).discs
+            return refine(part, second, image.grid, named, self.settings)
+
+        parts = in_threads(refined, discs_of_slabs(stack.grid, labeling).items(), self.runtime.threads)
+        discs = [disc for part in parts for disc in part.discs]
         return replace(labeling, discs=sorted(discs, key=lambda disc: disc.value))
 
     def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
-        return judge(labeling, look.turned, named)
+        return judge(labeling, partial(in_threads, look.turned, threads=self.runtime.threads), named)
 
     def _rate_turned(self, seen: Seen, axes: tuple[int, ...]) -> Rating:
         return rate(find_candidates(self.observer.turned(seen, axes), self.settings.threshold), self.prior)

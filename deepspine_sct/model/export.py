@@ -13,6 +13,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import DeepspineError, missing_package
@@ -21,15 +22,15 @@ from .onnx_runtime import FORMAT_VERSION
 from .output import Maps
 from .seal import KEY, UNSEALED, seal
 
+if TYPE_CHECKING:
+    import onnx
+
 OPSET = 17
 """ONNX operator set; ONNX Runtime knows it since 1.12."""
 
 
 def export(source: Path, target: Path) -> None:
     """Write the export of a checkpoint, whole or not at all; the same bytes for the same input.
-
-    The metadata hold the checkpoint's description and SHA-256, the multiply-adds for a pixel of
-    the image, the operator set, and the versions that made the file.
 
     Parameters
     ----------
@@ -42,6 +43,20 @@ def export(source: Path, target: Path) -> None:
     ------
     DeepspineError
         When the checkpoint cannot be read or the file cannot be written.
+    """
+    write(to_onnx(source), target)
+
+
+def to_onnx(source: Path) -> onnx.ModelProto:
+    """Return a checkpoint's network in ONNX, in single floats.
+
+    The metadata hold the checkpoint's description and SHA-256, the multiply-adds for a pixel of
+    the image, the operator set, and the versions that made the file.
+
+    Raises
+    ------
+    DeepspineError
+        When the checkpoint cannot be read.
     """
     import onnx  # this and torch are extras: only who exports needs them
     import torch
@@ -88,6 +103,11 @@ def export(source: Path, target: Path) -> None:
         },
     )
     onnx.checker.check_model(model)
+    return model
+
+
+def write(model: onnx.ModelProto, target: Path) -> None:
+    """Write a network of `to_onnx` with a seal (see `seal`), whole or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(seal(model.SerializeToString(deterministic=True)))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
-from .hourglass import Head, StackedHourglass
+from .hourglass import Head, Residual, StackedHourglass
 from .output import Maps
 
 
@@ -37,10 +39,14 @@ class MergedGraph(InferenceGraph):
     """The same answer from a `StackedHourglass`, without the scores of its inner stacks.
 
     They serve only to be merged into the next stack. Both steps are linear, so they are one
-    convolution of the inner stack's features, together with the merging of those.
+    convolution of the inner stack's features, together with the merging of those. The normalisations
+    at the beginning of the blocks are convolutions as well, which can be computed in integers.
     """
 
     def __init__(self, network: StackedHourglass, loss: str):
+        network = deepcopy(network)
+        for block in [module for module in network.modules() if isinstance(module, Residual)]:
+            block.body[0] = _as_convolution(block.body[0])
         super().__init__(network, loss)
         inner = zip(network.merge_features, network.merge_scores, network.heads, strict=False)
         self.merges = nn.ModuleList(_merged(*parts) for parts in inner)
@@ -62,6 +68,16 @@ def inference_graph(network: StackedHourglass, loss: str) -> InferenceGraph:
     """Build the leanest graph that gives the network's answer."""
     ours = type(network) is StackedHourglass  # a subclass may do something else around the stacks
     return (MergedGraph if ours else InferenceGraph)(network, loss).eval()
+
+
+def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """A trained normalisation, which scales and shifts each channel by itself."""
+    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    convolution = nn.Conv2d(norm.num_features, norm.num_features, 1, groups=norm.num_features)
+    with torch.no_grad():
+        convolution.weight.copy_(scale[:, None, None, None])
+        convolution.bias.copy_(norm.bias - norm.running_mean * scale)
+    return convolution
 
 
 def _merged(merge_features: nn.Conv2d, merge_scores: nn.Conv2d, head: Head) -> nn.Conv2d:

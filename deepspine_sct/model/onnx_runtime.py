@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DeepspineError
+from ..parallel import in_threads
 from .output import Maps
 from .seal import is_intact
 
@@ -26,6 +27,9 @@ FORMAT_VERSION = 1
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 """Environment variables that limit the threads. SCT's batch runner sets the second to 1, as it starts
 a process for every core itself."""
+
+AT_ONCE = 4
+"""Most images that are run at the same time, since each takes memory."""
 
 LARGEST_MULTIPLE = 256
 """More pixels than this need not be padded for any network."""
@@ -69,11 +73,10 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, threads: int | None = None):
+        self.threads = min(threads or thread_count(os.environ), AT_ONCE)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or thread_count(os.environ)
-        options.inter_op_num_threads = 1
-        # Waiting threads sleep instead of spinning: the other processes of a busy machine need the cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # A thread for each image, not several for one: no thread waits for another at every layer.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only
         self._session = _open_session(Path(path), options)
         metadata = self._session.get_modelmeta().custom_metadata_map
@@ -92,15 +95,17 @@ class OnnxRuntime:
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
-        images = np.ascontiguousarray(images, np.float32)[:, None, None]  # a batch of one each
-        # One after the other: the memory of one image, and faster than a batch, which leaves the
-        # processor's cache.
+        # Each alone, which is faster than a batch, because a batch leaves the processor's cache.
+        images = np.ascontiguousarray(images, np.float32)[:, None, None]
         try:
-            answers = [self._session.run(Maps._fields, {"images": image}) for image in images]
+            answers = in_threads(self._answer, images, self.threads)
         except _UNUSABLE as error:  # too little memory among them
             reason = str(error).splitlines()[0]
             raise DeepspineError(f"the network failed ({reason}); check -model and the memory") from error
         return Maps(*(np.concatenate(maps) for maps in zip(*answers, strict=True)))
+
+    def _answer(self, image: np.ndarray) -> list[np.ndarray]:
+        return self._session.run(Maps._fields, {"images": image})
 
 
 def _foreign(path: Path) -> DeepspineError:

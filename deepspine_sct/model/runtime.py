@@ -29,11 +29,14 @@ class Runtime(Protocol):
         SHA-256 of the checkpoint, in hexadecimal digits, also where its export runs.
     multiple : int
         Image height and width must be multiples of this [pixels].
+    threads : int
+        So many calls of `run` may go on at the same time.
     """
 
     description: dict[str, Any]
     checksum: str
     multiple: int
+    threads: int
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W) float32; each alone, so that N changes no result."""

@@ -36,6 +36,7 @@ class TorchRuntime:
         network, self.description = load_checkpoint(path)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.multiple = network.config.multiple
+        self.threads = 1  # torch has its own
         self.checksum = checksum(path)
 
     def run(self, images: np.ndarray) -> Maps:
