@@ -10,24 +10,29 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.sources import ROOT
+from deepspine_sct.model.export import export
+from deepspine_sct.model.runtime import SHIPPED
 
 SIZES = ((13, 128, 128), (16, 384, 192))  # images of a cervical and of a whole-spine scan
 CHOICES = {
-    "one image after the other (ships)": {},
-    "one thread": {"threads": 1},
-    "waiting threads spin": {"spin": True},
-    "an image a thread": {"pool": True},
+    "integers, one thread per image (ships)": {"pool": True},
+    "the images one after the other, on one thread": {"threads": 1},
+    "all threads on one image after the other": {},
     "all images in one batch": {"batch": True},
-    "no memory arena": {"arena": False},
-    "fewer graph optimisations": {"level": "basic"},
+    "no memory arena": {"pool": True, "arena": False},
+    "single floats, one thread per image": {"floats": True, "pool": True},
+    "single floats, all threads on one image after the other": {"floats": True},
 }
+FLOATS = "DEEPSPINE_FLOATS"  # names the network in single floats to the processes
 
 
-def work(shape: tuple[int, int, int], threads=0, spin=False, pool=False, batch=False, arena=True, level="all"):
+def work(shape: tuple[int, int, int], threads=0, pool=False, batch=False, arena=True, floats=False):
     """Run random images; return load time [s], time an image [s], CPU time an image [s] and peak [MB]."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -42,10 +47,10 @@ def work(shape: tuple[int, int, int], threads=0, spin=False, pool=False, batch=F
     options.intra_op_num_threads = 1 if pool else threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = arena
-    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_ENABLE_{level.upper()}")
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    network = os.environ[FLOATS] if floats else str(SHIPPED_ONNX)
     started_s = perf_counter()
-    session = ort.InferenceSession(str(SHIPPED_ONNX), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     loaded_s = perf_counter() - started_s
     images = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)[:, None]
     parts = [images] if batch else [images[i : i + 1] for i in range(len(images))]
@@ -69,12 +74,19 @@ def main() -> None:
         shape, choice = map(json.loads, args.work)
         print(json.dumps(work(tuple(shape), **choice)))
         return
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with TemporaryDirectory() as folder:
+        floats = Path(folder) / "floats.onnx"
+        export(SHIPPED, floats)
+        compare(args.rounds, os.environ | {"PYTHONPATH": str(ROOT), FLOATS: str(floats)})
+
+
+def compare(rounds: int, environment: dict[str, str]) -> None:
+    """Run every choice in turns and print the medians."""
     print("| images | choice | load [ms] | an image [ms] | CPU an image [ms] | peak memory [MB] |")
     print("|---|---|---:|---:|---:|---:|")
     for shape in SIZES:
         runs = {name: [] for name in CHOICES}
-        for _ in range(args.rounds):
+        for _ in range(rounds):
             for name, choice in CHOICES.items():
                 command = [
                     sys.executable,

@@ -71,7 +71,7 @@ def inference_graph(network: StackedHourglass, loss: str) -> InferenceGraph:
 
 
 def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """A trained normalisation, which scales and shifts each channel by itself."""
+    """Return a convolution that scales and shifts each channel by itself, as a trained normalisation does."""
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     convolution = nn.Conv2d(norm.num_features, norm.num_features, 1, groups=norm.num_features)
     with torch.no_grad():

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 
-from .onnx_runtime import ort
+# It keeps ONNX Runtime, which is loaded after it, from reporting to its makers.
+from . import onnx_runtime  # noqa: F401
 
 ONNX_DOMAINS = {"", "com.microsoft"}
 """Operators of ONNX and of ONNX Runtime that run on every processor; others are for one kind of it."""
@@ -40,6 +41,7 @@ def quantize(network: onnx.ModelProto, images: Iterable[np.ndarray]) -> onnx.Mod
     onnx.ModelProto
         The same inputs, outputs and metadata.
     """
+    import onnxruntime as ort
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
