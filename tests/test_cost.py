@@ -152,6 +152,7 @@ class Spine:
     """A network that sees a disc in the images whose middle is bright."""
 
     multiple = 32
+    threads = 1
     checksum = ""
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0}  # noqa: RUF012 - read only
 
@@ -172,7 +173,7 @@ class CountingRuntime:
     def __init__(self, inner):
         self.inner, self.shapes = inner, []
         self.description, self.checksum = inner.description, inner.checksum
-        self.multiple = inner.multiple
+        self.multiple, self.threads = inner.multiple, 1  # one after the other, in a fixed order
 
     def run(self, images):
         """Run the inner runtime."""

@@ -11,6 +11,7 @@ import pytest
 
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.model.export import export
 from deepspine_sct.model.onnx_runtime import OnnxRuntime
 from deepspine_sct.model.runtime import SHIPPED, SHIPPED_ONNX
 
@@ -53,11 +54,13 @@ def test_the_number_of_threads_changes_no_bit():
 
 
 @pytest.mark.parametrize("path", SCANS, ids=lambda path: path.name)
-def test_both_runtimes_give_the_same_voxels(path):
-    """ONNX Runtime and torch name the same discs, in the same voxels of the scan."""
+def test_both_runtimes_give_the_same_voxels(path, tmp_path):
+    """An export in single floats and torch name the same discs, in the same voxels of the scan."""
+    pytest.importorskip("onnx")
+    export(SHIPPED, tmp_path / "floats.onnx")
     volume = read_volume(path)
     voxels = []
-    for model in (SHIPPED, SHIPPED_ONNX):
+    for model in (SHIPPED, tmp_path / "floats.onnx"):
         points = Predictor.load(model, "cpu").predict(volume).labeling.points
         voxels.append({v: np.rint(volume.grid.to_index(xyz)).tolist() for v, xyz in points.items()})
     assert voxels[0] == voxels[1]

@@ -37,7 +37,7 @@ def turned(**fits: float):
     """Look-up that answers with eight discs of a fit for a turn that is named, else with none."""
     of_axes = {"SI": (1,), "AP": (2,), "both": (1, 2)}
     known = {of_axes[name]: Rating(8 * fit, 8) for name, fit in fits.items()}
-    return lambda axes: known.get(axes, Rating())
+    return lambda turns: [known.get(axes, Rating()) for axes in turns]
 
 
 def test_a_convincing_spine_is_not_looked_at_again():

@@ -31,6 +31,7 @@ class SpotRuntime:
     """A network that knows the phantom: Gaussians at its discs, each in the channel of its name."""
 
     multiple = 8
+    threads = 1
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0}
     checksum = "0" * 64
 
