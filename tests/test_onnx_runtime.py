@@ -73,7 +73,7 @@ def assert_equal_maps(maps, expected):
 
 
 def test_the_shipped_export_comes_from_the_shipped_checkpoint(shipped):
-    """New weights without a new export fail here: python -m deepspine_sct.model.export IN OUT."""
+    """New weights without a new export fail here: python -m deepspine_sct.training.quantize IN SOURCES OUT."""
     reference, exported = shipped
     assert exported.checksum == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
     assert exported.description == reference.description
