@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.sources import ROOT
-from deepspine_sct.model.export import export
 from deepspine_sct.model.runtime import SHIPPED
 
 SIZES = ((13, 128, 128), (16, 384, 192))  # images of a cervical and of a whole-spine scan
@@ -76,8 +75,11 @@ def main() -> None:
         return
     with TemporaryDirectory() as folder:
         floats = Path(folder) / "floats.onnx"
-        export(SHIPPED, floats)
-        compare(args.rounds, os.environ | {"PYTHONPATH": str(ROOT), FLOATS: str(floats)})
+        environment = os.environ | {"PYTHONPATH": str(ROOT), FLOATS: str(floats)}
+        # In a process of its own: with torch in this one, every child would begin with its peak memory.
+        export = [sys.executable, "-m", "deepspine_sct.model.export", str(SHIPPED), str(floats)]
+        subprocess.run(export, env=environment, check=True)
+        compare(args.rounds, environment)
 
 
 def compare(rounds: int, environment: dict[str, str]) -> None:
