@@ -12,6 +12,8 @@ import io
 import json
 import sys
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,13 +120,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("source", type=Path, help="checkpoint (.safetensors)")
     parser.add_argument("target", type=Path, help="file to write (.onnx)")
     args = parser.parse_args(argv)
+    return exit_status("export", partial(export, args.source, args.target))
+
+
+def exit_status(program: str, work: Callable[[], None]) -> int:
+    """Do the work of an exporter and return its exit status, after one line where it fails."""
     try:
-        export(args.source, args.target)
+        work()
     except DeepspineError as error:
-        print(f"export: error: {error}", file=sys.stderr)
+        print(f"{program}: error: {error}", file=sys.stderr)
         return DeepspineError.exit_code
     except ModuleNotFoundError as error:
-        print(f"export: error: {missing_package(error.name or str(error))}", file=sys.stderr)
+        print(f"{program}: error: {missing_package(error.name or str(error))}", file=sys.stderr)
         return DeepspineError.exit_code
     return 0
 
