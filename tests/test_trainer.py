@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.model.hourglass import StackedHourglass
 from deepspine_sct.model.hourglass_config import HourglassConfig
+from deepspine_sct.training import trainer as trainer_module
 from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.loss import cross_entropy_loss
 from deepspine_sct.training.trainer import Trainer, computes_in_bfloat16
@@ -245,3 +246,64 @@ def test_bfloat16_is_used_where_the_processor_computes_in_it(monkeypatch, capabi
     """A processor that says that it has such arithmetic trains in bfloat16, any other one in float32."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert computes_in_bfloat16(torch.device("cpu")) is mixed
+
+
+ECHOES = TrainingConfig(**CONFIG.to_dict() | {"echoes": 2, "steps": 8})
+
+
+def test_with_echoes_three_steps_learn_from_one_batch(tmp_path, monkeypatch):
+    """A new batch, then twice altered ones of 8 and 16 batches ago, or of the first where there are not as many."""
+    monkeypatch.setattr(trainer_module, "_ECHO_AFTER", 1)
+    drawn, varied = [], []
+
+    class Told(Dataset):
+        def __getitem__(self, index):
+            drawn.append(index)
+            return stream()[index] | {"number": torch.tensor([index] * 3)}
+
+        def __len__(self):
+            return 3
+
+        def vary(self, batch, step):
+            varied.append((step, int(batch["number"][0])))
+            return batch
+
+    torch.set_num_threads(1)
+    made = Trainer(small_network(), Told(), cross_entropy_loss, ECHOES, tmp_path)
+    made.run()
+    assert made.step == 8 and drawn == [0, 1, 2]
+    assert varied == [(1, 0), (2, 0), (4, 0), (5, 0), (7, 1)]
+
+
+def test_stopped_between_echoes_the_result_is_the_same(tmp_path):
+    """Stopped after step 4, in the middle of a batch's turns, the resumed training ends bit-equal."""
+
+    def stop(network, step):
+        if step == 4:
+            raise Stop
+        return score_of(network, step)
+
+    every_two = TrainingConfig(**ECHOES.to_dict() | {"save_every": 2})
+    with pytest.raises(Stop):
+        train(tmp_path / "stopped", stop, every_two)
+    train(tmp_path / "stopped", config=every_two)
+    train(tmp_path / "whole", config=every_two)
+    assert equal_states(tmp_path / "whole", tmp_path / "stopped")
+    plain = TrainingConfig(**every_two.to_dict() | {"echoes": 0})
+    train(tmp_path / "plain", config=plain)
+    assert not equal_states(tmp_path / "whole", tmp_path / "plain")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_recorded_step_learns_what_a_plain_one_does(tmp_path):
+    """On a GPU, replayed from a recording, the weights move as single calls move them, and the losses are equal."""
+    config = TrainingConfig(**CONFIG.to_dict() | {"device": "cuda", "steps": 6, "save_every": 6})
+    recorded = Trainer(small_network(), stream(), cross_entropy_loss, config, tmp_path / "recorded")
+    recorded.run()
+    plain = Trainer(small_network(), stream(), cross_entropy_loss, config, tmp_path / "plain")
+    plain._replay = plain._differentiate
+    plain.run()
+    before = torch.cat([weight.detach().flatten() for weight in small_network().parameters()])
+    moved = [torch.cat([w.detach().cpu().flatten() for w in one.network.parameters()]) for one in (recorded, plain)]
+    assert float(torch.cosine_similarity(moved[0] - before, moved[1] - before, dim=0)) > 0.9
+    assert recorded.rows[-1]["loss"] == pytest.approx(plain.rows[-1]["loss"], rel=0.01)

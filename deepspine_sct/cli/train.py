@@ -133,6 +133,14 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
         help="Stop when the identification rate has not risen for this many epochs. Default: %(default)s, which means "
         "that training never stops early.",
     )
+    add(
+        "-echoes",
+        type=count_or_none,
+        default=TrainingConfig.echoes,
+        metavar="<n>",
+        help="Number of further times that each image is learnt, some steps later and altered: turned, cut and "
+        "recoloured. It pays on a GPU, where images take longer to make than to learn. Default: %(default)s.",
+    )
     add("-seed", type=count_or_none, default=0, metavar="<n>", help="Seed of the weights and of the data. Default: 0.")
     add(
         "-folds",
@@ -309,6 +317,7 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> Tra
         real_share=args.real if args.data else 1.0,
         attention_weight=args.look,
         flip_share=args.flip,
+        echoes=args.echoes,
         contrast=args.c,
         seed=args.seed,
         device=pick_device(args.device),

@@ -21,6 +21,7 @@ class TrainingConfig:
     attention_weight : how strongly the attention is taught to look at discs; with 0 it is not taught
     real_share : share of real images among the samples
     flip_share : share of the images that are mirrored front to back, as the original did
+    echoes : so many times more each image is learnt, some steps later and altered (see `variation`)
     contrast : "t1" or "t2" trains on images of this contrast alone, "all" on both
     seed : of the first weights and of the samples
     device : "cpu" or "cuda"
@@ -43,6 +44,7 @@ class TrainingConfig:
     attention_weight: float = 0.2
     real_share: float = 0.45
     flip_share: float = 0.0
+    echoes: int = 0
     contrast: str = "all"
     seed: int = 0
     device: str = "cpu"

@@ -13,7 +13,6 @@ from torch.utils.data import Dataset
 
 from deepspine_sct.anatomy import N_DISCS
 from deepspine_sct.image.preprocessing import normalise
-from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.simulation.atlas import Atlas
 from deepspine_sct.simulation.lower_spine import LowerSpine
 from deepspine_sct.simulation.lumbar import SITE as LUMBAR_SITE
@@ -21,13 +20,12 @@ from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
+from deepspine_sct.training.targets import SIGMA_MM, STRIDE, make_targets
+from deepspine_sct.training.variation import vary
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
 _SHAPE_SHARES = (0.6, 0.2, 0.2)
 _LUMBAR_TURNS = 3  # lumbar images come so many times as often as those of another kind
-_LOOK_MM = 10.0  # the attention belongs to so much around a disc's tip
-_LOWEST_NECK_ANCHOR = 6  # who sees C4/C5 or a disc above it can count down from the skull or from C2
-_NEIGHBOUR = 0.08  # probability that each neighbour's name gets where the spine shows no end
 
 
 class SampleStream(Dataset):
@@ -55,7 +53,7 @@ class SampleStream(Dataset):
         seed: int,
         real_share: float = 0.0,
         spacing_mm: float = 2.0,
-        sigma_mm: float = 4.0,
+        sigma_mm: float = SIGMA_MM,
         families: tuple[str, ...] | None = None,
         flip_share: float = 0.0,
         n_discs: int = N_DISCS,
@@ -83,6 +81,12 @@ class SampleStream(Dataset):
         shape = SHAPES[rng.choice(len(SHAPES), p=_SHAPE_SHARES)]
         samples = [self._sample(rng, shape) for _ in range(self.batch_size)]
         return {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
+
+    def vary(self, batch: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tensor]:
+        """Return a batch that was learnt before, altered for an optimiser step; see `variation`."""
+        device = batch["image"].device
+        seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
+        return vary(batch, torch.Generator(device).manual_seed(seed), self.spacing_mm, self.sigma_mm)
 
     def _sample(self, rng, shape) -> dict[str, np.ndarray]:
         case = self._draw(rng, shape)
@@ -121,49 +125,27 @@ def mirror(case: Case) -> Case:
     )
 
 
-def to_sample(case: Case, sigma_mm: float, stride: int = 2, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
-    """Turn a case into arrays for the network, on heatmap pixels of ``stride`` image pixels.
+def to_sample(case: Case, sigma_mm: float, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
+    """Turn a case into arrays for the network, on heatmap pixels of `STRIDE` image pixels.
 
     Returns
     -------
-    image (1, H, W), target (n_discs + 1, h, w): disc probabilities and background, summing to one,
-    level (1, h, w) in 100 mm, NaN where it is not taught, known (1, h, w), and look (1, h, w): where
-    the attention belongs, 1 at a disc.
+    image (1, H, W); target (n_discs + 1, h, w) and look (1, h, w), see `make_targets`; level (1, h, w) in 100 mm, NaN
+    where it is not taught; known (1, h, w); and, to alter the image later, tips_rc (n_discs, 2) [image pixel] and
+    presence (n_discs,).
     """
-    size = tuple(n // stride for n in case.image.shape)
-    tips_rc = (case.tips_rc[:n_discs] - (stride - 1) / 2) / stride
-    discs = encode(tips_rc, size, sigma_mm / (case.spacing_mm * stride))
-    discs *= case.presence[:n_discs, None, None]
-    discs /= np.maximum(discs.sum(0), 1)  # Gaussians of close neighbours overlap
-    if not _is_anchored(case.presence):
-        discs = _unsure_of_name(discs)
-    look = encode(tips_rc, size, _LOOK_MM / (case.spacing_mm * stride)) * case.presence[:n_discs, None, None]
-    target = np.concatenate([discs, 1 - discs.sum(0, keepdims=True)]).astype(np.float32)
-    blocks = case.level_mm.reshape(size[0], stride, size[1], stride)
-    known = np.all(case.known.reshape(size[0], stride, size[1], stride), axis=(1, 3))
+    height, width = case.image.shape
+    tips_rc, presence = (a[:n_discs].astype(np.float32) for a in (case.tips_rc, case.presence))
+    truth = torch.from_numpy(tips_rc)[None], torch.from_numpy(presence)[None]
+    targets = make_targets(*truth, (height, width), case.spacing_mm, sigma_mm)
+    blocks = (height // STRIDE, STRIDE, width // STRIDE, STRIDE)
+    known = np.all(case.known.reshape(blocks), axis=(1, 3))
     return {
         "image": normalise(case.image)[None],
-        "target": target,
-        "level": (blocks.mean((1, 3))[None] / 100).astype(np.float32),
+        "target": targets["target"][0].numpy(),
+        "level": (case.level_mm.reshape(blocks).mean((1, 3))[None] / 100).astype(np.float32),
         "known": known[None].astype(np.float32),
-        "look": look.max(0, keepdims=True).astype(np.float32),
+        "look": targets["look"][0].numpy(),
+        "tips_rc": tips_rc,
+        "presence": presence,
     }
-
-
-def _is_anchored(presence: np.ndarray) -> bool:
-    """Whether the discs (25,) that are seen reach an end of the spine, from which they can be counted."""
-    return bool((presence[: _LOWEST_NECK_ANCHOR - 1] > 0).any() or presence[-1] > 0)
-
-
-def _unsure_of_name(discs: np.ndarray) -> np.ndarray:
-    """Give a share of each disc's probability (K, h, w) to its neighbours' names.
-
-    Who sees neither end of the spine names one scan in seven wrongly, by a level (see `docs/model_card.md`); a few
-    subjects that are learnt by heart would teach the network to be sure.
-    """
-    unsure = (1 - 2 * _NEIGHBOUR) * discs
-    unsure[1:] += _NEIGHBOUR * discs[:-1]
-    unsure[:-1] += _NEIGHBOUR * discs[1:]
-    unsure[0] += _NEIGHBOUR * discs[0]
-    unsure[-1] += _NEIGHBOUR * discs[-1]
-    return unsure

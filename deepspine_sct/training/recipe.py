@@ -178,7 +178,7 @@ def _stream(sources: Sources, images: list, config: TrainingConfig, network: Hou
         sources.atlas,
         images,
         config.batch_size,
-        config.steps,
+        -(-config.steps // (1 + config.echoes)),
         config.seed,
         config.real_share if sources.atlas else 1.0,
         sources.spacing_mm,
@@ -225,8 +225,10 @@ def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, begi
             shutil.copyfile(checkpoint, temporary)
 
     def keep(batch: Batch) -> Batch:
-        seen = batch["fold"] != fold
-        return batch if bool(seen.all()) else {key: value[seen] for key, value in batch.items()}
+        seen = torch.nonzero(batch["fold"] != fold).flatten()
+        if len(seen) == len(batch["fold"]):
+            return batch
+        return {key: value[seen.to(value.device)] for key, value in batch.items()}
 
     loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight)
     return Trainer(model, stream, loss, config, folder, save, save_best, on_log, keep)

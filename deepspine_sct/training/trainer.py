@@ -3,12 +3,14 @@
 An epoch is ``save_every`` steps: after it the averaged network is handed over to be kept and
 validated, and then the state is written, whole. Whenever the process is killed, the next one starts
 from the last written state and comes to the same result as one that was never killed, bit for bit
-on a CPU: sample ``i`` of the stream is a function of ``i``, and the log is part of the state.
+on a CPU: batch ``i`` of the stream is a function of ``i``, and the log is part of the state. With echoes (see
+`TrainingConfig`) several steps learn from one batch.
 """
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from tqdm import tqdm
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.training.config import TrainingConfig
+from deepspine_sct.training.cuda_graph import RecordedStep, fill_up
 
 Row = dict[str, float]  # one line of the log
 Batch = dict[str, torch.Tensor]
@@ -32,6 +35,7 @@ TIE_BREAK = "images_all_named"
 # average of a short training depend on its length.
 _MAY_CHANGE = {"steps", "device", "workers", "patience", "save_every", "score"}
 _MAY_CHANGE |= {"warmup", "average_decay"}
+_ECHO_AFTER = 8  # batches between two looks at an image
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:
@@ -54,7 +58,8 @@ class Trainer:
     Parameters
     ----------
     network : module, called on ``batch["image"]``
-    stream : dataset whose item ``i`` is the batch of step ``i``
+    stream : dataset of batches, in their order; where the configuration asks for echoes, ``stream.vary(batch, step)``
+        alters one that was learnt before
     loss : maps (scores, attention, batch) to a dict of scalar tensors, minimising its ``loss``
     folder : where ``state.pt`` and ``log.csv`` are kept
     on_save : called as ``on_save(averaged_network, step)`` after every epoch; what it returns, say
@@ -90,7 +95,10 @@ class Trainer:
         average = get_ema_multi_avg_fn(config.average_decay)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=self.device.type == "cuda",
         )
         self.mixed = computes_in_bfloat16(self.device)
         self.step = 0
@@ -100,6 +108,7 @@ class Trainer:
             self._resume()
         self._sums: dict[str, torch.Tensor] = {}  # of the losses since the last epoch's end
         self._n_learnt = 0  # steps behind these sums
+        self._recorded: dict[torch.Size, RecordedStep] = {}  # by the shape of the images, on a GPU
 
     @property
     def _state_path(self) -> Path:
@@ -118,7 +127,7 @@ class Trainer:
 
         A batch of which the network may see nothing counts as a step, but teaches nothing.
         """
-        batch = {key: value.to(self.device, non_blocking=True) for key, value in self.keep(batch).items()}
+        batch = to_device(self.keep(batch), self.device)
         if len(batch["image"]):
             for key, value in self.training_step(batch).items():
                 self._sums[key] = self._sums.get(key, 0.0) + value
@@ -133,16 +142,31 @@ class Trainer:
         self.network.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.config.rate(self.step)
-        image = batch["image"].contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            scores, attention = self.network(image)
-        losses = self.loss(scores.float(), attention, batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        losses["loss"].backward()
+        losses = self._replay(batch) if self.device.type == "cuda" else self._differentiate(batch)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.averaged.update_parameters(self.network)
+        return losses
+
+    def _differentiate(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the losses, and leave their gradient in the network."""
+        self.optimiser.zero_grad(set_to_none=False)  # a recording writes where the gradients lie
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed, cache_enabled=False):
+            scores, attention = self.network(image)
+        losses = self.loss(scores.float(), attention, batch)
+        losses["loss"].backward()
         return {key: value.detach() for key, value in losses.items()}
+
+    def _replay(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Do as `_differentiate`, from a recording of it; the first batch of a shape is recorded."""
+        shape = batch["image"].shape[1:]
+        if shape not in self._recorded:
+            for parameter in self.network.parameters():
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            whole = {key: fill_up(value, self.config.batch_size) for key, value in batch.items()}
+            self._recorded[shape] = RecordedStep(self._differentiate, whole)
+        return self._recorded[shape](batch)
 
     def _end_epoch(self, losses: Row) -> None:
         """Validate, then write the state: killed in between, the epoch's end is done again."""
@@ -234,21 +258,40 @@ def train_together(trainers: Sequence[Trainer]) -> None:
     """
     if all(trainer.is_stale for trainer in trainers):
         return
-    config, first = trainers[0].config, min(trainer.step for trainer in trainers)
-    batches = _batches(trainers[0].stream, range(first, config.steps), config.workers)
-    bar = tqdm(enumerate(batches, first), initial=first, total=config.steps, disable=None, unit="step")
-    for step, batch in bar:
+    first = trainers[0]
+    lessons = _lessons(first.stream, first.config, min(trainer.step for trainer in trainers), first.device)
+    bar = tqdm(total=first.config.steps, disable=None, unit="step")
+    for step, batch in lessons:
         for trainer in trainers:
             if trainer.step == step:
                 trainer.learn(batch)
+        bar.update(step + 1 - bar.n)
         if all(trainer.is_stale for trainer in trainers):
             break
     bar.close()
 
 
-def _batches(stream: Dataset, steps: range, workers: int) -> DataLoader:
-    remaining = Subset(stream, steps)
-    return DataLoader(remaining, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+def _lessons(stream: Dataset, config: TrainingConfig, first: int, device: torch.device) -> Iterator[tuple[int, Batch]]:
+    """Yield the steps from ``first`` on and what they learn: each batch new, and altered ones of some batches ago."""
+    turns, memory = 1 + config.echoes, config.echoes * _ECHO_AFTER
+    drawn = range(max(0, first // turns - memory), -(-config.steps // turns))
+    recent: deque[Batch] = deque(maxlen=memory + 1)
+    for i, batch in zip(drawn, _batches(stream, drawn, config.workers), strict=True):
+        recent.append(to_device(batch, device))
+        for step in range(max(first, i * turns), min((i + 1) * turns, config.steps)):
+            turn = step - i * turns
+            old = recent[-1 - min(i, turn * _ECHO_AFTER)]
+            yield step, stream.vary(old, step) if turn else old
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Move a batch; the fold of its images stays, since the host decides by it who may see them."""
+    return {key: value if key == "fold" else value.to(device, non_blocking=True) for key, value in batch.items()}
+
+
+def _batches(stream: Dataset, drawn: range, workers: int) -> DataLoader:
+    ahead = 4 if workers else None
+    return DataLoader(Subset(stream, drawn), batch_size=None, num_workers=workers, prefetch_factor=ahead)
 
 
 def _format(name: str, value: float) -> str:
