@@ -1,5 +1,7 @@
 """The second look moves discs by the rule and touches nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.refinement import discs_of_slabs, refine, rows_of_discs, surroundings
+from deepspine_sct.labeling.refinement import discs_of_slabs, fine_pixel_mm, refine, rows_of_discs, surroundings
 from deepspine_sct.labeling.settings import DEFAULTS
 
 
@@ -56,6 +58,16 @@ def test_no_distance_makes_a_disc_jump():
         moved_mm[apart_mm <= DEFAULTS.same_mm], apart_mm[apart_mm <= DEFAULTS.same_mm] / 2, atol=1e-9
     )
     assert np.abs(moved_mm[apart_mm >= DEFAULTS.not_same_mm]).max() < 1e-9
+
+
+@pytest.mark.parametrize(("gap_mm", "pixel_mm"), [(12, 1.4), (16, 1.4), (18, 18 / 11.5), (25, 1.7), (36, 1.7)])
+def test_long_vertebrae_are_looked_at_on_coarser_pixels(gap_mm, pixel_mm):
+    """The distance from a disc to the next decides, also over a missing one; a single disc gets the finest pixels."""
+    grid = oblique_grid()
+    labeling = labeling_at(grid, [(4, 30 + n * gap_mm / 2, 50) for n in (0, 1, 2, 4)])
+    discs = [replace(disc, value=3 + n) for disc, n in zip(labeling.discs, (0, 1, 2, 4), strict=True)]
+    assert fine_pixel_mm(replace(labeling, discs=discs)) == pytest.approx(pixel_mm)
+    assert fine_pixel_mm(replace(labeling, discs=discs[:1])) == 1.4
 
 
 def test_nothing_is_renamed_and_far_candidates_do_not_count():

@@ -46,7 +46,8 @@ def fine_scans(atlas: Atlas, n: int) -> Iterator[Scan]:
 
 def measure(runtime: Runtime, scans: list[Scan], working_mm: float, second_mm: float | None) -> dict:
     """Label all scans on other pixels; return (rate, mean distance) of each group and the processor time of a scan."""
-    settings = PredictorSettings(looks_again=second_mm is not None, fine_pixel_mm=second_mm or DEFAULTS.fine_pixel_mm)
+    pixels_mm = (second_mm, second_mm) if second_mm else DEFAULTS.fine_pixels_mm
+    settings = PredictorSettings(looks_again=second_mm is not None, fine_pixels_mm=pixels_mm)
     predictor = Predictor(runtime, settings)
     predictor.spacing_mm = working_mm
     cases: dict[str, list] = {}

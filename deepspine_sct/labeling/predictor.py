@@ -27,7 +27,7 @@ from .observer import Observer, Seen
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
-from .refinement import discs_of_slabs, refine, rows_of_discs, surroundings
+from .refinement import discs_of_slabs, fine_pixel_mm, refine, rows_of_discs, surroundings
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order, rate
@@ -283,7 +283,7 @@ class Predictor:
         if not (labeling.discs and self.settings.looks_again):
             return labeling
         near = surroundings(image, labeling, self.settings)
-        stack = self.observer.stack(near, self.settings.fine_pixel_mm)
+        stack = self.observer.stack(near, fine_pixel_mm(labeling, self.settings))
 
         def refined(slab_and_part: tuple[int, Labeling]) -> Labeling:
             slab, part = slab_and_part

@@ -25,6 +25,16 @@ def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings 
     return crop(image, low, high)
 
 
+def fine_pixel_mm(labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> float:
+    """Return the size of the second look's pixels, by the distances between the named discs."""
+    discs = sorted(labeling.discs, key=lambda disc: disc.value)
+    if len(discs) < 2:
+        return settings.fine_pixels_mm[0]
+    steps_mm = np.linalg.norm(np.diff([disc.xyz_mm for disc in discs], axis=0), axis=1)
+    gap_mm = np.median(steps_mm / np.diff([disc.value for disc in discs]))
+    return float(np.clip(gap_mm / settings.pixels_per_gap, *settings.fine_pixels_mm))
+
+
 def discs_of_slabs(stack: Grid, labeling: Labeling) -> dict[int, Labeling]:
     """Deal the discs out to the slabs of a stack that they lie in, in the order of the slabs."""
     slabs = round_index(stack.to_index([disc.xyz_mm for disc in labeling.discs]))[:, 0]
