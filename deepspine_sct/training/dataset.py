@@ -20,7 +20,7 @@ from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
-from deepspine_sct.training.targets import SIGMA_MM, STRIDE, make_targets
+from deepspine_sct.training.targets import SIGMA_MM, STRIDE, Batch, make_targets
 from deepspine_sct.training.variation import vary
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
@@ -76,13 +76,13 @@ class SampleStream(Dataset):
     def __len__(self) -> int:
         return self.n_batches
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         rng = np.random.default_rng([self.seed, index])
         shape = SHAPES[rng.choice(len(SHAPES), p=_SHAPE_SHARES)]
         samples = [self._sample(rng, shape) for _ in range(self.batch_size)]
         return {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
 
-    def vary(self, batch: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tensor]:
+    def vary(self, batch: Batch, step: int) -> Batch:
         """Return a batch that was learnt before, altered for an optimiser step; see `variation`."""
         device = batch["image"].device
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])

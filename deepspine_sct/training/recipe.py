@@ -31,7 +31,8 @@ from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.prepared_slices import PreparedSlices, stack_slabs, stack_subject
 from deepspine_sct.training.real import RealSlice, load_slices
-from deepspine_sct.training.trainer import Batch, Row, Trainer, train_together
+from deepspine_sct.training.targets import Batch
+from deepspine_sct.training.trainer import Row, Trainer, train_together
 
 SPACING_MM = SlabSpec.spacing_mm  # working resolution
 

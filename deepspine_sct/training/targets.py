@@ -8,6 +8,8 @@ from torch import Tensor
 
 from deepspine_sct.anatomy import N_DISCS
 
+Batch = dict[str, Tensor]  # what is learnt in one step: images, their answers, and what is known of them
+
 STRIDE = 2  # image pixels per heatmap pixel, of `HourglassConfig`
 SIGMA_MM = 4.0  # of a disc's Gaussian
 _LOOK_MM = 10.0  # the attention belongs to so much around a disc's tip

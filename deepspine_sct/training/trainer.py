@@ -22,10 +22,9 @@ from tqdm import tqdm
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.training.config import TrainingConfig
-from deepspine_sct.training.cuda_graph import RecordedStep, fill_up
+from deepspine_sct.training.targets import Batch
 
 Row = dict[str, float]  # one line of the log
-Batch = dict[str, torch.Tensor]
 
 
 TIE_BREAK = "images_all_named"
@@ -95,10 +94,7 @@ class Trainer:
         average = get_ema_multi_avg_fn(config.average_decay)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimiser = torch.optim.AdamW(
-            network.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=self.device.type == "cuda",
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.mixed = computes_in_bfloat16(self.device)
         self.step = 0
@@ -108,7 +104,6 @@ class Trainer:
             self._resume()
         self._sums: dict[str, torch.Tensor] = {}  # of the losses since the last epoch's end
         self._n_learnt = 0  # steps behind these sums
-        self._recorded: dict[torch.Size, RecordedStep] = {}  # by the shape of the images, on a GPU
 
     @property
     def _state_path(self) -> Path:
@@ -122,7 +117,7 @@ class Trainer:
         """Train to the last step, or until the score has not improved for ``patience`` epochs."""
         train_together([self])
 
-    def learn(self, batch: dict[str, torch.Tensor]) -> None:
+    def learn(self, batch: Batch) -> None:
         """Take one step on a batch, and end the epoch where it is one's end.
 
         A batch of which the network may see nothing counts as a step, but teaches nothing.
@@ -137,36 +132,21 @@ class Trainer:
             self._end_epoch({key: float(value) / self._n_learnt for key, value in self._sums.items()})
             self._sums, self._n_learnt = {}, 0
 
-    def training_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def training_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         """One optimiser step, in bfloat16 where the device computes in it; see `computes_in_bfloat16`."""
         self.network.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.config.rate(self.step)
-        losses = self._replay(batch) if self.device.type == "cuda" else self._differentiate(batch)
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
+            scores, attention = self.network(image)
+        losses = self.loss(scores.float(), attention, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.averaged.update_parameters(self.network)
-        return losses
-
-    def _differentiate(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the losses, and leave their gradient in the network."""
-        self.optimiser.zero_grad(set_to_none=False)  # a recording writes where the gradients lie
-        image = batch["image"].contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed, cache_enabled=False):
-            scores, attention = self.network(image)
-        losses = self.loss(scores.float(), attention, batch)
-        losses["loss"].backward()
         return {key: value.detach() for key, value in losses.items()}
-
-    def _replay(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Do as `_differentiate`, from a recording of it; the first batch of a shape is recorded."""
-        shape = batch["image"].shape[1:]
-        if shape not in self._recorded:
-            for parameter in self.network.parameters():
-                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            whole = {key: fill_up(value, self.config.batch_size) for key, value in batch.items()}
-            self._recorded[shape] = RecordedStep(self._differentiate, whole)
-        return self._recorded[shape](batch)
 
     def _end_epoch(self, losses: Row) -> None:
         """Validate, then write the state: killed in between, the epoch's end is done again."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepspine_sct.image.preprocessing import CLIP_PERCENTILES
-from deepspine_sct.training.targets import SIGMA_MM, make_targets
+from deepspine_sct.training.targets import SIGMA_MM, Batch, make_targets
 
 _ASKEW, _ASKEW_DEG, _TURN_DEG = 0.3, 40.0, 6.0  # share of the images that are turned by any angle up to so much
 _SIZES = (0.8, 1.35)
@@ -19,8 +19,6 @@ _CUT, _SHORT, _SHORT_MM = 0.35, 0.12, (45.0, 120.0)  # as `scanner`: one end is 
 _KNOTS = 7  # of an intensity curve
 _RISING, _FALLING, _ANY = 0.5, 0.05, 0.05  # share of the images with a new intensity curve of each kind
 _DARKENED, _NOISY, _BLURRED = 0.25, 0.5, 0.4
-
-Batch = dict[str, Tensor]
 
 
 def vary(batch: Batch, generator: torch.Generator, spacing_mm: float, sigma_mm: float = SIGMA_MM) -> Batch:
@@ -81,6 +79,7 @@ class _Chance:
     """One random number per image of a batch, shaped (B, 1, 1, 1) to be multiplied with images."""
 
     def __init__(self, generator: torch.Generator, n: int, device: torch.device):
+        self.device = device
         self._how = {"generator": generator, "device": device}
         self._shape = (n, 1, 1, 1)
 
@@ -137,9 +136,8 @@ def _move(tips_rc: Tensor, matrix: Tensor, shift_rc: Tensor, visible: Tensor) ->
 
 def _cut(chance: _Chance, shape, spacing_mm: float) -> Tensor:
     """Draw what a field of view leaves, (B, 1, H, W) of 0 and 1: an end is cut off, or but a short piece is left."""
-    device = chance.uniform(0, 1).device
-    rows = torch.arange(shape[0], device=device)[:, None]
-    cols = torch.arange(shape[1], device=device)
+    rows = torch.arange(shape[0], device=chance.device)[:, None]
+    cols = torch.arange(shape[1], device=chance.device)
     top = chance.uniform(0, 0.6) * shape[0] * chance.happens(_CUT / 2)
     bottom = shape[0] * (1 - chance.uniform(0, 0.6) * chance.happens(_CUT / 2))
     length = chance.uniform(*_SHORT_MM) / spacing_mm
