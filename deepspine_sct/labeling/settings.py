@@ -56,8 +56,8 @@ class PredictorSettings:
     """Whether there is one."""
     fine_pixels_mm: tuple[float, float] = (1.4, 1.7)
     """Finer than the network's own pixels, yet so that bodies look no larger than those that it was trained on: the
-    first for the neck, the second for the longer vertebrae below it. On the training sites 1.7 instead of 1.4 mm brings
-    lumbar discs from 1.79 to 1.73 mm, and necks from 1.11 to 1.11 mm."""
+    first for the neck, the second for the longer vertebrae below it. 1.4 mm for all puts lumbar discs 1.52 instead of
+    1.48 mm from their points, and takes longer (`docs/speed.md`)."""
     pixels_per_gap: float = 11.5
     """In between a pixel is so small that there are so many from disc to disc."""
     surroundings_mm: float = 60.0
