@@ -109,11 +109,18 @@ def test_a_scan_is_labelled_as_by_torch(floats, scan):
 
 @pytest.mark.parametrize("scan", SCANS, ids=lambda path: path.name.removesuffix(".nii.gz"))
 def test_integers_name_the_same_discs(shipped, scan):
-    """The installed network gives the names of torch, at places within a quarter of a pixel's 2 mm on average."""
+    """The installed network gives the names of torch, at places within a quarter of a pixel's 2 mm on average.
+
+    A scan whose level is doubted by the one, which is next to a refusal, is doubted or refused by the other as well.
+    """
     if not scan.exists():
         pytest.skip("the scan is not in this checkout")
     volume = read_volume(scan)
-    expected, discs = (Predictor(runtime).predict(volume).labeling.discs for runtime in shipped)
+    labelings = [Predictor(runtime).predict(volume).labeling for runtime in shipped]
+    if labelings[0].level_confidence < 0.5:
+        assert labelings[1].level_confidence < 0.5
+        return
+    expected, discs = (labeling.discs for labeling in labelings)
     assert [disc.value for disc in discs] == [disc.value for disc in expected]
     away_mm = [np.linalg.norm(disc.xyz_mm - other.xyz_mm) for disc, other in zip(discs, expected, strict=True)]
     assert np.mean(away_mm or [0]) < 0.5 and max(away_mm, default=0) < 2

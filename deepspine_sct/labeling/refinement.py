@@ -32,7 +32,8 @@ def fine_pixel_mm(labeling: Labeling, settings: PredictorSettings = DEFAULTS) ->
         return settings.fine_pixels_mm[0]
     steps_mm = np.linalg.norm(np.diff([disc.xyz_mm for disc in discs], axis=0), axis=1)
     gap_mm = np.median(steps_mm / np.diff([disc.value for disc in discs]))
-    return float(np.clip(gap_mm / settings.pixels_per_gap, *settings.fine_pixels_mm))
+    # In tenths of a millimetre, so that positions which differ by rounding alone give the same pixels.
+    return float(np.clip(round(float(gap_mm) / settings.pixels_per_gap, 1), *settings.fine_pixels_mm))
 
 
 def discs_of_slabs(stack: Grid, labeling: Labeling) -> dict[int, Labeling]:

@@ -35,6 +35,10 @@ class PredictorSettings:
     """The fine slabs are looked at from so far in front of the spine to so far behind it. The whole width gives the
     same names and distances on the real scans, at up to twice the cost; 36 mm cost one name of 354 lumbar ones."""
 
+    # The image turned over.
+    nearly: float = 0.75
+    """A slab with this share of the most that any slab shows of discs shows nearly the most."""
+
     # What is air, and therefore not looked at.
     bright_px: int = 100
     """So many pixels of each slab, on average, are brighter than what contrast is measured by."""
