@@ -8,7 +8,7 @@ reversed header is named, and the distribution of the fit that the limits in
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +23,8 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling import plausibility
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Labeling
-from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.labeling.predictor import Look, Predictor
 from deepspine_sct.simulation.atlas import build_atlas
-
-"""Confidence of the levels below which the user is warned."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +52,10 @@ class Judge(Predictor):
 
     first: Labeling | None = None  # before it was judged
 
-    def _judge(self, labeling: Labeling, *rest: object) -> Labeling:
+    def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
+        """Keep what is judged."""
         self.first = labeling
-        return super()._judge(labeling, *rest)
+        return super().judge(look, labeling, named)
 
     def ask(self, volume: Volume) -> Answer:
         """Show one image."""
