@@ -15,7 +15,7 @@ from deepspine_sct.training.targets import SIGMA_MM, Batch, make_targets
 _ASKEW, _ASKEW_DEG, _TURN_DEG = 0.3, 40.0, 6.0  # share of the images that are turned by any angle up to so much
 _SIZES = (0.8, 1.35)
 _SHIFT = (0.2, 0.12)  # at most, of the rows and the columns
-_CUT, _SHORT, _SHORT_MM = 0.35, 0.12, (45.0, 120.0)  # as `scanner`: one end is cut off, or a short piece is left
+_CUT, _SHORT, _SHORT_MM = 0.5, 0.12, (45.0, 120.0)  # share with an end cut off; with a short piece left, and its length
 _KNOTS = 7  # of an intensity curve
 _RISING, _FALLING, _ANY = 0.5, 0.05, 0.05  # share of the images with a new intensity curve of each kind
 _DARKENED, _NOISY, _BLURRED = 0.25, 0.5, 0.4
