@@ -6,6 +6,7 @@ import numpy as np
 import phantom
 import pytest
 import torch
+from gaussians import draw_gaussians
 from templates import needs_templates
 from torch.utils.data import DataLoader
 
@@ -20,6 +21,7 @@ from deepspine_sct.training import dataset, targets
 from deepspine_sct.training.dataset import SHAPES, SampleStream, mirror, to_sample
 from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.prepared_slices import FULL_MM, SILENT_MM, PreparedSlices, soften, stack_slabs
+from deepspine_sct.training.targets import make_targets
 
 
 def labelled(slabs: Volume, points: dict, contrast: str = "T2w") -> LabelledImage:
@@ -90,6 +92,17 @@ def test_targets_are_gaussians_at_the_tips_scaled_by_presence():
     assert sample["target"][[0, 1, 3]].max() == 0
     assert sample["level"][0, 0, 0] == pytest.approx(make_case().level_mm[:2, :2].mean() / 100)
     assert sample["known"][0, :-1].all() and not sample["known"][0, -1].any()
+
+
+def test_targets_are_the_formula_of_every_disc_also_beyond_the_border():
+    """Discs inside, on the border and outside of an image get the Gaussian that brute force draws, absent ones none."""
+    tips_rc = np.full((1, 25, 2), np.nan, np.float32)
+    tips_rc[0, [0, 2, 4, 24]] = [[13.3, 20.8], [60.0, 79.5], [119.5, 0.0], [-3.0, 61.0]]
+    presence = (~np.isnan(tips_rc[..., 0])).astype(np.float32)
+    target = make_targets(torch.from_numpy(tips_rc), torch.from_numpy(presence), (120, 160), 2.0, 6.0)["target"][0]
+    drawn = draw_gaussians((tips_rc[0] - 0.5) / 2, (60, 80), 1.5)
+    np.testing.assert_allclose(target[:-1], drawn, atol=1e-6)
+    assert drawn[4].max() > 0.9 and 0.1 < drawn[24].max() < 0.5
 
 
 def test_fewer_channels_leave_the_lower_discs_to_the_background():

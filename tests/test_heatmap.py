@@ -1,10 +1,11 @@
-"""Heatmaps: drawn as the formula says, and read back to where the discs are."""
+"""Heatmaps are read back to where the discs are."""
 
 import numpy as np
 import pytest
+from gaussians import draw_gaussians
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.labeling.heatmap import Candidates, encode, find_candidates
+from deepspine_sct.labeling.heatmap import Candidates, find_candidates
 from deepspine_sct.model.output import Prediction
 
 H, W, K = 64, 40, 6
@@ -39,25 +40,11 @@ def _predict(ijk, grid, names, sigma_px, seen_mm=10.0):
     """Heatmaps of discs that fade away from their own slab and have the given share of names."""
     away_mm = (np.arange(grid.shape[0])[:, None] - ijk[:, 0]) * grid.zooms_mm[0]
     fade = np.exp(-0.5 * (away_mm / seen_mm) ** 2)  # (N, K)
-    spots = encode(ijk[:, 1:], grid.shape[1:], sigma_px)
+    spots = draw_gaussians(ijk[:, 1:], grid.shape[1:], sigma_px)
     heatmaps = np.einsum("nd,dhw,dk->nkhw", fade, spots, names)
     heatmaps /= np.maximum(heatmaps.sum(axis=1, keepdims=True), 1)
     level_mm = np.broadcast_to(400.0 - 3 * np.arange(H)[:, None], grid.shape)
     return Prediction(heatmaps.astype(np.float32), level_mm, np.zeros(grid.shape), grid)
-
-
-def test_encode_draws_the_gaussian_formula_and_leaves_absent_discs_dark():
-    """Every pixel holds the formula's value, for discs inside, on the border and outside."""
-    points_rc = np.array([[3.3, 7.8], [np.nan, np.nan], [0.0, 11.0], [-2.0, 4.0], [5.0, np.nan]])
-    maps = encode(points_rc, (9, 12), 1.7)
-    assert maps.shape == (5, 9, 12) and maps.dtype == np.float32
-    for points, image in zip(points_rc, maps, strict=True):
-        for r in range(9):
-            for c in range(12):
-                distance2 = (r - points[0]) ** 2 + (c - points[1]) ** 2
-                truth = 0 if np.isnan(points).any() else np.exp(-distance2 / (2 * 1.7**2))
-                assert image[r, c] == pytest.approx(truth, abs=1e-6)
-    assert maps[2].max() == 1
 
 
 def _errors(names, zoom_mm, sigma_px):

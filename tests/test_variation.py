@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from gaussians import draw_gaussians
 from test_dataset import stream
 
 from deepspine_sct.image.preprocessing import normalise as normalise_one
-from deepspine_sct.labeling.heatmap import encode
 from deepspine_sct.training import variation
 from deepspine_sct.training.targets import make_targets
 from deepspine_sct.training.variation import normalise, vary
@@ -26,7 +26,7 @@ def batch_of_spots(n: int = 24) -> dict[str, torch.Tensor]:
     tips_rc = np.full((n, 25, 2), np.nan, np.float32)
     for value in (2, 3, 7):
         tips_rc[:, value - 1] = rng.uniform((30, 40), (66, 88), (n, 2))
-    image = np.stack([encode(tips, SHAPE, 2.0).max(0) for tips in tips_rc])[:, None]
+    image = np.stack([draw_gaussians(tips, SHAPE, 2.0).max(0) for tips in tips_rc])[:, None]
     level = np.broadcast_to(np.arange(SHAPE[0] / 2, dtype=np.float32)[:, None], (n, 1, SHAPE[0] // 2, SHAPE[1] // 2))
     tips = torch.from_numpy(tips_rc)
     presence = (~tips[..., 0].isnan()).float()

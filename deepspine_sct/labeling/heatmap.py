@@ -1,4 +1,4 @@
-"""Disc points to heatmaps (training targets), and heatmaps back to disc candidates in world mm."""
+"""Heatmaps to disc candidates in world mm."""
 
 from __future__ import annotations
 
@@ -13,35 +13,6 @@ from ..model.output import Prediction
 CORE_MM = 4.5  # radius around a peak that speaks for its disc alone: discs are 10 mm apart or more
 FARTHEST_BEYOND_PX = 2.5  # from the last pixel to a centre beyond the border: half a pixel of 4 mm, and 8 mm
 MAX_PEAKS = 200  # only the strongest are looked at: a network gone mad must not take minutes
-
-
-def encode(points_rc: np.ndarray, shape: tuple[int, int], sigma_px: float) -> np.ndarray:
-    """Draw one Gaussian of peak 1 per disc.
-
-    Parameters
-    ----------
-    points_rc : (K, 2)
-        Row and column of each disc [px], integer = pixel centre; NaN where a disc is absent. A
-        point outside the image is drawn as far as it reaches in.
-    shape : (h, w)
-        Size of the maps [px].
-    sigma_px : float
-        Standard deviation [px].
-
-    Returns
-    -------
-    (K, h, w) float32
-        An absent disc's map is all zero.
-    """
-    points_rc = np.asarray(points_rc, dtype=np.float32).reshape(-1, 2)
-    # A Gaussian is the outer product of its two profiles: h + w exponentials per disc, not h * w.
-    rows, cols = (
-        np.exp(-0.5 * ((np.arange(size, dtype=np.float32) - centre[:, None]) / sigma_px) ** 2)
-        for size, centre in zip(shape, points_rc.T, strict=True)
-    )
-    maps = rows[:, :, None] * cols[:, None, :]
-    maps[np.isnan(points_rc).any(axis=1)] = 0
-    return maps
 
 
 @dataclass(frozen=True, eq=False)
