@@ -5,8 +5,9 @@ import pytest
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.labeling.confidence import within_image
+from deepspine_sct.labeling.confidence import HALF_SEEN_MM, HALF_SEEN_SD_MM, within_image
 from deepspine_sct.labeling.discs import Disc, Labeling
+from deepspine_sct.labeling.prior import SkeletonPrior
 
 
 def test_a_disc_knows_its_anatomical_name():
@@ -42,8 +43,8 @@ def test_only_discs_within_the_image_stay():
     grid = Grid((4, 50, 30), affine)
     places_ijk = {1: (1, -0.6, 3), 2: (1, -0.4, 3), 3: (-2, 9, 9), 4: (2, 30, 29.4), 5: (2, 35, 29.6), 6: (2, 49.6, 3)}
     discs = [Disc(value, grid.to_world(np.array(ijk)), 0.9) for value, ijk in places_ijk.items()]
-    assert list(within_image(Labeling(discs), grid, 1.5).points) == [2, 3, 4]
-    assert list(within_image(Labeling(discs), grid, 1.5, keep=[6]).points) == [2, 3, 4, 6]
+    assert list(within_image(Labeling(discs), grid, SkeletonPrior()).points) == [2, 3, 4]
+    assert list(within_image(Labeling(discs), grid, SkeletonPrior(), keep=[6]).points) == [2, 3, 4, 6]
 
 
 def test_a_disc_at_the_border_is_in_the_image_as_often_as_it_is_sure_to_be():
@@ -52,5 +53,24 @@ def test_a_disc_at_the_border_is_in_the_image_as_often_as_it_is_sure_to_be():
     error_mm = np.random.default_rng(0).normal(0, 1.5, 50_000)
     for found_mm in (0.0, 0.7, 1.5, 3.0, 20.0):
         disc = Disc(5, grid.to_world(np.array([1, 40, found_mm / 2 - 0.5])), 1.0)
-        (said,) = within_image(Labeling([disc]), grid, 1.5).discs
+        (said,) = within_image(Labeling([disc]), grid, SkeletonPrior()).discs
         assert said.confidence == pytest.approx(np.mean(found_mm + error_mm > 0), abs=0.01)
+
+
+def test_a_disc_that_is_seen_in_part_stays_where_it_is_more_likely_in_the_image_than_not():
+    """Tips lie where their neighbours let them be expected, and are found, each with an error: kept are the likely."""
+    prior, rng, n = SkeletonPrior(), np.random.default_rng(3), 40_000
+    grid = Grid.sagittal((3, 120, 80), (3.0, 1.0, 1.0))
+    gap_mm = prior.spacing_mm[9]
+    true_mm = gap_mm * (1 + prior.spread[9] * rng.standard_normal(n))  # of disc 10, above disc 11 at ``top_mm``
+    found_mm = true_mm + HALF_SEEN_SD_MM * rng.standard_normal(n)
+    for top_mm in gap_mm + np.array([-3.0, 0.0, 2.0]):
+        below_mm = top_mm + np.append(0, np.cumsum(prior.spacing_mm[10:13]))
+        for to_border_mm in np.arange(0.25, HALF_SEEN_MM, 0.5):
+            near = np.abs(top_mm - found_mm - to_border_mm) < 0.2
+            share_inside = np.mean(true_mm[near] < top_mm)
+            rows = np.append(to_border_mm, below_mm) - 0.5
+            discs = [Disc(10 + k, grid.to_world(np.array([1, row, 40])), 0.9) for k, row in enumerate(rows)]
+            kept = 10 in within_image(Labeling(discs), grid, prior).points
+            if abs(share_inside - 0.5) > 0.05:
+                assert kept == (share_inside > 0.5), (top_mm, to_border_mm, share_inside)

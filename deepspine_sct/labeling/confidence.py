@@ -17,6 +17,7 @@ import numpy as np
 from ..caution import Caution
 from ..image.grid import Grid
 from .discs import Disc, Labeling
+from .prior import SkeletonPrior
 
 SURE = 0.9
 """Below this the user is warned: of the names as a whole, and in pictures of a single disc."""
@@ -24,10 +25,22 @@ SURE = 0.9
 UNLIKELY = 0.5
 """A disc below this is more likely wrong than right, so it is named in a warning."""
 
+
 DISAGREEMENT = 0.9
 """Factor on the confidence in a disc that both looks see, each elsewhere: of 153 such discs with more
 than 0.9, 14 lay more than 5 mm off, against 22 of 2,509 others (30 simulated spines that score
 nothing else)."""
+
+
+HALF_SEEN_MM = 3.0
+"""A disc closer to the border of the image is seen in part. On 120 simulated spines that score
+nothing else, in five windows each, 105 discs lay on no disc of the image; with this 71 do, six more
+discs are missed, and 489 instead of 472 of 597 images are right."""
+
+HALF_SEEN_SD_MM = 3.0
+"""Standard deviation of the place of such a disc along the spine; with 2 to 6 mm as good."""
+
+_BESIDE = 3  # discs from which the next one is expected
 
 
 def seen_elsewhere(disc: Disc) -> Disc:
@@ -46,12 +59,15 @@ def doubted(labeling: Labeling, share: float, caution: Caution) -> Labeling:
     )
 
 
-def within_image(labeling: Labeling, grid: Grid, tip_sd_mm: float, keep: Collection[int] = ()) -> Labeling:
+def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Collection[int] = ()) -> Labeling:
     """Drop the discs whose tip lies beyond an image, and doubt those at its border.
 
     The network tells from half a disc at the border where the whole one is, but a tip is found
     with an error: near the border it may lie on either side. The confidence in a disc includes
     that it is in the image. Beyond the left and the right border a disc stays: a slab shows it.
+
+    Half a disc is also drawn to the border. So the first and the last disc must lie in the image
+    where the discs beside them let them be expected, too, see `_expected`.
 
     Parameters
     ----------
@@ -59,20 +75,53 @@ def within_image(labeling: Labeling, grid: Grid, tip_sd_mm: float, keep: Collect
         The discs.
     grid : Grid
         Of the image, in (L, I, P).
-    tip_sd_mm : float
-        Standard deviation of a tip's position along one axis.
+    prior : SkeletonPrior
+        Distances between discs, and the standard deviation of a tip's position along one axis.
     keep : collection of int
         Disc values that stay as they are, wherever that is.
     """
-    height_px, width_px = np.array(grid.shape)[1:]
+    expected = _expected(labeling, prior)
     discs = []
     for disc in labeling.discs:
-        row, column = grid.to_index(disc.xyz_mm)[1:] + 0.5
-        to_border_px = min(row, height_px - row), min(column, width_px - column)
-        to_border_mm = float(np.min(to_border_px * grid.zooms_mm[1:]))
+        to_border_mm = _to_border_mm(disc.xyz_mm, grid)
         if disc.value in keep:
             discs.append(disc)
-        elif to_border_mm >= 0:
-            inside = 0.5 * (1 + math.erf(to_border_mm / tip_sd_mm / math.sqrt(2)))
+        elif min(to_border_mm, _half_seen(disc, to_border_mm, expected, grid)) >= 0:
+            inside = 0.5 * (1 + math.erf(to_border_mm / prior.tip_sd_mm / math.sqrt(2)))
             discs.append(replace(disc, confidence=disc.confidence * inside))
     return replace(labeling, discs=discs)
+
+
+def _to_border_mm(xyz_mm: np.ndarray, grid: Grid) -> float:
+    """Measure how far a place (3,) lies inside of the nearest border of a slab; negative beyond it."""
+    at_px = grid.to_index(xyz_mm)[1:] + 0.5
+    return float(np.min(np.minimum(at_px, np.array(grid.shape[1:]) - at_px) * grid.zooms_mm[1:]))
+
+
+def _half_seen(disc: Disc, to_border_mm: float, expected: dict[int, tuple[np.ndarray, float]], grid: Grid) -> float:
+    """Return how far inside a disc lies by what is seen and by what is expected, each as sure as it is."""
+    if disc.value not in expected or to_border_mm > HALF_SEEN_MM:
+        return to_border_mm
+    xyz_mm, sd_mm = expected[disc.value]
+    share = HALF_SEEN_SD_MM**2 / (HALF_SEEN_SD_MM**2 + sd_mm**2)
+    return (1 - share) * to_border_mm + share * _to_border_mm(xyz_mm, grid)
+
+
+def _expected(labeling: Labeling, prior: SkeletonPrior) -> dict[int, tuple[np.ndarray, float]]:
+    """Expect the first and the last disc from those beside them: value to place (3,) and its standard deviation, in mm.
+
+    The spine goes on in its direction, in the size that it has there.
+    """
+    found = {}
+    for discs in (labeling.discs, labeling.discs[::-1]):
+        if len(discs) <= _BESIDE:
+            continue
+        values = np.array([disc.value for disc in discs[: _BESIDE + 1]])
+        xyz_mm = np.array([disc.xyz_mm for disc in discs[: _BESIDE + 1]])
+        levels_mm = np.array(prior.level_mm)[values - 1]
+        gaps_mm = np.linalg.norm(np.diff(xyz_mm, axis=0), axis=1)
+        usual_mm = np.abs(np.diff(levels_mm))
+        gap_mm = usual_mm[0] * float(np.median(gaps_mm[1:] / usual_mm[1:]))
+        place_mm = xyz_mm[1] + (xyz_mm[0] - xyz_mm[1]) * gap_mm / gaps_mm[0]
+        found[discs[0].value] = place_mm, prior.spread[values.min() - 1] * gap_mm
+    return found

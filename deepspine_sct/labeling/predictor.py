@@ -201,7 +201,7 @@ class Predictor:
         with watch.stage("refinement"):
             labeling = self._look_again(body, labeling, named)
         with watch.stage("plausibility"):
-            labeling = within_image(labeling, grid, self.prior.tip_sd_mm, named)
+            labeling = within_image(labeling, grid, self.prior, named)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
             beside = about_second_spine(labeling, seen.prediction)
