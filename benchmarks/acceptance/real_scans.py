@@ -29,7 +29,7 @@ from deepspine_sct.evaluation.intervals import wilson_interval
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Labeling
 from deepspine_sct.labeling.predictor import Predictor
-from deepspine_sct.training.folds import SHIPPED
+from deepspine_sct.model.checkpoint import load_checkpoint
 
 HEADER = f"""
 {"":20}|{"images: every name right":^38}|{"right or":^8}|{"level > 0.90":^17}|{"discs":^36}|{"disc > 0.90":^12}|
@@ -107,9 +107,17 @@ def _run_kept(keys: Sequence[CaseKey]) -> list[Outcome]:
 
 def network_of_fold(run: Path, fold: int) -> Path:
     """Return the network of a training with ``-folds`` that never saw a fold: the best one, or else the last."""
-    folder = run if fold == SHIPPED else run / f"fold_{fold}"
+    folder = run / f"fold_{fold}"
+    folder = folder if folder.exists() else run  # where the first fold of ``-folds`` is
     best = folder / "best.safetensors"
     return best if best.exists() else folder / "network.safetensors"
+
+
+def seen_in_training(network: Path, keys: Sequence[CaseKey]) -> list[str]:
+    """List the lumbar subjects among some cases that a network of ``-folds`` did learn from."""
+    unseen = load_checkpoint(network)[1]["training"]["never_seen"]
+    names = {key.name for key in keys if GROUPS[key.group][0] == "lumbar"}
+    return sorted(names.difference(unseen))
 
 
 def print_table(outcomes: Sequence[Outcome]) -> None:
@@ -181,8 +189,9 @@ def main() -> int:
     )
     parser.add_argument("-cases", default="", help=f"patterns, separated by commas, of: {', '.join(GROUPS)}")
     parser.add_argument("-subjects", nargs="*", default=[], help="patterns of the scans' names, such as spider0*")
-    parser.add_argument("-unseen", type=int, metavar="fold", help="of the lumbar subjects only those of this fold")
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("-unseen", type=int, metavar="fold", help="of the lumbar subjects only those of this fold")
+    either.add_argument(
         "-cross", type=Path, metavar="folder", help="output of a training with -folds, in place of -model"
     )
     parser.add_argument("-jobs", type=int, default=2, help="processes")
@@ -200,6 +209,10 @@ def main() -> int:
     records = []
     for model in [args.cross] if args.cross else args.model or [None]:
         parts = {network_of_fold(model, fold): of for fold, of in dealt.items()} if args.cross else {model: keys}
+        for network, of in parts.items() if args.cross else ():
+            if seen := seen_in_training(network, of):
+                print(f"real_scans: {network}: learnt from {', '.join(seen)}; train with -folds", file=sys.stderr)
+                return 1
         outcomes = [o for network, of in parts.items() for o in run_all(Job(args.data, network), of, args.jobs)]
         print(f"\n{model or 'the shipped weights'}")
         print_table(outcomes)
@@ -209,7 +222,9 @@ def main() -> int:
         if args.sheet:
             from benchmarks.acceptance.real_sheet import write_sheets
 
-            write_sheets(args.sheet / (model.stem if model else "shipped"), args.data, outcomes)
+            write_sheets(
+                args.sheet / ("_".join(model.with_suffix("").parts[-2:]) if model else "shipped"), args.data, outcomes
+            )
     return 0
 
 

@@ -210,7 +210,7 @@ def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, begi
     """Build the trainer of the network that never sees ``fold``."""
     torch.manual_seed(config.seed)
     model, before = begin()
-    description = _describe(sources, config, images, model, start, fold)
+    description = _describe(sources, config, images, model, start, before, fold)
     if "prior" in before:  # learnt from data (see `labeling.prior_fit`), which is still true
         description["prior"] = before["prior"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -252,7 +252,14 @@ def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | P
     return images
 
 
-def _describe(sources: Sources, config: TrainingConfig, images: list, model, start, fold: int) -> dict:
+def _never_seen(sources: Sources, before: dict, fold: int) -> list[str]:
+    """List the lumbar subjects of a fold, less those that the network learnt from before it came here."""
+    names = {name for name, its in deal(s.name for s in sources.lumbar).items() if its == fold}
+    still = before.get("training", {}).get("never_seen", names)  # networks without this field learnt from no subject
+    return sorted(names.intersection(still))
+
+
+def _describe(sources: Sources, config: TrainingConfig, images: list, model, start, before: dict, fold: int) -> dict:
     """Describe the checkpoint: what inference needs to know, and where the weights come from."""
     prepared = sources.prepared
     return {
@@ -265,7 +272,7 @@ def _describe(sources: Sources, config: TrainingConfig, images: list, model, sta
             "start": start.name if start else None,
             "simulated": sources.atlas is not None,
             "real_slices": len(images),
-            "never_seen": sorted(name for name, its in deal(s.name for s in sources.lumbar).items() if its == fold),
+            "never_seen": _never_seen(sources, before, fold),
             "real_sites": sorted({image.site for image in images}),
             "versions": {
                 "deepspine_sct": __version__,
