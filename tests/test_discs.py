@@ -1,5 +1,7 @@
 """Named discs: values, names and points of an answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_only_discs_within_the_image_stay():
     places_ijk = {1: (1, -0.6, 3), 2: (1, -0.4, 3), 3: (-2, 9, 9), 4: (2, 30, 29.4), 5: (2, 35, 29.6), 6: (2, 49.6, 3)}
     discs = [Disc(value, grid.to_world(np.array(ijk)), 0.9) for value, ijk in places_ijk.items()]
     assert list(within_image(Labeling(discs), grid, SkeletonPrior()).points) == [2, 3, 4]
-    assert list(within_image(Labeling(discs), grid, SkeletonPrior(), keep=[6]).points) == [2, 3, 4, 6]
+    assert list(within_image(Labeling(discs), grid, SkeletonPrior(), keep=[2, 6]).points) == [2, 3, 4, 6]
 
 
 def test_a_disc_at_the_border_is_in_the_image_as_often_as_it_is_sure_to_be():
@@ -55,6 +57,31 @@ def test_a_disc_at_the_border_is_in_the_image_as_often_as_it_is_sure_to_be():
         disc = Disc(5, grid.to_world(np.array([1, 40, found_mm / 2 - 0.5])), 1.0)
         (said,) = within_image(Labeling([disc]), grid, SkeletonPrior()).discs
         assert said.confidence == pytest.approx(np.mean(found_mm + error_mm > 0), abs=0.01)
+
+
+def border_chain(to_border_mm: float, gap_mm: float, prior: SkeletonPrior) -> list[Disc]:
+    """Discs 21 to 25 of the prior's distances, the last one `gap_mm` below L4/L5 and so far from the lower border."""
+    up_mm = np.append(0, gap_mm + np.append(0, np.cumsum(prior.spacing_mm[22:19:-1])))
+    return [Disc(25 - k, np.array([0.0, 0.0, to_border_mm + z]), 0.9) for k, z in enumerate(up_mm)][::-1]
+
+
+@pytest.mark.parametrize(("spread", "usual_mm", "stays"), [(0.09, 34, False), (0.4, 34, True), (0.09, 27, True)])
+def test_the_lowest_disc_is_expected_by_its_own_distance_and_spread(spread, usual_mm, stays):
+    """Drawn 7 mm up to the border, L5/S1 goes, unless it lies anywhere in people, or is usually as near as that."""
+    prior = SkeletonPrior()
+    prior = replace(prior, spread=(*prior.spread[:-1], spread), spacing_mm=(*prior.spacing_mm[:-1], usual_mm))
+    grid = Grid((1, 100, 80), np.array([[-5.0, 0, 0, 0], [0, 0, -2, 80], [0, -2, 0, 199], [0, 0, 0, 1]]))
+    kept = within_image(Labeling(border_chain(1.0, 27.0, prior)), grid, prior)
+    assert (25 in kept.points) == stays
+
+
+def test_of_discs_beyond_the_image_alone_nothing_is_said():
+    """Neither a confidence nor what was said of the discs is left when none is."""
+    grid = Grid.sagittal((1, 100, 80), (5.0, 2.0, 2.0))
+    discs = [Disc(v, grid.to_world(np.array([0, 110.0 + 10 * v, 40])), 0.95) for v in (1, 2)]
+    empty = within_image(Labeling(discs, level_confidence=0.95, warnings=["only 2 discs found"]), grid, SkeletonPrior())
+    assert empty.discs == [] and empty.level_confidence == 0
+    assert [warning.code for warning in empty.warnings] == ["no_disc"]
 
 
 def test_a_disc_that_is_seen_in_part_stays_where_it_is_more_likely_in_the_image_than_not():

@@ -131,8 +131,6 @@ def test_thick_slices_halve_the_confidence_and_say_why():
     assert [disc.confidence for disc in thick.discs] == [0.49] * 8 and thick.level_confidence == 0.48
     assert [disc.value for disc in thick.discs] == [disc.value for disc in good.discs]
     assert thick.warnings[0].startswith("voxels of 4.0 mm in the sagittal plane") and thick.warnings[1:] == ["a gap"]
-    many = labeling(DOUBTFUL_FIT + 0.1, n=23)
-    assert many.score >= CONVINCING_SCORE and judge(many, refuse_to_look) is many
     nothing = Labeling(warnings=["no disc found"])
     assert judge_sampling(nothing, 5.0) is nothing
 
@@ -202,4 +200,6 @@ def test_the_evidence_does_not_depend_on_what_is_asked_for(predictor):
     part = predictor.predict(scan, values=(4, 5)).labeling
     assert [disc.value for disc in part.discs] == [4, 5]
     assert (part.fit, part.score) == (everything.fit, everything.score)
+    for disc in part.discs:
+        np.testing.assert_array_equal(disc.xyz_mm, everything.points[disc.value])
     assert everything.fit == pytest.approx(everything.score / len(everything.discs))

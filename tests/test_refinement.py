@@ -121,3 +121,10 @@ def test_each_disc_belongs_to_the_slab_that_it_lies_in():
     assert {slab: [d.value for d in part.discs] for slab, part in parts.items()} == {0: [6], 2: [3, 5], 6: [4]}
     first, last = rows_of_discs(grid, parts[2])
     assert (first, last) == pytest.approx((10 - DEFAULTS.surroundings_mm / 2, 50 + DEFAULTS.surroundings_mm / 2))
+
+
+def test_a_disc_that_the_user_gave_in_the_air_is_looked_at_from_the_border():
+    """Farther from the image than the margin, it leaves the nearest part of the image to look at."""
+    grid = oblique_grid()
+    near = surroundings(Volume(np.zeros(grid.shape), grid), labeling_at(grid, [(4, -200, 50)]))
+    assert near.grid.shape[0] == grid.shape[0] and near.grid.to_index(grid.to_world((0, 0, 50)))[1] == pytest.approx(0)

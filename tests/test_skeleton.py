@@ -223,7 +223,7 @@ def test_a_range_gives_the_best_naming_when_each_disc_outside_of_it_costs(seed):
     best = max(scores, key=lambda path: scores[path].max())
     if scores[best].max() <= 0:
         best = ()
-    labeling = order(c, prior, values)
+    labeling = order(c, prior, values).only(values)
     named = [(i, v) for i, v in best if v in values]
     assert names_of(labeling, c) == [dict(named).get(i, 0) for i in range(len(c))]
     weight = {path: np.exp(score / prior.temperature).sum() for path, score in scores.items()}
@@ -425,7 +425,7 @@ def test_pins_against_the_order_are_refused():
 def test_a_range_moves_no_name_of_a_spine_that_is_named_surely(seed, values, asked):
     """What a range leaves out is left out: none of the others gets its name, and no gap is seen."""
     c = make_spine(values, np.random.default_rng(seed))
-    labeling = order(c, values=tuple(asked))
+    labeling = order(c, values=tuple(asked)).only(asked)
     assert names_of(labeling, c) == [v if v in asked else 0 for v in values]
     assert not any("not found" in text or "by itself" in text for text in labeling.warnings)
 
@@ -447,7 +447,7 @@ def test_a_range_decides_where_the_names_are_open(seed, top, n, shift):
 def test_a_scan_of_other_discs_than_those_asked_for_has_none_of_them():
     """The thorax is not called a neck because the neck was asked for."""
     c = make_spine(range(12, 20), np.random.default_rng(4))
-    assert order(c, values=tuple(range(3, 9))).discs == []
+    assert order(c, values=tuple(range(3, 9))).only(range(3, 9)).discs == []
 
 
 def test_a_pin_against_a_sure_image_is_obeyed_and_questioned():

@@ -147,14 +147,12 @@ def conclude_together(
     if scan is None:  # it stands alone, and will be refused for the same reason
         labeling = order(predictor.candidates(look, threshold), predictor.prior)
         scan = Named(labeling, labeling)
-    labeling = scan.labeling
-    if values is not None:
-        labeling = replace(labeling, discs=[disc for disc in labeling.discs if disc.value in values])
+    result = predictor.conclude(look, scan.labeling, watch)
     return Joined(
-        result=predictor.conclude(look, labeling, watch),
+        result=replace(result, labeling=result.labeling.only(values)),
         alone=scan.alone,
         support=scan.support.get(i, float("inf")),
-        changes=_changes(scan.alone, labeling),
+        changes=_changes(scan.alone, scan.labeling.only(values)),
         companions=tuple(_companion(together, i, k) for k in range(len(together.named)) if k != i),
     )
 

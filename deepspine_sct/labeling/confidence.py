@@ -80,15 +80,18 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
     keep : collection of int
         Disc values that stay as they are, wherever that is.
     """
-    expected = _expected(labeling, prior)
+    stay = [disc for disc in labeling.discs if disc.value in keep or _to_border_mm(disc.xyz_mm, grid) >= 0]
+    expected = _expected(stay, prior)
     discs = []
-    for disc in labeling.discs:
+    for disc in stay:
         to_border_mm = _to_border_mm(disc.xyz_mm, grid)
         if disc.value in keep:
             discs.append(disc)
-        elif min(to_border_mm, _half_seen(disc, to_border_mm, expected, grid)) >= 0:
+        elif _half_seen(disc, to_border_mm, expected, grid) >= 0:
             inside = 0.5 * (1 + math.erf(to_border_mm / prior.tip_sd_mm / math.sqrt(2)))
             discs.append(replace(disc, confidence=disc.confidence * inside))
+    if labeling.discs and not discs:
+        return Labeling(warnings=[Caution("no_disc", "no disc found: all that is seen of one lies beyond the image")])
     return replace(labeling, discs=discs)
 
 
@@ -107,21 +110,21 @@ def _half_seen(disc: Disc, to_border_mm: float, expected: dict[int, tuple[np.nda
     return (1 - share) * to_border_mm + share * _to_border_mm(xyz_mm, grid)
 
 
-def _expected(labeling: Labeling, prior: SkeletonPrior) -> dict[int, tuple[np.ndarray, float]]:
+def _expected(found: list[Disc], prior: SkeletonPrior) -> dict[int, tuple[np.ndarray, float]]:
     """Expect the first and the last disc from those beside them: value to place (3,) and its standard deviation, in mm.
 
     The spine goes on in its direction, in the size that it has there.
     """
-    found = {}
-    for discs in (labeling.discs, labeling.discs[::-1]):
+    expected = {}
+    along_mm = np.append(0, np.cumsum(prior.spacing_mm))
+    for discs in (found, found[::-1]):
         if len(discs) <= _BESIDE:
             continue
         values = np.array([disc.value for disc in discs[: _BESIDE + 1]])
         xyz_mm = np.array([disc.xyz_mm for disc in discs[: _BESIDE + 1]])
-        levels_mm = np.array(prior.level_mm)[values - 1]
         gaps_mm = np.linalg.norm(np.diff(xyz_mm, axis=0), axis=1)
-        usual_mm = np.abs(np.diff(levels_mm))
+        usual_mm = np.abs(np.diff(along_mm[values - 1]))
         gap_mm = usual_mm[0] * float(np.median(gaps_mm[1:] / usual_mm[1:]))
         place_mm = xyz_mm[1] + (xyz_mm[0] - xyz_mm[1]) * gap_mm / gaps_mm[0]
-        found[discs[0].value] = place_mm, prior.spread[values.min() - 1] * gap_mm
-    return found
+        expected[discs[0].value] = place_mm, prior.spread[values[:2].min() - 1] * gap_mm
+    return expected

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -91,3 +91,9 @@ class Labeling:
     def points(self) -> dict[int, np.ndarray]:
         """World RAS+ position (3,) [mm] of each disc value, superior to inferior."""
         return {disc.value: disc.xyz_mm for disc in self.discs}
+
+    def only(self, values: Collection[int] | None) -> Labeling:
+        """Leave out the discs that are not asked for; None asks for all."""
+        if values is None:
+            return self
+        return replace(self, discs=[disc for disc in self.discs if disc.value in values])

@@ -158,7 +158,8 @@ class Predictor:
         look = self.look(volume, watch)
         with watch.stage("ordering"):
             labeling = self._name(look.seen.prediction, threshold, values, pins, height)
-        return self.conclude(look, labeling, watch, named)
+        result = self.conclude(look, labeling, watch, named)
+        return replace(result, labeling=result.labeling.only(values))
 
     def look(self, volume: Volume, watch: Stopwatch) -> Look:
         """Show a volume to the network, once.

@@ -18,6 +18,7 @@ from .settings import DEFAULTS, PredictorSettings
 def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> Volume:
     """Cut the rows and columns around the discs out of an image in (L, I, P), as a view."""
     discs_ijk = image.grid.to_index([disc.xyz_mm for disc in labeling.discs])
+    discs_ijk = np.clip(discs_ijk, 0, np.array(image.grid.shape) - 1)  # a disc that the user gave may lie in the air
     margin = settings.surroundings_mm / image.grid.zooms_mm
     low = np.floor(discs_ijk.min(axis=0) - margin).astype(int)
     high = np.ceil(discs_ijk.max(axis=0) + margin).astype(int) + 1

@@ -39,8 +39,8 @@ def order(
         Default: the one that ships.
     values : tuple of int, optional
         Disc values asked for, default all. A disc that is none of them costs
-        ``prior.elsewhere_cost`` and is left out of the answer. So a range decides where the image
-        leaves the names open, and moves no name where the image is sure.
+        ``prior.elsewhere_cost``. So a range decides where the image leaves the names open, and
+        moves no name where the image is sure. `Labeling.only` leaves the others out of the answer.
     pins : dict of int to (3,) array, optional
         Disc values whose world position [mm] is known. The nearest candidate within
         ``prior.pin_radius_mm`` carries that value; without one, the position itself does.
@@ -48,8 +48,8 @@ def order(
     Returns
     -------
     Labeling
-        Superior to inferior. Empty when no candidate is more likely a disc than a ghost, or none
-        is asked for. Score and fit are those of the image by itself, without `values` and `pins`.
+        Superior to inferior. Empty when no candidate is more likely a disc than a ghost. Score
+        and fit are those of the image by itself, without `values` and `pins`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def order(
         return seen
     candidates = strongest(candidates, prior)
     asked = _best(candidates, prior, values or anatomy.DISC_VALUES, pins or {})
-    warnings = [*asked.warnings, *about_what_was_given(seen, asked, bool(values))]
+    warnings = [*asked.warnings, *about_what_was_given(seen, asked.only(values), bool(values))]
     basis = seen if seen.discs else asked
     return replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
 
@@ -179,7 +179,7 @@ def posterior_of_part(lattice: Lattice, part: Promising, prior: SkeletonPrior, m
 
 
 def labeling_of(reading: Reading, candidates: Candidates, values: tuple[int, ...] = anatomy.DISC_VALUES) -> Labeling:
-    """Report a naming of candidates, as far as its values are asked for."""
+    """Report a naming of candidates, of which some values are asked for."""
     path, posterior = reading.path, reading.posterior
     if len(candidates) == 0:
         return Labeling(warnings=[Caution("no_disc", "no disc found")])
@@ -189,7 +189,7 @@ def labeling_of(reading: Reading, candidates: Candidates, values: tuple[int, ...
     level_confidence = name_confidence(path, posterior)
     shifts = level_shifts(posterior, path)
     return Labeling(
-        discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path if v + 1 in values],
+        discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path],
         level_confidence=level_confidence,
         level_margin=margin(reading.bounds, reading.score, path),
         warnings=about_names([v + 1 for _, v in path], values, level_confidence, shifts),
