@@ -205,6 +205,15 @@ def test_the_log_has_a_line_an_epoch(tmp_path):
     assert set(rows[0]) == names and all(float(v) >= 0 for row in rows for v in row.values())
 
 
+def test_a_log_that_was_not_written_any_more_is_written_by_the_next_call(tmp_path):
+    """Killed between the state and the log of the last epoch, a training that is called again has all its lines."""
+    train(tmp_path)
+    whole = (tmp_path / "log.csv").read_bytes()
+    (tmp_path / "log.csv").write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    train(tmp_path)
+    assert (tmp_path / "log.csv").read_bytes() == whole
+
+
 def test_a_state_from_before_the_log_was_in_it_resumes(tmp_path):
     """Its rows are read from log.csv, those after the state's step are dropped."""
     train(tmp_path / "old")

@@ -115,7 +115,7 @@ def test_images_are_normalised_as_inference_does():
 
 
 def test_every_kind_of_change_happens():
-    """In 200 variations of one image some are turned by more than 20 degrees, some cut, some dark at one end."""
+    """In 200 variations of one image some are turned by more than 20 degrees, some cut."""
     spots = batch_of_spots(1)
     batch = {key: value.repeat(200, *[1] * (value.ndim - 1)) for key, value in spots.items()}
     after = vary(batch, generator(), SPACING_MM)
@@ -127,6 +127,30 @@ def test_every_kind_of_change_happens():
     angle = (angle[~angle.isnan()] + 180) % 360 - 180
     assert (angle.abs() > 20).float().mean() > 0.05 and (angle.abs() < 12).float().mean() > 0.5
     assert angle.abs().max() < 41
+
+
+def test_fields_of_view_end_early_or_are_short_and_never_empty():
+    """Some lose an end, some a side, some are but 45 to 120 mm high, and most are whole."""
+    cuts = variation._cut(variation._Chance(generator(), 400, torch.device("cpu")), SHAPE, SPACING_MM)[:, 0]
+    rows, columns = cuts.amax(2).sum(1) * SPACING_MM, cuts.amax(1).sum(1)
+    assert rows.min() >= 45 - SPACING_MM and columns.min() > 0
+    assert 0.05 < (rows <= 120).float().mean() < 0.5
+    assert 0.3 < (rows == SHAPE[0] * SPACING_MM).float().mean() < 0.8
+    assert 0.1 < (columns < SHAPE[1]).float().mean() < 0.6
+
+
+def test_images_darken_along_the_rows_get_noise_and_other_brightness():
+    """Of 400 images of two brightnesses some fall off along the rows, some are noisy, some exchange bright and dark."""
+    plain = torch.full((400, 1, 60, 40), 0.4)
+    plain[..., 20:] = 0.8
+    made = variation._degrade(variation._Chance(generator(), 400, torch.device("cpu")), plain)[:, 0]
+    bright, dark = made[..., 24:], made[..., :16]
+    ends = bright[:, :10].mean((1, 2)) / bright[:, -10:].mean((1, 2)).clamp(min=1e-3)
+    assert 0.1 < ((ends > 1.5) | (ends < 0.67)).float().mean() < 0.3
+    noise = (bright[:, :, 1:] - bright[:, :, :-1]).std((1, 2))
+    assert 0.25 < (noise > 0.01).float().mean() < 0.75
+    assert 0.02 < (dark.mean((1, 2)) > bright.mean((1, 2))).float().mean() < 0.2
+    assert ((dark.mean((1, 2)) - 0.4).abs() > 0.05).float().mean() > 0.2
 
 
 def test_a_stream_varies_by_seed_and_step():

@@ -158,6 +158,8 @@ def main() -> int:
                         help="simulate with unseen real lower spines; 0: with the drawn one")  # fmt: skip
     parser.add_argument("-overlays", type=int, default=1, choices=(0, 1), help="draw the overlays")
     args = parser.parse_args()
+    if not (args.n or args.real):
+        parser.error("with -real 0 and -n 0 there is nothing to score")
     if not args.data.is_dir():
         print(
             f"accuracy: {args.data}: no such folder; give the real scans with -data",

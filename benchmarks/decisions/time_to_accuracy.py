@@ -125,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-data", type=Path, default=REAL, help="real scans and templates")
     parser.add_argument("-o", type=Path, default=Path("time_to_accuracy_out"), help="output folder")
-    parser.add_argument("-n", type=int, default=60, help="simulated spines")
+    parser.add_argument("-n", type=int, default=60, help="simulated spines, one or more")
     parser.add_argument("-jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
     args.o.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class SampleStream(Dataset):
         self.spacing_mm, self.sigma_mm = spacing_mm, sigma_mm
         self.families, self.flip_share, self.n_discs = families, flip_share, n_discs
         self.lower, self.folds = lower, folds or {}
-        # Kinds take turns, so that few T2w slices of the neck weigh as much as many T1w ones, and lumbar ones as both.
+        # Kinds take turns, so that few T2w slices of the neck weigh as much as many T1w ones; lumbar ones take more.
         kinds = sorted({_kind(s) for s in slices})
         self.by_kind = [[s for s in slices if _kind(s) == kind] for kind in kinds]
         turns = np.array([_LUMBAR_TURNS if is_lumbar else 1 for is_lumbar, _ in kinds])

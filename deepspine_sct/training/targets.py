@@ -13,7 +13,7 @@ Batch = dict[str, Tensor]  # what is learnt in one step: images, their answers, 
 STRIDE = 2  # image pixels per heatmap pixel, of `HourglassConfig`
 SIGMA_MM = 4.0  # of a disc's Gaussian
 _LOOK_MM = 10.0  # the attention belongs to so much around a disc's tip
-_LOWEST_NECK_ANCHOR = 6  # who sees C4/C5 or a disc above it can count down from the skull or from C2
+_LOWEST_NECK_ANCHOR = 5  # who sees C4/C5 or a disc above it can count down from the skull or from C2
 _NEIGHBOUR = 0.08  # probability that each neighbour's name gets where the spine shows no end
 
 
@@ -57,7 +57,7 @@ def _gaussians(centres_rc: Tensor, size: tuple[int, int], sigma_px: float) -> Te
 
 def _is_anchored(presence: Tensor) -> Tensor:
     """Whether the discs (B, K) that are seen reach an end of the spine, from which they can be counted; (B,) bool."""
-    return (presence[:, : _LOWEST_NECK_ANCHOR - 1] > 0).any(1) | (presence[:, N_DISCS - 1 :] > 0).any(1)
+    return (presence[:, :_LOWEST_NECK_ANCHOR] > 0).any(1) | (presence[:, N_DISCS - 1 :] > 0).any(1)
 
 
 def _unsure_of_name(discs: Tensor) -> Tensor:

@@ -210,6 +210,9 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
         self.rows = state["rows"] if "rows" in state else self._read_log()
+        if self.rows:  # killed after the state was written, before the log was
+            self._write_log()
+            self.on_log(self.rows)
 
     def _write_log(self) -> None:
         names = list(dict.fromkeys(name for row in self.rows for name in row))

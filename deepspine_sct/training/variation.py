@@ -143,6 +143,7 @@ def _cut(chance: _Chance, shape, spacing_mm: float) -> Tensor:
     length = chance.uniform(*_SHORT_MM) / spacing_mm
     start = chance.uniform(0, 1) * (shape[0] - length).clamp(min=0)
     short = chance.happens(_SHORT)
+    bottom = torch.maximum(bottom, top + _SHORT_MM[0] / spacing_mm)
     top, bottom = torch.where(short, start, top), torch.where(short, start + length, bottom)
     left = chance.uniform(0, 0.3) * shape[1] * chance.happens(_CUT / 3)
     right = shape[1] * (1 - chance.uniform(0, 0.2) * chance.happens(_CUT / 3))
