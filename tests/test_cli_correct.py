@@ -78,6 +78,19 @@ def test_a_data_set_that_was_moved_is_found_with_path_data(tmp_path, points, cap
         assert np.allclose(xyz, points[value], atol=1e-3)
 
 
+def test_labels_of_an_expert_are_replaced_on_request_only(tmp_path, points, capsys):
+    """A file without the page's JSON file beside it stays as it is; one that the page made is replaced by the next."""
+    path = save(tmp_path, saved_scan(write_scan(tmp_path / "a.nii.gz"), points))
+    expert = tmp_path / "out" / "a_labeled_discs.nii.gz"
+    expert.parent.mkdir()
+    expert.write_bytes(b"of an expert")
+    assert run(path) == 1 and expert.read_bytes() == b"of an expert"
+    assert "-overwrite 1" in capsys.readouterr().err
+    for arguments in (("-overwrite", "1"), ()):
+        assert run(path, *arguments) == 0
+        assert sorted(read_labels(expert)) == sorted(points)
+
+
 def test_one_bad_scan_does_not_stop_the_others(tmp_path, points, capsys):
     """Exit status 1, the bad one named, the good one written."""
     good = write_scan(tmp_path / "good.nii.gz")

@@ -156,8 +156,6 @@ def test_a_fold_that_the_start_has_learnt_is_no_longer_unseen(subjects, tmp_path
     recipe.train(subjects, tmp_path / "first", recipe_config(2), SMALL, folds=(0,))
     start = tmp_path / "first" / recipe.CHECKPOINT
     recipe.train(subjects, tmp_path / "on", recipe_config(2), start=start, folds=(0, 2))
-        subjects, tmp_path / "on", recipe_config(2), start=tmp_path / "first" / recipe.CHECKPOINT, folds=(0, 2)
-    )
     of_fold = [load_checkpoint(tmp_path / "on" / at / recipe.CHECKPOINT)[1]["training"] for at in (".", "fold_2")]
     names = sorted(name for name, its in deal(s.name for s in subjects.lumbar).items() if its == 0)
     assert [training["never_seen"] for training in of_fold] == [names, []]

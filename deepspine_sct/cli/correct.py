@@ -62,6 +62,14 @@ def get_parser() -> SctArgumentParser:
         help="1: also write the label files of the scans that were marked as passed. 0: write only those of the "
         "scans that were corrected. Default: 0.",
     )
+    add(
+        "-overwrite",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1: also replace label files that were not made on the page, such as those of an expert. 0: leave them as "
+        "they are, and say so. Default: 0.",
+    )
     parser.add_misc_arguments()
     return parser
 
@@ -88,7 +96,7 @@ def correct(args: Namespace) -> None:
     failures = 0
     for correction in chosen:
         try:
-            path = write_corrected(correction, args.ofolder, args.path_data)
+            path = write_corrected(correction, args.ofolder, args.path_data, bool(args.overwrite))
         except DeepspineError as error:
             failures += 1
             print(f"failed: {error}", file=sys.stderr)

@@ -26,6 +26,8 @@ MARKS = ("", "pass", "fail", "artifact")
 SAME_PLACE_MM = 0.01
 """A corner of the image may lie this far from where the page had it: its numbers are rounded."""
 
+_PAGE = "the page deepspine.html of deepspine_sct"
+
 
 @dataclass(frozen=True)
 class Correction:
@@ -114,7 +116,9 @@ def _grid(grid: Mapping | None) -> Grid | None:
     return Grid((n_slices, n_rows, n_columns), affine)
 
 
-def write_corrected(correction: Correction, ofolder: Path, path_data: Path | None = None) -> Path:
+def write_corrected(
+    correction: Correction, ofolder: Path, path_data: Path | None = None, overwrite: bool = False
+) -> Path:
     """Write the discs of one scan as a label file on the grid of its image, with its provenance beside it.
 
     Parameters
@@ -127,6 +131,8 @@ def write_corrected(correction: Correction, ofolder: Path, path_data: Path | Non
         ``<scan>_labeled_discs.nii.gz``.
     path_data : Path, optional
         Data set in which the image is sought in place of where the page saw it.
+    overwrite : bool
+        Also replace labels that no page made, such as those of an expert.
 
     Returns
     -------
@@ -137,12 +143,17 @@ def write_corrected(correction: Correction, ofolder: Path, path_data: Path | Non
     ------
     DeepspineError
         When the image is missing or another one than the page showed, a disc lies outside of it,
-        or a file cannot be written.
+        labels of others would be replaced, or a file cannot be written.
     """
     image = find_image(correction.image, path_data)
     grid = read_volume(image, lazy=True).grid
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
+    if target.exists() and not (overwrite or _comes_from_page(target)):
+        raise DeepspineError(
+            f"{target}: holds labels that were not made on the page; give another -ofolder, or replace them with "
+            "-overwrite 1"
+        )
     placed = place_discs(target, grid, correction.points)
     lost = [disc_name(value) for value in correction.points if value not in placed]
     if lost:
@@ -152,6 +163,14 @@ def write_corrected(correction: Correction, ofolder: Path, path_data: Path | Non
     with atomic_path(sidecar_of(target)) as path:
         path.write_text(json.dumps(provenance(correction, image), indent=2) + "\n", encoding="utf-8")
     return target
+
+
+def _comes_from_page(label: Path) -> bool:
+    """Whether the JSON file beside a label file says that the labels were made on the page."""
+    try:
+        return _PAGE in sidecar_of(label).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def find_image(image: Path, path_data: Path | None = None) -> Path:
@@ -216,7 +235,7 @@ def provenance(correction: Correction, image: Path) -> dict:
         "Name": "Manual",
         "Version": __version__,
         "Author": correction.rater,
-        "Description": f"Discs {what} by a person on the page deepspine.html of deepspine_sct",
+        "Description": f"Discs {what} by a person on {_PAGE}",
         "Date": correction.saved,
         "DiscsByHand": [disc_name(value) for value in correction.by_hand],
         "Comment": correction.comment,
