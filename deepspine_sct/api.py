@@ -36,7 +36,7 @@ def label(
     Parameters
     ----------
     image : path, nibabel image, SCT's Image or Volume
-        The scan, in any orientation and voxel size.
+        The scan, in any orientation, with voxels of at most 6 mm seen from the side.
     contrast : str
         ``t1``, ``t2``, ``t2s``, ``pd``, ``stir``, ``psir`` or ``other``. The network looks at every
         contrast in the same way; there is a caution about those that it was not tested on.

@@ -42,7 +42,7 @@ def _add_mandatory_arguments(parser: SctArgumentParser) -> None:
         "-i",
         metavar="<file>",
         required=True,
-        help="Image: 3-D NIfTI (.nii or .nii.gz), any orientation and voxel size.",
+        help="Image: 3-D NIfTI (.nii or .nii.gz), any orientation, voxels of at most 6 mm seen from the side.",
     )
     parser.mandatory.add_argument(
         "-c",
