@@ -12,6 +12,7 @@ from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import extract_slabs
 from deepspine_sct.image.volume import Volume
+from deepspine_sct.labeling import predictor as predictor_module
 from deepspine_sct.labeling.discs import Disc
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.output import Maps
@@ -72,15 +73,16 @@ class EagerRuntime(SpotRuntime):
 
 
 def test_slabs_are_checked_as_scans_are(monkeypatch):
-    """After the first look come the second one, the border, and the question whether it is a spine."""
+    """The brightness is evened; after the first look come the second one, the border, and whether it is a spine."""
     predictor, asked = Predictor(EagerRuntime()), []
+    monkeypatch.setattr(predictor_module, "even_brightness", lambda slabs: asked.append("even") or slabs)
     for step in ("_look_again", "judge"):
         of = getattr(Predictor, step)
         monkeypatch.setattr(Predictor, step, lambda *a, of=of, step=step: asked.append(step) or of(*a))
     checked = predictor.predict_slabs(held_out().load()).labeling
-    assert asked == ["_look_again", "judge"]
+    assert asked == ["even", "_look_again", "judge"]
     plain = predictor.look_at_slabs(held_out().load()).labeling
-    assert asked == ["_look_again", "judge"]
+    assert asked == ["even", "_look_again", "judge"]
     border = {disc.value: disc.confidence for disc in plain.discs}
     assert all(disc.confidence <= border[disc.value] for disc in checked.discs)
 

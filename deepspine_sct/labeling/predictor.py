@@ -230,6 +230,7 @@ class Predictor:
         DeepspineError
             When the pixels have another size, or the slabs seem to be upside down.
         """
+        slabs = even_brightness(slabs)
         first, watch = self.look_at_slabs(slabs), Stopwatch()
         seen = Seen(first.slabs, first.prediction)
         look = Look(slabs.grid, slabs, seen, cache(partial(self._rate_turned, seen)))
