@@ -73,7 +73,7 @@ test-oldest: $(ENVIRONMENTS:%=.venv-%/installed)
 	touch $@
 
 accuracy: $(INSTALLED)
-	$(PY) -m benchmarks.acceptance.accuracy
+	$(PY) -m benchmarks.acceptance.accuracy -data $(SOURCES)
 
 # Every real scan of SOURCES as it is and cut, turned, repainted, darkened: are the names right, or doubted?
 stress: $(INSTALLED)
@@ -86,7 +86,7 @@ sources: $(INSTALLED)
 
 # Scans of one session, alone and together: the table in docs/sessions.md.
 session: $(INSTALLED)
-	$(PY) -m benchmarks.acceptance.session
+	$(PY) -m benchmarks.acceptance.session -data $(SOURCES)
 
 # Simulated spines, the annotated slices of the training sites and the lumbar subjects in SOURCES, from nothing; resumes
 # when called again. The shipped weights come from a chain of runs, which docs/model_card.md holds beside this one.
@@ -104,7 +104,7 @@ sct: $(INSTALLED)
 	    $(PY) docs/run_commands.py docs/sct.md sct_out -needs sct_version $(UPDATE)
 
 data: $(INSTALLED)
-	$(PY) -m deepspine_sct.simulation.demo_scans ../shared/real data_test
+	$(PY) -m deepspine_sct.simulation.demo_scans $(SOURCES) data_test
 
 bench: $(INSTALLED)
 	$(PY) -m benchmarks.cost.label
@@ -135,7 +135,7 @@ kill: $(INSTALLED)
 	$(PY) -m benchmarks.acceptance.kill
 
 doubtful: $(INSTALLED)
-	$(PY) -m benchmarks.acceptance.doubtful
+	$(PY) -m benchmarks.acceptance.doubtful -data $(SOURCES)
 
 invariance: $(INSTALLED)
 	$(PY) -m benchmarks.acceptance.invariance

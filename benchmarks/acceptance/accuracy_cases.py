@@ -47,16 +47,24 @@ class Scan:
 
 
 def real_scans(folder: Path) -> Iterator[Scan]:
-    """Yield the annotated slices, by the role of their site, and the volumes with expert or our own points."""
+    """Yield the annotated slices, by the role of their site, and the volumes with expert or our own points.
+
+    What is not in the folder is left out: `make sources` makes no ``volumes/``.
+    """
     table = json.loads(ANNOTATIONS.read_text())
     held_out = set(table["about"]["evaluation_only_sites"])
     for name, entry in table["slices"].items():
         role = "evaluation sites" if entry["site"] in held_out else "training sites"
         truth = {int(v): np.array(xyz) for v, xyz in entry["discs_xyz_mm"].items() if int(v) >= 3}
-        volume = read_volume(folder / "slices" / f"{name}.nii.gz")
+        path = folder / "slices" / f"{name}.nii.gz"
+        if not path.exists():
+            continue
+        volume = read_volume(path)
         yield Scan(name, f"real {entry['contrast']}, {role}", volume, truth, False)
     for i in (1, 2, 3, 4):
         stem = folder / "volumes" / f"t1_sg_{i}"
+        if not Path(f"{stem}.nii.gz").exists():
+            continue
         truth = read_labels(stem.with_name(f"{stem.name}_labels.nii.gz"))
         yield Scan(
             stem.name,
@@ -66,6 +74,8 @@ def real_scans(folder: Path) -> Iterator[Scan]:
             False,
         )
     for name, discs in table["volumes"].items():
+        if not (folder / "volumes" / f"{name}.nii.gz").exists():
+            continue
         truth = {int(v): np.array(xyz) for v, xyz in discs["discs_xyz_mm"].items()}
         yield Scan(
             name,

@@ -43,10 +43,11 @@ def names_of(data: Path, family: str) -> list[str]:
     if family == "lumbar":
         return sorted(path.name.removesuffix("_T2w.nii.gz") for path in (data / "lumbar").glob("*_T2w.nii.gz"))
     if family == "volume":
-        return list(table["volumes"])
+        return [name for name in table["volumes"] if (data / "volumes" / f"{name}.nii.gz").exists()]
     held_out = set(table["about"]["evaluation_only_sites"])
     experts = sorted(path.name.removesuffix("_labels.nii.gz") for path in (data / "volumes").glob("t1_sg_*_labels.*"))
-    return [name for name, entry in table["slices"].items() if entry["site"] in held_out] + experts
+    slices = [name for name, entry in table["slices"].items() if entry["site"] in held_out]
+    return [name for name in slices if (data / "slices" / f"{name}.nii.gz").exists()] + experts
 
 
 @lru_cache(maxsize=2)
