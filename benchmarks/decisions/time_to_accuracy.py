@@ -60,6 +60,7 @@ CHAIN = (
     Link("second run", "65ecf62", 208_000),
     Link("third run", "e90046a", 336_512),
     Link("fifth run", "f5ea0fb", 458_112),
+    Link("sixth run", "f7771ea", 531_712),
 )
 
 
