@@ -78,8 +78,8 @@ CHANGES: dict[str, Callable[[Volume], Volume]] = {
     "padded by 30 voxels": lambda volume: padded(volume, 30),
 }
 EXACT = 4
-"""The first so many must not move a disc at all, up to rounding. Other intensities do, by what the network's integers of
-eight bits make of their rounding; an export in single floats (`-model`) stays where it is."""
+"""The first so many must not move a disc at all, up to rounding. Other intensities do, by what the integers
+of the installed network make of their rounding; an export in single floats (`-model`) stays where it is."""
 
 
 def development_scans(real: Path) -> Iterator[tuple[str, Volume]]:
