@@ -138,7 +138,7 @@ doubtful: $(INSTALLED)
 	$(PY) -m benchmarks.acceptance.doubtful -data $(SOURCES)
 
 invariance: $(INSTALLED)
-	$(PY) -m benchmarks.acceptance.invariance
+	$(PY) -m benchmarks.acceptance.invariance -data $(SOURCES)
 
 # The pages of docs/ as a site, in site/. MkDocs is an extra of its own; building needs no network.
 docs: $(INSTALLED)

@@ -1,13 +1,14 @@
 """The scans that `make accuracy` scores: every labelled real one, and a fixed simulated test set."""
 
+import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.acceptance.real_sources import names_of, read_scan
+from benchmarks.acceptance.real_sources import FIRST_DISC, names_of, points_of, read_scan
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume
@@ -51,39 +52,25 @@ def real_scans(folder: Path) -> Iterator[Scan]:
 
     What is not in the folder is left out: `make sources` makes no ``volumes/``.
     """
+    for name, group, path, truth in _marked(folder):
+        if path.exists():
+            yield Scan(name, group, read_volume(path), truth(), False)
+
+
+def _marked(folder: Path) -> Iterator[tuple[str, str, Path, Callable[[], dict[int, np.ndarray]]]]:
+    """Yield name, group, image and true discs of what `real_scans` knows."""
     table = json.loads(ANNOTATIONS.read_text())
     held_out = set(table["about"]["evaluation_only_sites"])
     for name, entry in table["slices"].items():
         role = "evaluation sites" if entry["site"] in held_out else "training sites"
-        truth = {int(v): np.array(xyz) for v, xyz in entry["discs_xyz_mm"].items() if int(v) >= 3}
-        path = folder / "slices" / f"{name}.nii.gz"
-        if not path.exists():
-            continue
-        volume = read_volume(path)
-        yield Scan(name, f"real {entry['contrast']}, {role}", volume, truth, False)
-    for i in (1, 2, 3, 4):
-        stem = folder / "volumes" / f"t1_sg_{i}"
-        if not Path(f"{stem}.nii.gz").exists():
-            continue
-        truth = read_labels(stem.with_name(f"{stem.name}_labels.nii.gz"))
-        yield Scan(
-            stem.name,
-            "real T1w, expert points (t1_sg)",
-            read_volume(f"{stem}.nii.gz"),
-            truth,
-            False,
-        )
-    for name, discs in table["volumes"].items():
-        if not (folder / "volumes" / f"{name}.nii.gz").exists():
-            continue
-        truth = {int(v): np.array(xyz) for v, xyz in discs["discs_xyz_mm"].items()}
-        yield Scan(
-            name,
-            f"real volume {name}",
-            read_volume(folder / "volumes" / f"{name}.nii.gz"),
-            truth,
-            False,
-        )
+        group = f"real {entry['contrast']}, {role}"
+        yield name, group, folder / "slices" / f"{name}.nii.gz", functools.partial(points_of, entry, FIRST_DISC)
+    volumes = folder / "volumes"
+    for name in (f"t1_sg_{i}" for i in (1, 2, 3, 4)):
+        truth = functools.partial(read_labels, volumes / f"{name}_labels.nii.gz")
+        yield name, "real T1w, expert points (t1_sg)", volumes / f"{name}.nii.gz", truth
+    for name, entry in table["volumes"].items():
+        yield name, f"real volume {name}", volumes / f"{name}.nii.gz", functools.partial(points_of, entry)
 
 
 def lumbar_scans(folder: Path) -> Iterator[Scan]:

@@ -222,9 +222,8 @@ def main() -> int:
         if args.sheet:
             from benchmarks.acceptance.real_sheet import write_sheets
 
-            write_sheets(
-                args.sheet / ("_".join(model.with_suffix("").parts[-2:]) if model else "shipped"), args.data, outcomes
-            )
+            name = "_".join(model.with_suffix("").parts[-2:]) if model else "shipped"
+            write_sheets(args.sheet / name, args.data, outcomes)
     return 0
 
 

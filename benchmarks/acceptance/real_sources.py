@@ -58,9 +58,9 @@ def read_scan(data: Path, name: str) -> RealScan:
         points = read_labels(data / "volumes" / f"{name}_labels.nii.gz")
         return _neck(name, data / "volumes" / f"{name}.nii.gz", points)
     if name in table["volumes"]:
-        return RealScan(name, _image(data / "volumes" / f"{name}.nii.gz"), _points(table["volumes"][name]))
+        return RealScan(name, _image(data / "volumes" / f"{name}.nii.gz"), points_of(table["volumes"][name]))
     if name in table["slices"]:
-        return _neck(name, data / "slices" / f"{name}.nii.gz", _points(table["slices"][name]))
+        return _neck(name, data / "slices" / f"{name}.nii.gz", points_of(table["slices"][name]))
     folder = data / "lumbar"
     tissue = canonical(read_any(folder / f"{name}_tissue.nii.gz")).data.round().astype(np.uint8)
     return RealScan(name, _image(folder / f"{name}_T2w.nii.gz"), _lumbar_discs(folder)[name], tissue)
@@ -77,8 +77,10 @@ def _image(path: Path) -> Volume:
     return Volume(np.ascontiguousarray(volume.data, dtype=np.float32), volume.grid)
 
 
-def _points(entry: dict) -> dict[int, np.ndarray]:
-    return {int(value): np.array(xyz_mm) for value, xyz_mm in entry["discs_xyz_mm"].items()}
+def points_of(entry: dict, first: int = 1) -> dict[int, np.ndarray]:
+    """Return the points [mm] that an image's annotation holds, by value, from the first value on."""
+    points = {int(value): np.array(xyz_mm) for value, xyz_mm in entry["discs_xyz_mm"].items()}
+    return {value: xyz_mm for value, xyz_mm in points.items() if value >= first}
 
 
 @lru_cache(maxsize=1)

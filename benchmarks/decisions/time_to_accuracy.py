@@ -129,6 +129,8 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=60, help="simulated spines, one or more")
     parser.add_argument("-jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
+    if args.n < 1:
+        parser.error("argument -n: at least one simulated spine is needed")
     args.o.mkdir(parents=True, exist_ok=True)
     atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
     spines = simulated_scans(atlas, args.n, lower=unseen_lower_spines(args.data))
@@ -138,7 +140,6 @@ def main() -> None:
         for link in CHAIN:
             counted = shares_right(weights_of(link, Path(folder)), args.data, whole, args.jobs)
             rows.append({"name": link.name, "commit": link.commit, "images": link.images} | counted)
-            print_table(rows[-1:])
     print_table(rows)
     draw(args.o / "time_to_accuracy.png", rows)
 

@@ -19,7 +19,6 @@ name for points in an image yet, so they are called what spine-generic calls the
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -230,10 +229,7 @@ def _own_description(path: Path) -> dict[str, str]:
     """Read what the description of a target folder says of its maker; {} where there is none."""
     if not path.exists():
         return {}
-    try:
-        (maker, *_) = json.loads(path.read_text())["GeneratedBy"]
-        if maker["Name"] == provenance.NAME:
-            return maker
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    makers = provenance.makers_of(path)
+    if makers and makers[0]["Name"] == provenance.NAME:
+        return makers[0]
     raise DeepspineError(f"{path.parent}: holds another data set; give a new or an empty folder")

@@ -5,10 +5,10 @@ between it and C2/C3. From there on the values are SCT's, but they run on withou
 found: where a disc is missed, all discs below carry the number of the one above.
 """
 
-import json
 from pathlib import Path
 
 from deepspine_sct.evaluation.metrics import CaseScore, Points
+from deepspine_sct.files.provenance import makers_of
 from deepspine_sct.image.source import SUFFIXES
 
 OTHER_PLACES = (1, 2)
@@ -37,11 +37,7 @@ def _makers(path: Path) -> list[str]:
     """Names of what made a file, first one first, as the JSON file beside it has them; [] where it says nothing."""
     suffix = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), "")
     beside = path.with_name(f"{path.name[: len(path.name) - len(suffix)]}.json")
-    try:
-        makers = json.loads(beside.read_text(encoding="utf-8"))["GeneratedBy"]
-        return [str(maker["Name"]).lower() for maker in makers]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    return [maker["Name"].lower() for maker in makers_of(beside)]
 
 
 def comparable(points: Points) -> Points:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Iterable
@@ -58,6 +59,15 @@ def generated_by(checksum: str, date: str, command: str = "") -> dict[str, str]:
         "Date": date,
     }
     return maker | ({"Command": command} if command else {})
+
+
+def makers_of(sidecar: Path) -> list[dict[str, Any]]:
+    """Read what made a file, the first maker first, from the JSON file that says it; [] where it says nothing."""
+    try:
+        makers = json.loads(sidecar.read_text(encoding="utf-8"))["GeneratedBy"]
+        return [maker | {"Name": str(maker["Name"])} for maker in makers]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def now() -> str:

@@ -15,7 +15,7 @@ from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
-from ..files.provenance import generated_by, sidecar
+from ..files.provenance import generated_by, makers_of, sidecar
 from ..image.grid import CANONICAL, Grid
 from ..image.nifti import place_discs, read_volume, write_discs
 from .identity import identify, stem_of
@@ -167,10 +167,7 @@ def write_corrected(
 
 def _comes_from_page(label: Path) -> bool:
     """Whether the JSON file beside a label file says that the labels were made on the page."""
-    try:
-        return _PAGE in sidecar_of(label).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
+    return any(_PAGE in str(maker.get("Description", "")) for maker in makers_of(sidecar_of(label)))
 
 
 def find_image(image: Path, path_data: Path | None = None) -> Path:
