@@ -80,15 +80,15 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
     keep : collection of int
         Disc values that stay as they are, wherever that is.
     """
-    stay = [disc for disc in labeling.discs if disc.value in keep or _to_border_mm(disc.xyz_mm, grid) >= 0]
+    to_border_mm = {disc.value: _to_border_mm(disc.xyz_mm, grid) for disc in labeling.discs}
+    stay = [disc for disc in labeling.discs if disc.value in keep or to_border_mm[disc.value] >= 0]
     expected = _expected(stay, prior)
     discs = []
     for disc in stay:
-        to_border_mm = _to_border_mm(disc.xyz_mm, grid)
         if disc.value in keep:
             discs.append(disc)
-        elif _half_seen(disc, to_border_mm, expected, grid) >= 0:
-            inside = 0.5 * (1 + math.erf(to_border_mm / prior.tip_sd_mm / math.sqrt(2)))
+        elif _half_seen(disc, to_border_mm[disc.value], expected, grid) >= 0:
+            inside = 0.5 * (1 + math.erf(to_border_mm[disc.value] / prior.tip_sd_mm / math.sqrt(2)))
             discs.append(replace(disc, confidence=disc.confidence * inside))
     if labeling.discs and not discs:
         return Labeling(warnings=[Caution("no_disc", "no disc found: all that is seen of one lies beyond the image")])
