@@ -25,7 +25,7 @@ ANNOTATIONS = Path(__file__).with_name("annotations.json")
 REPAINTED = 0.6
 """Share of the images with known tissues that get another contrast."""
 
-_TURNED = 0.15  # share of the images that are turned by any angle up to 38 degrees
+_TURNED = 0.25  # share of the images that are turned by any angle up to 38 degrees
 _SIZES = (0.58, 0.98, 1.35)  # smallest, most frequent and largest: from a small child to a tall adult
 _CORD_BEHIND_TIPS_MM = 9.5  # the cord axis, on PAM50's cervical spine
 
