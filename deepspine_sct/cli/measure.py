@@ -66,11 +66,11 @@ def measure(args: Namespace) -> None:
     DeepspineError
         When an input cannot be used or a file cannot be written.
     """
+    from deepspine_sct.files.names import stem_of
     from deepspine_sct.image.labels import check_order, read_labels
     from deepspine_sct.image.nifti import read_volume
     from deepspine_sct.labeling.cord_levels import label_cord, read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
-    from deepspine_sct.quality_control.identity import stem_of
 
     points = read_labels(args.i)
     check_order(args.i, points)

@@ -32,8 +32,8 @@ from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
 from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.files.names import SUFFIXES
 from deepspine_sct.files.tables import write_json
-from deepspine_sct.image.source import SUFFIXES
 from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deepspine_sct.data.bids_files import Files, find_files
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.source import SUFFIXES
+from deepspine_sct.files.names import SUFFIXES, stem_of
 
 CONTRASTS = {"t1": "T1w", "t2": "T2w"}
 """BIDS suffix of each contrast that the commands know."""
@@ -53,7 +53,7 @@ class Scan:
     @property
     def stem(self) -> str:
         """File name of the image without its suffix; BIDS makes it unique in the data set."""
-        return _stem(self.image)
+        return stem_of(self.image)
 
 
 def find_scans(
@@ -113,21 +113,19 @@ def survey(
     return scans, files
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")
-
-
 def _describe(image: Path, folder: str, sites: dict[str, str], label_suffixes, label_root: Path) -> Scan:
     subject, *_ = parts = folder.split("/")
     candidates = [
-        label_root / folder / f"{_stem(image)}{label}{suffix}" for label in label_suffixes for suffix in SUFFIXES[::-1]
+        label_root / folder / f"{stem_of(image)}{label}{suffix}"
+        for label in label_suffixes
+        for suffix in SUFFIXES[::-1]
     ]
     # A dangling link, as git-annex leaves, is a label that was never downloaded: reading it will
     # say so.
     label = next((path for path in candidates if path.is_symlink() or path.exists()), None)
     session = next((part for part in parts if part.startswith("ses-")), "")
     site = sites.get(subject) or _site_of_name(subject)
-    return Scan(subject, session, site, _stem(image).rpartition("_")[2], image, folder, label)
+    return Scan(subject, session, site, stem_of(image).rpartition("_")[2], image, folder, label)
 
 
 def _read_sites(table: Path) -> dict[str, str]:

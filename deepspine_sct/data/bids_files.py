@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deepspine_sct.image.source import SUFFIXES
+from deepspine_sct.files.names import SUFFIXES
 
 _OTHER_FORMATS = (".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".img", ".hdr", ".dcm", ".dicom",
                   ".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip", ".nii.z")  # fmt: skip

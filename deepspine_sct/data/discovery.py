@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deepspine_sct.data.bids import Scan, survey
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.names import sidecar_of
 from deepspine_sct.image.source import open_source
 
 POINTER_BYTES = 1024
@@ -82,11 +83,6 @@ def search(
 def relative(scan: Scan) -> str:
     """Path of a scan below its data set."""
     return f"{scan.folder}/{scan.image.name}"
-
-
-def sidecar_of(image: Path) -> Path:
-    """JSON file that BIDS puts beside an image."""
-    return image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.json")
 
 
 def _prefixed(prefix: str, labels: Iterable[str]) -> list[str]:

@@ -8,8 +8,8 @@ found: where a disc is missed, all discs below carry the number of the one above
 from pathlib import Path
 
 from deepspine_sct.evaluation.metrics import CaseScore, Points
+from deepspine_sct.files.names import sidecar_of
 from deepspine_sct.files.provenance import makers_of
-from deepspine_sct.image.source import SUFFIXES
 
 OTHER_PLACES = (1, 2)
 """Values that lie at other places than those of the same name elsewhere."""
@@ -35,9 +35,7 @@ def is_totalspineseg(path: str | Path) -> bool:
 
 def _makers(path: Path) -> list[str]:
     """Names of what made a file, first one first, as the JSON file beside it has them; [] where it says nothing."""
-    suffix = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), "")
-    beside = path.with_name(f"{path.name[: len(path.name) - len(suffix)]}.json")
-    return [maker["Name"].lower() for maker in makers_of(beside)]
+    return [maker["Name"].lower() for maker in makers_of(sidecar_of(path))]
 
 
 def comparable(points: Points) -> Points:

@@ -13,9 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from ..errors import DeepspineError
+from ..files.names import SUFFIXES, stem_of
 from .content import SAMPLE_BYTES, fault_of_content
-
-SUFFIXES = (".nii", ".nii.gz")
 
 _DEFLATE_RATIO = 1032  # bytes that one deflated byte can stand for, at most (zlib's own figure)
 _NEAR = 0.75  # share of letters that a mistyped name has in common with the one that was meant
@@ -119,12 +118,8 @@ def _check_presence(path: Path) -> None:
 def _nearest(path: Path) -> str:
     """Name the file beside a missing one that may have been meant, or say what to check."""
     with suppress(OSError):
-        stems = {_stem(name): name for name in os.listdir(path.parent) if name.lower().endswith(SUFFIXES)}
-        near = get_close_matches(_stem(path.name), stems, n=1, cutoff=_NEAR)
+        stems = {stem_of(name).lower(): name for name in os.listdir(path.parent) if name.lower().endswith(SUFFIXES)}
+        near = get_close_matches(stem_of(path).lower(), stems, n=1, cutoff=_NEAR)
         if near and path.with_name(stems[near[0]]).is_file():
             return f"did you mean {path.with_name(stems[near[0]])}?"
     return "check the path"
-
-
-def _stem(name: str) -> str:
-    return name.lower().removesuffix(".gz").removesuffix(".nii")

@@ -15,10 +15,11 @@ from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
+from ..files.names import sidecar_of, stem_of
 from ..files.provenance import generated_by, makers_of, sidecar
 from ..image.grid import CANONICAL, Grid
 from ..image.nifti import place_discs, read_volume, write_discs
-from .identity import identify, stem_of
+from .identity import identify
 
 FORMAT, VERSION = "deepspine_sct corrections", 1
 MARKS = ("", "pass", "fail", "artifact")
@@ -198,11 +199,6 @@ def bids_folder(image: Path) -> Path:
     if identity.is_bids and identity.subject in parts:
         return Path(*parts[len(parts) - 1 - parts[::-1].index(identity.subject) :])
     return Path()
-
-
-def sidecar_of(labels: Path) -> Path:
-    """JSON file beside a label file."""
-    return labels.with_name(f"{stem_of(labels)}.json")
 
 
 def _check_grid(image: Path, grid: Grid, known: Grid | None) -> None:

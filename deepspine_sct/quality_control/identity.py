@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..image.source import SUFFIXES
+from ..files.names import stem_of
 
 _BIDS_NAME = re.compile(r"(sub-[0-9A-Za-z+]+)(?:_(ses-[0-9A-Za-z+]+))?(?:_[a-z]+-[0-9A-Za-z+]+)*_([0-9A-Za-z]+)")
 _LONGEST_STEM = 80
@@ -66,13 +66,6 @@ def identify(image: Path, contrast: str = "", dataset: str = "", subject: str = 
     digest = hashlib.sha256(unique.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     readable = re.sub(r"[^0-9A-Za-z_+-]", "-", stem)[:_LONGEST_STEM]
     return Identity(*names, f"{readable}-{digest}", match is not None)
-
-
-def stem_of(image: Path) -> str:
-    """File name of an image without .nii or .nii.gz."""
-    name = Path(image).name
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
-    return name[: len(name) - len(suffix)]
 
 
 def _bids_root(path: Path, subject: str) -> str:

@@ -7,8 +7,9 @@ from itertools import combinations
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.target import follow
-from deepspine_sct.image.source import SUFFIXES, check_suffix
+from deepspine_sct.image.source import check_suffix
 
 LONGEST_NAME = 255
 """Bytes of a file name that every common file system takes."""
@@ -160,30 +161,18 @@ def plan_outputs(
 
 def default_name(image: str) -> str:
     """Name the label file after the image, as SCT's commands do: t2_labeled_discs.nii.gz."""
-    return f"{_split(image)[0]}_labeled_discs.nii.gz"
+    return f"{stem_of(image)}_labeled_discs.nii.gz"
 
 
 def cord_name(cord: str, ending: str) -> str:
     """Name a labeled cord after its segmentation, as SCT does: t2_seg_labeled.nii.gz."""
-    stem, suffix = _split(cord)
+    stem, suffix = split_name(cord)
     return f"{stem}{ending}{suffix}"
 
 
 def picture_of(path: Path) -> Path:
     """Name the picture beside a NIfTI file."""
-    return path.with_name(f"{_split(path)[0]}.png")
-
-
-def sidecar_of(path: Path) -> Path:
-    """Name the JSON file beside a NIfTI file that says what made it."""
-    return path.with_name(f"{_split(path)[0]}.json")
-
-
-def _split(path: str | Path) -> tuple[str, str]:
-    """File name before its suffix, and the suffix of a NIfTI file, if it has one."""
-    name = Path(path).name
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
-    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
+    return path.with_name(f"{stem_of(path)}.png")
 
 
 def _optional_path(name: str | None) -> Path | None:
