@@ -100,11 +100,11 @@ def test_gaps_are_not_distances():
 
 
 def test_the_command_stores_what_it_learnt_in_a_checkpoint(tmp_path, capsys):
-    """Two contrasts of a person count once; the predictor reads the prior, the weights stay."""
+    """Two contrasts of a person count once; the predictor reads the prior; the network's and its tuned weights stay."""
     phantom.write_bids(tmp_path / "data")
     prepare(["-path-data", str(tmp_path / "data"), "-o", str(tmp_path / "set"), "-v", "0"])
     model = tmp_path / "model.safetensors"
-    description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy"}
+    description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy", "prior": {"evidence_weight": 0.4}}
     network = StackedHourglass(HourglassConfig(n_features=8))
     save_checkpoint(model, network, description)
     names = {key: tmp_path / f"out.{key}" for key in ("safetensors", "json", "png")}
@@ -115,6 +115,7 @@ def test_the_command_stores_what_it_learnt_in_a_checkpoint(tmp_path, capsys):
     assert status == 0 and "n=3" in capsys.readouterr().out
     prior = Predictor.load(names["safetensors"], "cpu").prior
     assert prior == SkeletonPrior.from_dict(json.loads(names["json"].read_text()))
+    assert prior.evidence_weight == 0.4
     # Every step of the phantom has one length: the distances learnt are more alike than before.
     assert np.ptp(prior.spacing_mm[2:6]) < np.ptp(START.spacing_mm[2:6])
     assert names["png"].read_bytes()[:4] == b"\x89PNG"

@@ -5,16 +5,21 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deepspine_sct.cli.argument_types import checkpoint_path
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+
+if TYPE_CHECKING:
+    from deepspine_sct.labeling.prior import SkeletonPrior
+    from deepspine_sct.model.hourglass import StackedHourglass
 
 PROG = "sct_deepspine_prior"
 
 DESCRIPTION = """\
 Learn from a prepared set how far apart the discs are at each level, and how much that differs
-between people. The result, the prior, can be stored in a checkpoint, with which discs are then
-ordered."""
+between people. The result, the prior, can be stored in a checkpoint. Whoever labels with this checkpoint
+then uses the prior to order the discs."""
 
 EPILOG = """\
 examples:
@@ -70,7 +75,8 @@ def learn_prior(args: argparse.Namespace) -> None:
     cases = read_set(args.set).select(None if args.part == "all" else args.part)
     # One image per person: two contrasts of one spine are not two spines.
     spines = {case.subject: case.points for case in sorted(cases, key=lambda c: len(c.points))}
-    prior, n_measured = fit_prior(list(spines.values()))
+    before = _load(args.model) if args.model else None
+    prior, n_measured = fit_prior(list(spines.values()), before and before.prior)
     for value, n in enumerate(n_measured, start=1):
         if n and args.v:
             mm, spread = prior.spacing_mm[value - 1], prior.spread[value - 1]
@@ -86,19 +92,33 @@ def learn_prior(args: argparse.Namespace) -> None:
         picture = render_prior(prior, n_measured.tolist())
         with atomic_path(args.plot) as path:
             path.write_bytes(picture)
-    if args.model:
-        _store(prior.to_dict(), checkpoint_path(args.model), args.o)
+    if before:
+        _store(prior, before, args.o)
     if args.v:
         for path in filter(None, (args.json, args.plot, args.o)):
             say(f"Wrote {path}")
 
 
-def _store(prior: dict, model: Path, target: Path) -> None:
-    """Copy a checkpoint with another prior in it."""
-    from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
+class _Checkpoint(NamedTuple):
+    network: "StackedHourglass"
+    description: dict[str, Any]
+    prior: "SkeletonPrior"
 
-    network, description = load_checkpoint(model)
-    save_checkpoint(target, network, description | {"prior": prior})
+
+def _load(model: Path) -> _Checkpoint:
+    """Read a checkpoint; what is not learnt here, such as the weights of the evidence, its prior keeps."""
+    from deepspine_sct.labeling.prior import SkeletonPrior
+    from deepspine_sct.model.checkpoint import load_checkpoint
+
+    network, description = load_checkpoint(checkpoint_path(model))
+    return _Checkpoint(network, description, SkeletonPrior.from_dict(description.get("prior", {})))
+
+
+def _store(prior: "SkeletonPrior", before: _Checkpoint, target: Path) -> None:
+    """Copy a checkpoint with another prior in it."""
+    from deepspine_sct.model.checkpoint import save_checkpoint
+
+    save_checkpoint(target, before.network, before.description | {"prior": prior.to_dict()})
 
 
 if __name__ == "__main__":
