@@ -56,7 +56,7 @@ def _draw_slabs(upright, slabs, best: int) -> bytes:
 def _draw_maps(slabs, prediction, best: int) -> bytes:
     figure = new_figure(9.0, 4.0)
     maps = {
-        "probability of any disc": (np.clip(prediction.heatmaps[best].sum(0), 0, 1), "inferno"),
+        "probability of any disc": (prediction.any_disc[best], "inferno"),
         "level [mm along the template]": (prediction.level_mm[best], "viridis"),
         "attention": (prediction.attention[best], "inferno"),
     }

@@ -20,7 +20,7 @@ def atlas():
     """The straight spine of the simulator, built once."""
     from deepspine_sct.simulation.atlas import build_atlas
 
-    return build_atlas(SOURCES / "pam50", SOURCES / "head" / "icbm152_t1.nii.gz")
+    return build_atlas(SOURCES)
 
 
 @pytest.fixture(scope="session")

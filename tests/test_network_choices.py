@@ -12,7 +12,7 @@ from deepspine_sct.training.config import TrainingConfig
 @needs_templates
 def test_every_choice_takes_every_step(atlas, tmp_path, monkeypatch):
     """After one and after three steps the networks differ, and the checkpoint tells how many steps there were."""
-    monkeypatch.setattr(network_choices, "build_atlas", lambda pam50, head: atlas)
+    monkeypatch.setattr(network_choices, "build_atlas", lambda sources: atlas)
     monkeypatch.setattr(network_choices, "load_slices", lambda folder, evaluation: [])
     choices = [Choice(1, 8), Choice(1, 8, attention="none")]
     weights = {}

@@ -135,7 +135,7 @@ def test_the_first_stack_of_a_start_goes_on_alone(prepared, tmp_path, capsys):
 @pytest.fixture
 def quick(atlas, monkeypatch):
     """Spare the command what other tests measure: it takes the atlas that is built already, and validates on little."""
-    monkeypatch.setattr(recipe, "build_atlas", lambda pam50, head: atlas)
+    monkeypatch.setattr(recipe, "build_atlas", lambda sources: atlas)
     monkeypatch.setattr(held_out.held_out, "__defaults__", (2,))
 
 

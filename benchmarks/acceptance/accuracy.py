@@ -170,7 +170,7 @@ def main() -> int:
     (args.o / "overlays").mkdir(parents=True, exist_ok=True)
     scans = [*real_scans(args.data), *lumbar_scans(args.data)] if args.real else []
     if args.n:
-        atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+        atlas = build_atlas(args.data)
         scans += simulated_scans(atlas, args.n, args.first, unseen_lower_spines(args.data) if args.real_sacra else ())
     scores: dict = defaultdict(lambda: defaultdict(list))
     said: dict = defaultdict(lambda: {"discs": [], "levels": []})

@@ -112,7 +112,7 @@ def upright_spines(real: Path, n_simulated: int) -> Iterator[tuple[str, Volume]]
         return
     for scan in real_scans(real):
         yield ("real slices" if "sites" in scan.group else "real volumes"), scan.volume
-    atlas = build_atlas(real / "pam50", real / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(real)
     for scan in simulated_scans(atlas, n_simulated):
         yield scan.group.split(", with")[0].split(", no")[0], scan.volume
 

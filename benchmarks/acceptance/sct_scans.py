@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sources import REAL, ROOT
+from deepspine_sct.image.grid import UPRIGHT
 from deepspine_sct.image.nifti import read_volume
 
 
@@ -70,7 +71,7 @@ def row(scan: KnownScan, image: Path, options: list[str]) -> str:
     report = label(image, scan.contrast, options)
     if report is None:
         return f"{scan.name:10s} {words:55s} no disc is named (exit status 3)"
-    upright = read_volume(image, lazy=True).grid.reoriented(("L", "A", "S"))
+    upright = read_volume(image, lazy=True).grid.reoriented(UPRIGHT)
     found = {disc["value"]: upright.to_index(np.array(disc["world_mm"]))[2] for disc in report["discs"]}
     parts = []
     for value, slice_z in scan.slices.items():

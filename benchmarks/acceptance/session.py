@@ -203,7 +203,7 @@ def main() -> None:
     real += of_images(islice(real_necks(args.data / "slices"), 3 * args.real))
     tables = {"real sessions": real}
     if args.n:
-        atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+        atlas = build_atlas(args.data)
         tables["simulated sessions"] = of_images(simulated_sessions(atlas, args.n))
     if args.made_up:
         sessions = _bar(made_up_sessions(args.made_up))

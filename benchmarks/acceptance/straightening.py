@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=8, help="scans a group")
     parser.add_argument("-sct", action="store_true", help="try -straighten 1 as well")
     args = parser.parse_args()
-    atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(args.data)
     predictor = Predictor.load(args.model)
     modes = (0, 1, 2) if args.sct else (0, 2)
     for group, spec in GROUPS.items():

@@ -55,7 +55,7 @@ def prepare(data: Path, args: argparse.Namespace) -> dict[str, str]:
     notes = data.with_suffix(".json")
     if not notes.exists():
         shutil.rmtree(data, ignore_errors=True)
-        atlas = build_atlas(args.sources / "pam50", args.sources / "head" / "icbm152_t1.nii.gz")
+        atlas = build_atlas(args.sources)
         notes.write_text(json.dumps(write_data_set(atlas, data, args.n, args.size)))
     return json.loads(notes.read_text())
 

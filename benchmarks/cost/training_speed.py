@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("-rounds", type=int, default=5)
     args = parser.parse_args()
     use_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
-    atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(args.data)
     config = TrainingConfig()
     stream = SampleStream(
         atlas, load_slices(args.data / "slices", evaluation=False), config.batch_size, args.n, 0, config.real_share

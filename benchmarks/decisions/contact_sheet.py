@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("-o", type=Path, default=Path("contact_sheets_out"), help="output folder")
     args = parser.parse_args()
     args.o.mkdir(parents=True, exist_ok=True)
-    atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(args.data)
     for sheet in SHEETS:
         path = args.o / f"{sheet}.png"
         write_sheet(path, real_images(args.data, sheet), simulated_images(atlas, sheet, 2 * COLUMNS))

@@ -72,7 +72,7 @@ CHOICES = {"all": SIZES + OTHERS + [c for c in ATTENTION if c.attention != "free
 
 def train(choices: list[Choice], data: Path, folder: Path, config: TrainingConfig) -> dict[Choice, Path]:
     """Train all choices together, every batch being drawn once for all of them; return their checkpoints."""
-    atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(data)
     slices = load_slices(data / "slices", evaluation=False)
     shares = sorted({choice.real_share for choice in choices})
     streams = {s: SampleStream(atlas, slices, config.batch_size, config.steps, config.seed, s) for s in shares}
@@ -180,7 +180,7 @@ def main() -> None:
     use_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     config = TrainingConfig(steps=args.steps, average_decay=0.99, warmup=100, save_every=SAVE_EVERY)
     paths = train(CHOICES[args.choices], args.data, args.o, config)
-    atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(args.data)
     real = [scan for scan in real_scans(args.data) if "evaluation" in scan.group]
     whole = [scan for scan in simulated_scans(atlas, args.n) if "100%" in scan.group]
     times_ms = milliseconds(paths, 30)

@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("-data", type=Path, default=REAL, help="real scans and templates")
     parser.add_argument("-n", type=int, default=36, help="simulated scans")
     args = parser.parse_args()
-    atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(args.data)
     scans = list(fine_scans(atlas, args.n)) + [s for s in real_scans(args.data) if "training" in s.group]
     scans += lumbar_scans(args.data)
     runtime = load_runtime()

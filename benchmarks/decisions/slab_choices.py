@@ -50,7 +50,7 @@ class Counter:
 
 def volumes(data: Path, n: int):
     """Simulate ``n`` volumes, each with its true discs."""
-    atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(data)
     for i in range(n):
         rng = np.random.default_rng([SEED, i])
         spec = VolumeSpec(

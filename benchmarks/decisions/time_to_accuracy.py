@@ -132,7 +132,7 @@ def main() -> None:
     if args.n < 1:
         parser.error("argument -n: at least one simulated spine is needed")
     args.o.mkdir(parents=True, exist_ok=True)
-    atlas = build_atlas(args.data / "pam50", args.data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(args.data)
     spines = simulated_scans(atlas, args.n, lower=unseen_lower_spines(args.data))
     whole = [scan for scan in spines if scan.name.endswith("100%")]
     rows = []

@@ -53,7 +53,7 @@ class Example(NamedTuple):
 
 def examples(predictor: Predictor, data: Path, n_real: int, n_simulated: int) -> list[Example]:
     """Draw the cases, half of the real ones lumbar, and run the network on them."""
-    atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(data)
     slices = load_slices(data / "slices", evaluation=False)
     subjects = load_subjects(data / "lumbar")
     folds = deal(subject.name for subject in subjects)

@@ -230,7 +230,6 @@ def _label_all(name: str, path: Path, cases: list["LabelledImage"], args: argpar
     from deepspine_sct.pictures.network_maps import (
         KINDS,
         NO_ATTENTION,
-        has_attention,
         write_explanation,
     )
 
@@ -241,7 +240,7 @@ def _label_all(name: str, path: Path, cases: list["LabelledImage"], args: argpar
     def answer(case: "LabelledImage") -> "Points":
         volume, result = run_model(predictor, case)
         points = result.labeling.points
-        attends.append(has_attention(result.prediction))
+        attends.append(result.prediction.has_attention)
         for kind in kinds:
             file = args.ofolder / kind / name / f"{case.name}.nii.gz"
             file.parent.mkdir(parents=True, exist_ok=True)

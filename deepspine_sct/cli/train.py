@@ -82,7 +82,8 @@ def _add_source_arguments(parser: SctArgumentParser) -> None:
         type=share,
         default=TrainingConfig.real_share,
         metavar="<share>",
-        help="Share of real images if -data and -set are both given. Default: %(default)g.",
+        help="With -data: share of real images among the training images; the others are simulated. "
+        "Default: %(default)g.",
     )
     add("-c", type=contrast, choices=("t1", "t2", "all"), default="all", help="Contrast to train on. Default: all.")
     add(

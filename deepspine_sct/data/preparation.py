@@ -22,6 +22,7 @@ from deepspine_sct.data.prepared_set import (
 from deepspine_sct.data.split import split_subjects
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.extent import check_extent
+from deepspine_sct.image.grid import CANONICAL
 from deepspine_sct.image.labels import check_order, read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
@@ -118,7 +119,7 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
     volume = read_volume(scan.image)
     check_labels(scan.label, points, volume)
     try:
-        check_extent(volume.grid.reoriented(("L", "I", "P")))
+        check_extent(volume.grid.reoriented(CANONICAL))
     except DeepspineError as error:
         raise DeepspineError(f"{scan.image}: {error}") from error
     if straighten:

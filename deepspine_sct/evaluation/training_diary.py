@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.labeling.predictor import Result
@@ -59,7 +57,7 @@ def _draw_answer(axes, case: LabelledImage, result: Result) -> None:
     image = result.slabs.data[slab]
     height, width = image.shape
     axes.imshow(image, cmap="gray", vmin=-1.5, vmax=3)
-    discs = np.clip(result.prediction.heatmaps[slab].sum(0), 0, 1)
+    discs = result.prediction.any_disc[slab]
     area = (-0.5, width - 0.5, height - 0.5, -0.5)  # a heatmap pixel covers a block of image pixels
     axes.imshow(discs, cmap="autumn", alpha=0.8 * discs, extent=area, vmin=0, vmax=1)
     axes.set(xlim=area[:2], ylim=area[2:])

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CANONICAL = ("L", "I", "P")
 """Orientation in which ``data[k]`` is an upright sagittal image, anterior left (SCT: RSA)."""
 
+UPRIGHT = ("L", "A", "S")
+"""Orientation that SCT calls RPI: its last index counts axial slices upwards."""
+
 _WORLD_CODES = (("L", "R"), ("P", "A"), ("I", "S"))  # negative and positive end of world x, y, z
 
 
@@ -82,6 +85,11 @@ class Grid:
     def zooms_mm(self) -> np.ndarray:
         """(3,) Distance between neighbouring voxel centres along each axis, in mm."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @property
+    def corners_ijk(self) -> np.ndarray:
+        """(8, 3) indices of the voxels at the corners."""
+        return np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(self.shape) - 1)
 
     @property
     def axcodes(self) -> tuple[str, ...]:

@@ -204,9 +204,8 @@ def place_discs(path: Path | str, grid: Grid, points: Mapping[int, np.ndarray]) 
 
 def disagreement(grid: Grid, affine: np.ndarray) -> float:
     """How far [voxels] an affine puts a corner of the grid from its place, at most."""
-    corners_ijk = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(grid.shape) - 1)
-    corners_mm = corners_ijk @ affine[:3, :3].T + affine[:3, 3]
-    return float(np.abs(grid.to_index(corners_mm) - corners_ijk).max())
+    corners_mm = grid.corners_ijk @ affine[:3, :3].T + affine[:3, 3]
+    return float(np.abs(grid.to_index(corners_mm) - grid.corners_ijk).max())
 
 
 def read_any(path: Path, lazy: bool = False) -> Volume:

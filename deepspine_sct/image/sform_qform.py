@@ -70,8 +70,7 @@ def _transforms(path: Path, header: Any, used: Grid) -> Iterator[Caution]:
     if apart <= _TOLERANCE:
         return
     said, named = ("".join(grid.axcodes) for grid in (used, other))
-    corners_ijk = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(used.shape) - 1)
-    apart_mm = np.linalg.norm(used.to_world(corners_ijk) - other.to_world(corners_ijk), axis=1).max()
+    apart_mm = np.linalg.norm(used.to_world(used.corners_ijk) - other.to_world(used.corners_ijk), axis=1).max()
     how = f"sform {said}, qform {named}" if said != named else f"up to {apart_mm:.0f} mm apart"
     theirs = "use it too" if s_code == _SCANNER_CODE else "use the qform"
     yield Caution(

@@ -21,12 +21,9 @@ import numpy as np
 from ..anatomy import disc_name
 from ..caution import Caution
 from ..errors import DeepspineError
-from ..image.grid import Grid
+from ..image.grid import UPRIGHT, Grid
 from ..image.nifti import read_any
 from ..image.volume import Volume, reorient
-
-_UPWARDS = ("L", "A", "S")
-"""Axis codes of the orientation that SCT calls RPI: its last index counts axial slices upwards."""
 
 _SMOOTHNESS_PER_MM = 20 / 3
 """SCT's smoothing of the line: sum of squared residuals [voxel^2] per mm of slice thickness, where
@@ -106,7 +103,7 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
             " cord; give the cord alone (from SCT's _totalspineseg_all it is taken with"
             f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
         )
-    voxel_mm2 = np.prod(cord.grid.reoriented(_UPWARDS).zooms_mm[:2])
+    voxel_mm2 = np.prod(cord.grid.reoriented(UPRIGHT).zooms_mm[:2])
     area_mm2 = len(ijk) * voxel_mm2 / n_slices
     if area_mm2 > MAX_AREA_MM2:
         raise DeepspineError(
@@ -136,7 +133,7 @@ def centreline(cord: Volume) -> np.ndarray:
     """
     from scipy.interpolate import splev, splrep  # slow to load
 
-    upright = reorient(cord, _UPWARDS)
+    upright = reorient(cord, UPRIGHT)
     ijk = np.argwhere(upright.data)
     marked, which = np.unique(ijk[:, 2], return_inverse=True)
     counts = np.bincount(which)
@@ -147,7 +144,7 @@ def centreline(cord: Volume) -> np.ndarray:
         middle = np.bincount(which, ijk[:, axis]) / counts
         spline = splrep(marked, middle, s=smoothness, k=3 if len(marked) > 3 else 1)
         line[:, axis] = splev(slices, spline)
-    axes, flips = cord.grid.moves_to(_UPWARDS)
+    axes, flips = cord.grid.moves_to(UPRIGHT)
     lengths = np.array(upright.grid.shape)
     own = np.empty_like(line)
     own[:, axes] = np.where(flips, lengths - 1 - line, line)
@@ -224,7 +221,7 @@ def _levels(grid: Grid, line: np.ndarray, discs: np.ndarray, cord_ijk: np.ndarra
 
 def _slice_axis(grid: Grid) -> int:
     """Array axis that counts axial slices."""
-    return grid.moves_to(_UPWARDS)[0][2]
+    return grid.moves_to(UPRIGHT)[0][2]
 
 
 def _warnings(lost: Sequence[int]) -> list[Caution]:

@@ -81,7 +81,7 @@ def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_m
     """
     heatmaps = prediction.heatmaps
     zooms_mm = prediction.grid.zooms_mm[1:]
-    total = np.minimum(heatmaps.sum(axis=1), 1)  # (N, h, w) probability of any disc
+    total = prediction.any_disc
     # The sum melts two discs 2 sigma apart into one peak. The norm over the channels keeps them
     # apart where the network tells their names apart, and is the sum's equal where it cannot.
     sharp = np.sqrt(np.einsum("nkhw,nkhw->nhw", heatmaps, heatmaps))

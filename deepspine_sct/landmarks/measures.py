@@ -14,6 +14,7 @@ import numpy as np
 
 from ..anatomy import disc_name, vertebra_name
 from ..files.atomic import atomic_path
+from ..image.grid import UPRIGHT
 from ..image.volume import Volume, reorient
 from ..labeling.cord_levels import centreline
 from .curvature import Points, angles, disc_angles_deg, distances_mm
@@ -32,8 +33,6 @@ COLUMNS = {
     "unit": "mm, mm2, deg or slice",
 }
 """Columns of the table with their description."""
-
-_UPWARDS = ("L", "A", "S")
 
 
 class Measure(NamedTuple):
@@ -75,7 +74,7 @@ def measure_cord(cord: Volume, levels: Volume, values: Collection[int]) -> Itera
     values : collection of int
         Values of the discs that bound the levels.
     """
-    upright = reorient(levels, _UPWARDS)
+    upright = reorient(levels, UPRIGHT)
     line = centreline(cord)
     line_xyz = cord.grid.to_world(line)
     steps_mm = np.linalg.norm(np.gradient(line_xyz, axis=0), axis=1)

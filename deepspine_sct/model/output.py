@@ -49,6 +49,16 @@ class Prediction:
     attention: np.ndarray
     grid: Grid
 
+    @property
+    def any_disc(self) -> np.ndarray:
+        """(N, h, w) probability that a pixel is any disc, in [0, 1]."""
+        return np.clip(self.heatmaps.sum(axis=1), 0, 1)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the network looks at some places more than at others."""
+        return bool((self.attention != 1).any())
+
     def __post_init__(self) -> None:
         """Raise ValueError unless the arrays and the grid have one stack shape (N, h, w)."""
         if self.heatmaps.ndim != 4:

@@ -31,12 +31,7 @@ def explanation(prediction: Prediction, kind: str) -> np.ndarray:
     """
     if kind == "attention":
         return prediction.attention
-    return np.clip(prediction.heatmaps.sum(axis=1), 0, 1)
-
-
-def has_attention(prediction: Prediction) -> bool:
-    """Tell a network that looks at some places more than at others from one that does not."""
-    return bool((prediction.attention != 1).any())
+    return prediction.any_disc
 
 
 def on_grid(maps: np.ndarray, source: Grid, target: Grid) -> Volume:

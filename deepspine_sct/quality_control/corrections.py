@@ -207,8 +207,7 @@ def _check_grid(image: Path, grid: Grid, known: Grid | None) -> None:
     if known is None:
         return
     if now.shape == known.shape:
-        corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(now.shape) - 1)
-        far_mm = np.abs(now.to_world(corners) - known.to_world(corners)).max()
+        far_mm = np.abs(now.to_world(now.corners_ijk) - known.to_world(now.corners_ijk)).max()
         if math.isfinite(far_mm) and far_mm <= SAME_PLACE_MM:
             return
     raise DeepspineError(

@@ -96,7 +96,7 @@ def add_scan(
     Raises
     ------
     DeepspineError
-        When matplotlib is missing, or the folder stays locked or cannot be written.
+        When matplotlib is missing, or the folder cannot be written.
     """
     from ..pictures.overlay import render_layers  # loads matplotlib
 

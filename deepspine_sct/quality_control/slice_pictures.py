@@ -92,8 +92,8 @@ def draw_pictures(volume: Volume, plane: Plane, prediction: Prediction | None = 
 
 def _layers(prediction: Prediction) -> dict[str, np.ndarray]:
     """Return the maps (N, h, w) in [0, 1] that can be laid over the picture."""
-    layers = {"heatmaps": np.clip(prediction.heatmaps.sum(axis=1), 0, 1)}
-    if (prediction.attention != 1).any():  # else the network has no attention
+    layers = {"heatmaps": prediction.any_disc}
+    if prediction.has_attention:
         layers["attention"] = prediction.attention
     return layers
 

@@ -221,9 +221,9 @@ def result_cautions(result: Result, voxels: Mapping[int, Sequence[int]], request
         )
         cautions.append(Caution("untested_contrast", text))
     if request.outputs.attention:
-        from ..pictures.network_maps import NO_ATTENTION, has_attention
+        from ..pictures.network_maps import NO_ATTENTION
 
-        cautions += [] if has_attention(result.prediction) else [NO_ATTENTION]
+        cautions += [] if result.prediction.has_attention else [NO_ATTENTION]
     return cautions
 
 

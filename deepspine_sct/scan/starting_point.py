@@ -6,12 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.grid import UPRIGHT, Grid
 from deepspine_sct.image.labels import check_order, read_labels
 from deepspine_sct.labeling.pins import Height
-
-SLICE_CODES = ("L", "A", "S")
-"""Axis codes of the orientation that SCT calls RPI, in which it counts the slices of -initz."""
 
 
 def pins_from_file(path: str | Path, grid: Grid) -> dict[int, np.ndarray]:
@@ -64,7 +61,7 @@ def height_of_slice(slice_index: int, value: int, grid: Grid) -> Height:
     DeepspineError
         When the image has no such slice.
     """
-    upright = grid.reoriented(SLICE_CODES)
+    upright = grid.reoriented(UPRIGHT)
     if slice_index >= upright.shape[2]:
         raise DeepspineError(
             f"-initz: slice {slice_index} is not in the image; its slices run from 0 (lowest) to {upright.shape[2] - 1}"

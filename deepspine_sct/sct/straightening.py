@@ -17,7 +17,7 @@ import numpy as np
 
 from ..files.atomic import atomic_path
 from ..image.displacement_field import Field, read_field
-from ..image.grid import Grid
+from ..image.grid import UPRIGHT, Grid
 from ..image.nifti import read_volume
 from ..image.straight import carry
 from ..image.volume import Volume
@@ -135,7 +135,7 @@ def is_wide_enough(straight: Grid, scan: Grid) -> bool:
 
     SCT's signature knows nothing of the width, and its other commands straighten with half of ours.
     """
-    upright = [grid.reoriented(("L", "A", "S")) for grid in (straight, scan)]
+    upright = [grid.reoriented(UPRIGHT) for grid in (straight, scan)]
     shown_mm, held_mm = ((grid.shape * grid.zooms_mm)[:2] for grid in upright)
     slack_mm = _SLACK_VOXELS * upright[0].zooms_mm[:2]
     return bool((shown_mm + slack_mm >= np.minimum(held_mm, 2 * HALF_WIDTH_MM)).all())

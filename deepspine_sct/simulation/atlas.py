@@ -27,6 +27,7 @@ TISSUES = ("cord", "csf", "body", "posterior_bone", "annulus", "nucleus", "corte
 SLAB_MM = SlabSpec.thickness_mm  # thickness that the planes are averaged over, as inference averages its slabs
 
 _VOXEL_MM = 0.5
+_PLANES_MM = np.arange(-16.0, 17.0, 2.0)
 _CORD_AXIS_J = 71  # PAM50 voxel index of the cord axis, towards anterior
 _MIDDLE_I = 70
 _PAM50_ORIGIN_YZ_MM = (-81.22, -561.84)  # world of voxel 0 in the 0.5 mm files
@@ -70,9 +71,9 @@ def bilinear_corners(row: np.ndarray, col: np.ndarray) -> list[tuple[np.ndarray,
     return [((1 - a) * (1 - b), i, j), ((1 - a) * b, i, j + 1), (a * (1 - b), i + 1, j), (a * b, i + 1, j + 1)]
 
 
-def build_atlas(pam50: Path, head: Path, x_step_mm: float = 2.0, x_max_mm: float = 16.0) -> Atlas:
-    """Build the atlas from a folder with the PAM50 files and the ICBM brain file (some seconds)."""
-    x_mm = np.arange(-x_max_mm, x_max_mm + x_step_mm / 2, x_step_mm)
+def build_atlas(sources: Path) -> Atlas:
+    """Build the atlas from a folder with ``pam50/`` and ``head/icbm152_t1.nii.gz`` (some seconds)."""
+    pam50, x_mm = sources / "pam50", _PLANES_MM
     masks = _tissue_masks(pam50)
     fractions = np.stack([_planes(mask, x_mm) for mask in masks], axis=-1)  # (P, S, U, T)
     texture = _planes(_t2_template(pam50, masks[0].shape), x_mm)
@@ -80,7 +81,7 @@ def build_atlas(pam50: Path, head: Path, x_step_mm: float = 2.0, x_max_mm: float
     s_pam_mm = np.arange(fractions.shape[1]) + 0.25
     s_mm = np.arange(-250.0, s_pam_mm[-1])
     fractions, texture = _extend_below(fractions, texture, s_pam_mm, s_mm, u_mm)
-    head_s_mm, head_u_mm, brain, distance = _head_planes(head, x_mm)
+    head_s_mm, head_u_mm, brain, distance = _head_planes(sources / "head" / "icbm152_t1.nii.gz", x_mm)
     return Atlas(
         x_mm,
         s_mm,

@@ -66,5 +66,5 @@ def is_visible(volume: Volume, xyz_mm: np.ndarray) -> bool:
 
 if __name__ == "__main__":
     sources, target = map(Path, sys.argv[1:3])
-    spine = build_atlas(sources / "pam50", sources / "head" / "icbm152_t1.nii.gz")
+    spine = build_atlas(sources)
     write_data_set(spine, target, int(sys.argv[3]))

@@ -29,7 +29,7 @@ def oblique(volume: Volume, degrees: float) -> Volume:
 
 def write_scans(sources: Path, folder: Path) -> None:
     """Simulate every scan and write ``<name>.nii.gz`` with its truth ``<name>_labels.nii.gz``."""
-    atlas = build_atlas(sources / "pam50", sources / "head" / "icbm152_t1.nii.gz")
+    atlas = build_atlas(sources)
     folder.mkdir(parents=True, exist_ok=True)
     for name, (seed, spec, orientation) in SCANS.items():
         straight, points = simulate_volume(seed, atlas, spec)

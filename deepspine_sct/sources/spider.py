@@ -6,7 +6,6 @@ alone, in ``masks/``: vertebrae 1 to 25 counted from L5 upwards (101 to 125 wher
 """
 
 import csv
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +38,13 @@ _CANAL, _DISCS, _LAST_DISC = 100, range(201, 226), 25
 _VERTEBRAE = (*range(1, 26), *range(101, 126))
 
 
-def lay_out(archive: Path, folder: Path, subjects: Collection[int] = SUBJECTS) -> int:
-    """Write scan, tissues and discs of some subjects.
+def lay_out(archive: Path, folder: Path) -> int:
+    """Write scan, tissues and discs of `SUBJECTS`; those without the series are left out.
 
     Parameters
     ----------
     archive : folder with ``images/`` and ``masks/``
     folder : the training sources; ``lumbar/`` is made in it
-    subjects : their numbers in the archive; those without the series are left out
 
     Returns
     -------
@@ -58,12 +56,12 @@ def lay_out(archive: Path, folder: Path, subjects: Collection[int] = SUBJECTS) -
     DeepspineError
         Where SimpleITK is missing, no subject has the series, or a file cannot be used.
     """
-    images = {number: archive / "images" / f"{number}_{SERIES}.mha" for number in sorted(subjects)}
+    images = {number: archive / "images" / f"{number}_{SERIES}.mha" for number in sorted(SUBJECTS)}
     images = {number: path for number, path in images.items() if path.exists()}
     if not images:
         raise DeepspineError(
-            f"{archive}: holds none of the series images/ID_{SERIES}.mha; give the unpacked archive of SPIDER, or other"
-            " subjects"
+            f"{archive}: holds none of the series images/ID_{SERIES}.mha of the subjects that train; give the unpacked"
+            " archive of SPIDER"
         )
     out = folder / "lumbar"
     out.mkdir(parents=True, exist_ok=True)

@@ -102,7 +102,7 @@ def read_sources(data: Path | None, prepared: PreparedSet | None, config: Traini
     if data is None and prepared is None:
         raise DeepspineError("nothing to train on: give -data, -set or both")
     simulated = data is not None and (prepared is None or config.real_share < 1)
-    atlas = build_atlas(data / "pam50", data / "head" / "icbm152_t1.nii.gz") if simulated else None
+    atlas = build_atlas(data) if simulated else None
     annotated = data is not None and config.real_share > 0 and (data / "slices").is_dir()
     slices = load_slices(data / "slices", evaluation=False) if annotated else []
     subjects = load_subjects(data / "lumbar") if data is not None else []
