@@ -7,11 +7,14 @@ in the mid-sagittal plane.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from .errors import DeepspineError
+
+Points = Mapping[int, np.ndarray]
+"""World RAS+ position (3,) [mm] of disc values."""
 
 _VERTEBRAE = (
     *(f"C{n}" for n in range(1, 8)),

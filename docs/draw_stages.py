@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     best = int(prediction.heatmaps.sum(axis=(1, 2, 3)).argmax())
     pictures = {
         "stage_1_slabs": _draw_slabs(canonical(volume), slabs, best),
-        "stage_2_network": _draw_maps(slabs, prediction, best),
+        "stage_2_network": _draw_maps(prediction, best),
         "stage_3_candidates": _draw_points(slabs, best, candidates.xyz_mm, [f"{p:.2f}" for p in candidates.strength]),
         "stage_4_order": _draw_points(
             slabs,
@@ -53,7 +53,7 @@ def _draw_slabs(upright, slabs, best: int) -> bytes:
     return to_png(figure)
 
 
-def _draw_maps(slabs, prediction, best: int) -> bytes:
+def _draw_maps(prediction, best: int) -> bytes:
     figure = new_figure(9.0, 4.0)
     maps = {
         "probability of any disc": (prediction.any_disc[best], "inferno"),

@@ -11,9 +11,9 @@ import numpy as np
 
 sys.path.insert(0, sys.argv[1])
 
-from deepspine_sct.cohort.job import LABELLED, Outcome  # noqa: E402
+from deepspine_sct.cohort.job import Outcome  # noqa: E402
 from deepspine_sct.cohort.worker import main  # noqa: E402
-from deepspine_sct.data.discovery import relative  # noqa: E402 - from the folder just named
+from deepspine_sct.quality_control.outcomes import LABELLED  # noqa: E402
 
 
 def befall(job, scan, volume, predictor) -> Outcome:
@@ -31,7 +31,7 @@ def befall(job, scan, volume, predictor) -> Outcome:
         raise KeyError("a bug")
     time.sleep(0.05)
     print(f"labelled by {os.getpid()}")
-    return Outcome(relative(scan), LABELLED, warnings=(str(os.getpid()),), seconds={"network": 0.05})
+    return Outcome(scan.path, LABELLED, warnings=(str(os.getpid()),), seconds={"network": 0.05})
 
 
 main(int(sys.argv[2]), befall)

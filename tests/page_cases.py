@@ -7,11 +7,12 @@ import numpy as np
 
 from deepspine_sct.anatomy import disc_name
 from deepspine_sct.image.nifti import read_volume
-from deepspine_sct.quality_control.entry import FAILED, LABELLED, Entry, make_entry
+from deepspine_sct.quality_control.entry import Entry, make_entry
 from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 from deepspine_sct.quality_control.page_folder import write_entry, write_page
 from deepspine_sct.quality_control.plane import plane_through
-from deepspine_sct.quality_control.slice_pictures import Picture, draw_pictures
+from deepspine_sct.quality_control.slice_pictures import draw_pictures
 
 MADE = {"date": "2026-01-02", "command": "sct_deepspine_label -i x", "model": "ab" * 32, "version": "0.1"}
 
@@ -46,8 +47,3 @@ def make_page(folder: Path, image: Path, points: Mapping[int, np.ndarray], **rep
     """Write a page of one scan."""
     add_scan(folder, image, points, **report)
     return write_page(folder)
-
-
-def thumbnail_only(picture: Picture) -> dict[str, Picture]:
-    """Make the pictures of a scan of one small file."""
-    return {"thumb": picture, "slice": Picture("slice.png", picture.content, picture.box)}

@@ -63,7 +63,7 @@ def test_labelling_loads_no_room_of_research():
     assert done.stdout == "[]\n"
 
 
-def test_a_file_gives_the_discs_of_the_command(tmp_path, capsys):
+def test_a_file_gives_the_discs_of_the_command(tmp_path):
     """With the installed network: names, places and confidences are those that the command reports."""
     scan = DATA / "t2_lumbar_sim.nii.gz"
     labelled = label(scan, "t2")
@@ -83,7 +83,7 @@ def test_a_file_gives_the_discs_of_the_command(tmp_path, capsys):
     assert np.array_equal(ours, theirs)
 
 
-def test_an_array_gives_the_discs_of_its_file(tmp_path):
+def test_an_array_gives_the_discs_of_its_file():
     """A nibabel image, a Volume and the file they were written to have the same discs in the world."""
     scan = DATA / "t2_lumbar_sim.nii.gz"
     predictor = Predictor.load()

@@ -9,7 +9,7 @@ from cohort_cases import write_data_set
 from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.data.bids import Scan, find_scans
 from deepspine_sct.data.bids_files import find_files
-from deepspine_sct.data.discovery import left_out_lines, relative, search
+from deepspine_sct.data.discovery import left_out_lines, search
 from deepspine_sct.errors import DeepspineError
 
 BOTH = ("T1w", "T2w")
@@ -31,7 +31,7 @@ def touch(root: Path, *names: str) -> None:
 
 def names(findings) -> list[str]:
     """List the paths of the scans that were found."""
-    return [relative(scan) for scan in findings.scans]
+    return [scan.path for scan in findings.scans]
 
 
 LINKED = {

@@ -73,7 +73,7 @@ def test_labels_a_data_set_and_leaves_nothing_to_do(data, capsys):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_the_command_in_the_sidecar_makes_the_same_file(data, monkeypatch):
+def test_the_command_in_the_sidecar_makes_the_same_file(data):
     """`sct_deepspine_label`, run from the data set's folder, writes the same bytes."""
     assert run(data) == 0
     name = next(iter(GOOD)).removesuffix(".nii.gz")

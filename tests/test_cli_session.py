@@ -92,7 +92,7 @@ def test_what_does_not_fit_changes_nothing_and_is_named_with_a_reason(session, c
     assert alone["session"] is None
 
 
-def test_a_localizer_of_three_planes_in_one_file_helps_by_its_sagittal_slices(session, capsys):
+def test_a_localizer_of_three_planes_in_one_file_helps_by_its_sagittal_slices(session):
     """Coronal and axial slices behind the sagittal ones, 10 mm thick and under one affine, make no name worse."""
     folder, truth = session
     volume = canonical(read_volume(DATA / "t2_sim.nii.gz"))

@@ -9,12 +9,12 @@ from cohort_cases import contents, find, load, make_job, write_data_set
 from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world
 
 from deepspine_sct.cohort.bids_derivative import files_of
-from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED
 from deepspine_sct.cohort.label_one import is_axial, label_one
 from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.landmarks.measures import read_measures
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 from deepspine_sct.quality_control.page_folder import read_entries
 from deepspine_sct.scan.looks import Looks
 
@@ -118,7 +118,7 @@ def test_a_useless_segmentation_costs_the_levels_only(tmp_path, scan):
     assert all(path.exists() for path in files_of(job, scan).results())
 
 
-def test_axial_scans_are_skipped(tmp_path):
+def test_axial_scans_are_skipped():
     """Thick slices along the spine, in any orientation of the file; thick sagittal ones are fine."""
     sagittal = Grid((12, 100, 110), np.diag([4.0, 0.8, 0.9, 1]))
     axial = Grid((100, 110, 12), np.diag([0.8, 0.9, 4.0, 1]))

@@ -8,10 +8,10 @@ import pytest
 from cohort_cases import WORKER, find, make_job, write_data_set
 
 from deepspine_sct.cohort import local, state
-from deepspine_sct.cohort.job import LABELLED, Outcome
+from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.supervisor import Supervisor
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.quality_control.outcomes import LABELLED
 
 
 @pytest.fixture
@@ -32,23 +32,23 @@ def test_two_workers_do_every_scan_once_and_record_it(job, scans):
     workers, done = set(), []
     for outcome in local.label_locally(job, scans, 2):
         workers |= set(outcome.warnings)
-        (scan,) = (scan for scan in scans if relative(scan) == outcome.image)
+        (scan,) = (scan for scan in scans if scan.path == outcome.image)
         done.append(scan)
         record = state.files_of(job, scan).record
         assert state.read_record(record)[0] == outcome
         assert outcome.kind == LABELLED
         assert len((scan.image.parent / f"{scan.image.name}.").read_text().split()) == 1  # one try
-    assert sorted(done, key=relative) == scans
+    assert sorted(done, key=lambda scan: scan.path) == scans
     assert len(workers) == 2
 
 
 def test_what_is_settled_meanwhile_is_not_done_again(job, scans, monkeypatch):
     """As when Dask hands a scan out twice: the first outcome is handed on, no worker sees the scan."""
-    before = Outcome(relative(scans[2]), LABELLED, warnings=("another worker did it",))
+    before = Outcome(scans[2].path, LABELLED, warnings=("another worker did it",))
     monkeypatch.setattr(local, "settled", lambda job, scan: before if scan == scans[2] else None)
     with local.Supervisor(job) as supervisor:
         outcomes = list(local.label_recorded(supervisor, scans[1:4]))
-    assert sorted(outcome.image for outcome in outcomes) == [relative(scan) for scan in scans[1:4]]
+    assert sorted(outcome.image for outcome in outcomes) == [scan.path for scan in scans[1:4]]
     assert before in outcomes
     assert not list(scans[2].image.parent.glob("*.gz.*"))
 

@@ -8,12 +8,13 @@ from cohort_cases import load, make_job, write_data_set
 from deepspine_sct.cohort import state
 from deepspine_sct.cohort.bids_derivative import files_of, identity_of
 from deepspine_sct.cohort.group_tables import TABLES, write_tables
-from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED, Outcome
+from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.scan_entries import about, read_scans
-from deepspine_sct.data.discovery import Findings, relative, search
+from deepspine_sct.data.discovery import Findings, search
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.landmarks.measures import measure_discs, write_measures
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
 from deepspine_sct.quality_control.triage import judge, summary
 
@@ -34,11 +35,11 @@ def cohort(tmp_path):
     found = search(write_data_set(tmp_path / "data", NAMES), ("T1w", "T2w"))
     job = make_job(tmp_path / "data", tmp_path / "out", checksum="d" * 64, pictures=True)
     for n, scan in enumerate(found.scans[:-1]):
-        outcome = Outcome(relative(scan), LABELLED, seconds={"network": 2.0}, peak_mb=150)
+        outcome = Outcome(scan.path, LABELLED, seconds={"network": 2.0}, peak_mb=150)
         if n == 0:
-            outcome = Outcome(relative(scan), FAILED, HOSTILE)
+            outcome = Outcome(scan.path, FAILED, HOSTILE)
         elif n == 1:
-            outcome = Outcome(relative(scan), SKIPPED, "is an axial scan")
+            outcome = Outcome(scan.path, SKIPPED, "is an axial scan")
         else:
             files = files_of(job, scan)
             files.labels.parent.mkdir(parents=True)

@@ -8,7 +8,8 @@ from cohort_cases import find, make_job, write_data_set
 
 from deepspine_sct.cohort import state
 from deepspine_sct.cohort.bids_derivative import files_of
-from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED, Outcome
+from deepspine_sct.cohort.job import Outcome
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 
 NAME = "sub-1/anat/sub-1_T2w.nii.gz"
 DONE = Outcome(NAME, LABELLED, "", ("check disc 3",), {"network": 0.5}, 120.0)

@@ -9,10 +9,9 @@ import pytest
 from cohort_cases import WORKER, find, make_job, write_data_set
 
 from deepspine_sct.cohort.bids_derivative import files_of
-from deepspine_sct.cohort.job import FAILED, LABELLED
 from deepspine_sct.cohort.supervisor import Supervisor
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
 def prepare(tmp_path, *acquisitions: str):
@@ -28,7 +27,7 @@ def label_all(job, scans) -> dict[str, object]:
     with Supervisor(job, [str(WORKER)]) as supervisor:
         pairs = list(supervisor.label_all(iter(scans)))
     assert sorted(scan.stem for scan, _ in pairs) == sorted(scan.stem for scan in scans)  # each once
-    assert all(outcome.image == relative(scan) for scan, outcome in pairs)
+    assert all(outcome.image == scan.path for scan, outcome in pairs)
     return {scan.stem.split("_")[1][4:]: outcome for scan, outcome in pairs}
 
 

@@ -3,7 +3,7 @@
 import pytest
 from cohort_cases import write_data_set
 
-from deepspine_sct.data.discovery import relative, search
+from deepspine_sct.data.discovery import search
 from deepspine_sct.errors import DeepspineError
 
 BOTH = ("T1w", "T2w")
@@ -23,7 +23,7 @@ def root(tmp_path):
 
 def names(findings) -> list[str]:
     """List the paths of the scans that were found."""
-    return [relative(scan) for scan in findings.scans]
+    return [scan.path for scan in findings.scans]
 
 
 def test_finds_both_contrasts_with_sessions_runs_and_entities(root):
@@ -103,4 +103,4 @@ def test_scans_without_sidecar_are_told_and_kept(root):
     (root / GOOD[1]).with_name("sub-01_acq-sag_run-2_T2w.json").write_text("{}")
     findings = search(root, BOTH)
     assert names(findings) == GOOD
-    assert [relative(scan) for scan in findings.without_sidecar] == [GOOD[0], *GOOD[2:]]
+    assert [scan.path for scan in findings.without_sidecar] == [GOOD[0], *GOOD[2:]]

@@ -18,8 +18,9 @@ from deepspine_sct.files import lock
 from deepspine_sct.files.gathering import rebuild
 from deepspine_sct.files.lock import locked
 from deepspine_sct.quality_control import sct_report
-from deepspine_sct.quality_control.entry import LABELLED, make_entry
+from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.outcomes import LABELLED
 from deepspine_sct.quality_control.page_folder import write_entry, write_page
 from deepspine_sct.quality_control.slice_pictures import Picture
 

@@ -10,7 +10,8 @@ from page_cases import add_scan
 
 from deepspine_sct.caution import Caution
 from deepspine_sct.quality_control.about import About
-from deepspine_sct.quality_control.entry import FAILED, LABELLED, SKIPPED, Entry
+from deepspine_sct.quality_control.entry import Entry
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 from deepspine_sct.quality_control.page_folder import write_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)

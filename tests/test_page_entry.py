@@ -9,8 +9,9 @@ from fake_predictor import VOXELS, world, write_scan
 from page_cases import MADE, add_scan, make_report
 
 from deepspine_sct.caution import Caution
-from deepspine_sct.quality_control.entry import DAMAGED, LABELLED, make_entry, read_entry
+from deepspine_sct.quality_control.entry import make_entry, read_entry
 from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.outcomes import DAMAGED, LABELLED
 from deepspine_sct.quality_control.page_folder import read_entries, write_entry, write_page
 from deepspine_sct.quality_control.slice_pictures import Picture
 

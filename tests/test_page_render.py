@@ -13,7 +13,8 @@ import pytest
 from deepspine_sct.caution import Caution
 from deepspine_sct.quality_control import render
 from deepspine_sct.quality_control.about import About
-from deepspine_sct.quality_control.entry import FAILED, LABELLED, Entry
+from deepspine_sct.quality_control.entry import Entry
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 from deepspine_sct.quality_control.render import SCRIPTS, render_page
 
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}</script>"

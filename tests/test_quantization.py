@@ -90,7 +90,7 @@ def test_no_sum_of_two_products_leaves_sixteen_bits(request, which):
     assert 2 * 255 * max(int(np.abs(weight.astype(int)).max()) for weight in weights) <= np.iinfo(np.int16).max
 
 
-def test_a_convolution_gives_the_integers_of_long_hand(shipped, images, tmp_path):
+def test_a_convolution_gives_the_integers_of_long_hand(shipped, images):
     """A 3 x 3 convolution, multiplied and added in 64 bits here, agrees with ONNX Runtime to the integer."""
     stored = tensors(shipped)
     node = next(n for n in shipped.graph.node if n.op_type == "QLinearConv" and stored[n.input[3]].shape[2:] == (3, 3))

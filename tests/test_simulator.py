@@ -106,7 +106,7 @@ def test_the_cord_of_a_volume_lies_behind_its_discs(atlas):
 
 
 @needs_templates
-def test_the_shipped_scans_are_what_the_seeds_make(atlas, tmp_path):
+def test_the_shipped_scans_are_what_the_seeds_make(tmp_path):
     """data_test can be made again: the same voxels and the same truth."""
     write_scans(SOURCES, tmp_path)
     for name in SCANS:

@@ -210,7 +210,7 @@ def test_the_real_sct_straightens_and_its_fields_lead_back(tmp_path, work):
     assert (work / "straight_ref.nii.gz").stat().st_mtime_ns == fresh
 
 
-def test_a_cache_that_is_narrower_than_ours_is_not_used(scan, calls, work, tmp_path):
+def test_a_cache_that_is_narrower_than_ours_is_not_used(scan, calls, work):
     """SCT's own commands straighten half as wide, under the same signature; as wide as the scan is enough."""
     straighten(*scan, work, [work])
     path = work / "straight_ref.nii.gz"

@@ -7,8 +7,9 @@ import numpy as np
 from page_cases import make_report
 
 from deepspine_sct.caution import Caution
-from deepspine_sct.quality_control.entry import FAILED, LABELLED, SKIPPED, make_entry
+from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 from deepspine_sct.quality_control.triage import judge, summary
 
 

@@ -16,12 +16,12 @@ from deepspine_sct.landmarks.viewers import BALL_MM, draw_balls, fsleyes_lut, it
 def test_slicers_points_are_the_discs_in_ras():
     """One named control point for each disc, from the top downwards."""
     points = {value: world(ijk) for value, ijk in VOXELS.items()}
-    (markup,) = json.loads(slicer_markups(points, {3: 0.9}))["markups"]
+    (markup,) = json.loads(slicer_markups(points))["markups"]
     assert (markup["type"], markup["coordinateSystem"], markup["coordinateUnits"]) == ("Fiducial", "RAS", "mm")
     assert [point["label"] for point in markup["controlPoints"]] == [DISC_NAMES[value] for value in VOXELS]
     for point, xyz in zip(markup["controlPoints"], points.values(), strict=True):
         assert np.allclose(point["position"], xyz, atol=1e-3)
-    assert "confidence 0.90" in markup["controlPoints"][0]["description"]
+    assert markup["controlPoints"][0]["description"].startswith(f"disc {min(VOXELS)},")
 
 
 def test_balls_are_balls_around_the_discs():

@@ -53,10 +53,10 @@ def made_up_sessions(n: int) -> Iterator[MadeUp]:
             yield MadeUp(group, str(i), views, [NECK, values], of_one)
 
 
-def make_body(rng: np.random.Generator, scale: float = 0.95, spread: float = 0.05) -> np.ndarray:
+def make_body(rng: np.random.Generator, scale: float = 0.95) -> np.ndarray:
     """(25, 3) tips of a lordotic and kyphotic spine [mm]."""
     angle = np.radians(15 * np.sin(np.arange(1, K) / 3.5) + rng.normal(0, 6))
-    step_mm = anatomy.SPACING_MM * scale * rng.normal(1, spread, K - 1)
+    step_mm = anatomy.SPACING_MM * scale * rng.normal(1, 0.05, K - 1)
     step = step_mm[:, None] * np.stack([0 * angle, np.sin(angle), -np.cos(angle)], axis=1)
     return np.vstack([[3.0, -20.0, 80.0], step]).cumsum(axis=0)
 

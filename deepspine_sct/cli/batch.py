@@ -108,7 +108,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     """
     from deepspine_sct.cohort import state
     from deepspine_sct.cohort.bids_derivative import open_target
-    from deepspine_sct.cohort.job import FAILED
+    from deepspine_sct.quality_control.outcomes import FAILED
 
     job = make_job(args)
     job = replace(job, date=open_target(job.target, job.source, job.checksum))
@@ -181,7 +181,7 @@ def shown(outcomes: "Iterable[Outcome]", total: int, verbosity: int) -> "Iterato
     """Pass outcomes on under a progress bar, and name those that are no success."""
     from tqdm import tqdm
 
-    from deepspine_sct.cohort.job import LABELLED
+    from deepspine_sct.quality_control.outcomes import LABELLED
 
     hidden = verbosity == 0 or os.environ.get("SCT_PROGRESS_BAR", "").lower() in ("off", "no", "false")
     # None: no bar where stderr is no terminal, so that a log holds lines and nothing else.
@@ -219,7 +219,6 @@ def sum_up(findings: "Findings") -> None:
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     """Print what a run would do to each scan."""
     from deepspine_sct.cohort.state import settled
-    from deepspine_sct.data.discovery import relative
 
     warn(findings)
     counts: Counter[str] = Counter()
@@ -227,7 +226,7 @@ def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
         known = None if force else settled(job, scan)
         deed = f"{known.kind} before" if known else "to do"
         counts[deed] += 1
-        say(f"{deed}: {relative(scan)}")
+        say(f"{deed}: {scan.path}")
     say(", ".join(f"{n} {deed}" for deed, n in counts.items()))
     sum_up(findings)
 

@@ -23,7 +23,8 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.scan.output_paths import picture_of
 
 if TYPE_CHECKING:
-    from deepspine_sct.data.labelled_image import LabelledImage, Points
+    from deepspine_sct.anatomy import Points
+    from deepspine_sct.data.labelled_image import LabelledImage
     from deepspine_sct.evaluation.study import Study
 
 PROG = "sct_deepspine_evaluate"

@@ -13,7 +13,8 @@ from deepspine_sct.data.bids import LABEL_SUFFIXES
 from deepspine_sct.errors import DeepspineError, NoLabels
 
 if TYPE_CHECKING:
-    from deepspine_sct.data.labelled_image import LabelledImage, Points
+    from deepspine_sct.anatomy import Points
+    from deepspine_sct.data.labelled_image import LabelledImage
     from deepspine_sct.image.volume import Volume
     from deepspine_sct.labeling.predictor import Predictor, Result
 
@@ -71,7 +72,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
             continue
         yield LabelledImage(
             scan.stem, points, partial(read_volume, scan.image), scan.subject, scan.session, scan.site, scan.contrast,
-            path=f"{scan.folder}/{scan.image.name}", image=scan.image, label=scan.label,
+            path=scan.path, image=scan.image, label=scan.label,
         )  # fmt: skip
     if bare:
         where = f"for example {bare[0].name}; check -label-suffix and -label-folder"

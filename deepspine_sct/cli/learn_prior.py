@@ -1,7 +1,6 @@
 """`sct_deepspine_prior`: learn the distances between discs from a prepared set."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +69,7 @@ def learn_prior(args: argparse.Namespace) -> None:
         get_parser().error("give -model and -o together, or neither of them")
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.files.atomic import atomic_path
+    from deepspine_sct.files.tables import write_json
     from deepspine_sct.labeling.prior_fit import fit_prior
 
     cases = read_set(args.set).select(None if args.part == "all" else args.part)
@@ -84,8 +84,7 @@ def learn_prior(args: argparse.Namespace) -> None:
     if args.v:
         say(f"body size: {prior.scale_mean:.2f} of the template, SD of its log {prior.scale_sd:.2f}")
     if args.json:
-        with atomic_path(args.json) as path:
-            path.write_text(json.dumps(prior.to_dict(), indent=1) + "\n")
+        write_json(args.json, prior.to_dict())
     if args.plot:
         from deepspine_sct.evaluation.study_figures import render_prior
 

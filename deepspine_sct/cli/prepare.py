@@ -14,8 +14,8 @@ from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
+    from deepspine_sct.anatomy import Points
     from deepspine_sct.data.bids import Scan
-    from deepspine_sct.data.labelled_image import Points
     from deepspine_sct.data.preparation import Straighten
     from deepspine_sct.image.volume import Volume
 

@@ -28,11 +28,10 @@ from deepspine_sct import __version__
 from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.files.names import SUFFIXES
+from deepspine_sct.files.names import SUFFIXES, stem_of
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
@@ -124,7 +123,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         When its name, or a link in the target folder, would lead out of the target folder.
     """
     if not (_FOLDER.fullmatch(scan.folder) and _STEM.fullmatch(scan.stem)):
-        raise DeepspineError(f"{relative(scan)}: is not named as BIDS asks; rename it")
+        raise DeepspineError(f"{scan.path}: is not named as BIDS asks; rename it")
     folder, logs = job.target / scan.folder, job.target / LOG_FOLDER / scan.folder
     entries = job.target / ENTRIES_NAME
     root = job.target.resolve()
@@ -161,7 +160,7 @@ def _find_others(job: Job, scan: Scan) -> tuple[Path, ...]:
         return ()
     endings = tuple(f"_{suffix}{ending}" for suffix in job.together for ending in SUFFIXES)
     found = sorted(path for path in scan.image.parent.iterdir() if path.name.endswith(endings))
-    return tuple(path for path in found if path.exists() and path.name.split(".")[0] != scan.stem)
+    return tuple(path for path in found if path.exists() and stem_of(path) != scan.stem)
 
 
 def contrast_of(scan: Scan) -> str:
@@ -175,7 +174,7 @@ def command_of(job: Job, scan: Scan) -> str:
 
     It names neither the machine nor how the run was spread out, which change no result.
     """
-    words = ["sct_deepspine_label", "-i", relative(scan), "-c", contrast_of(scan)]
+    words = ["sct_deepspine_label", "-i", scan.path, "-c", contrast_of(scan)]
     words += ["-o", files_of(job, scan).labels.name]
     beside = [f"{scan.folder}/{path.name}" for path in files_of(job, scan).beside]
     words += ["-with", *beside] if beside else []
@@ -185,7 +184,7 @@ def command_of(job: Job, scan: Scan) -> str:
 def sidecar(job: Job, scan: Scan, *more_sources: str) -> dict:
     """Describe a file that was made from a scan, and perhaps from more, given as BIDS URIs."""
     maker = provenance.generated_by(job.checksum, job.date, command_of(job, scan))
-    return provenance.sidecar([maker], Sources=[f"bids:raw:{relative(scan)}", *more_sources])
+    return provenance.sidecar([maker], Sources=[f"bids:raw:{scan.path}", *more_sources])
 
 
 def open_target(target: Path, source: Path, checksum: str) -> str:

@@ -14,13 +14,13 @@ from itertools import islice
 
 from distributed import Client, Future, WorkerPlugin, as_completed, get_worker
 
-from deepspine_sct.cohort.job import FAILED, Job, Outcome
+from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.cohort.local import label_recorded
 from deepspine_sct.cohort.state import write_record
 from deepspine_sct.cohort.supervisor import Supervisor
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.quality_control.outcomes import FAILED
 
 CONNECT_S = 30.0
 
@@ -134,7 +134,7 @@ def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> 
             for scan in chunk:
                 running.add(submit([scan]))
         else:
-            outcome = Outcome(relative(chunk[0]), FAILED, f"the Dask worker was lost: {error}")
+            outcome = Outcome(chunk[0].path, FAILED, f"the Dask worker was lost: {error}")
             write_record(job, chunk[0], outcome)
             yield outcome
         n_wanted = CHUNKS_PER_THREAD * (sum(client.nthreads().values()) or 1) - len(content)

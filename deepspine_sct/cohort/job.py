@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LABELLED, SKIPPED, FAILED = "labelled", "skipped", "failed"
-
 
 @dataclass(frozen=True)
 class Job:

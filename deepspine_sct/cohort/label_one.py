@@ -8,15 +8,15 @@ from pathlib import Path
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
-from deepspine_sct.cohort.job import FAILED, LABELLED, SKIPPED, Job, Outcome
+from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import NoDiscFound
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.landmarks.measures import Measure, measure_cord, measure_discs, write_measures
 from deepspine_sct.quality_control.identity import Identity
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 from deepspine_sct.quality_control.scan_entry import write_scan_entry
 from deepspine_sct.scan.inputs import ScanInputs, no_cord_levels, read_inputs
 from deepspine_sct.scan.label_scan import Labelled, label_scan
@@ -57,7 +57,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
         When it shows no disc.
     """
     if is_axial(volume.grid):
-        return Outcome(relative(scan), SKIPPED, "is an axial scan; discs are told apart from the side")
+        return Outcome(scan.path, SKIPPED, "is an axial scan; discs are told apart from the side")
     files = files_of(job, scan)
     request = make_request(job, scan, files)
     watch = Stopwatch()
@@ -82,7 +82,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     if labelled.cord_labels:
         discs = f"bids::{scan.folder}/{files.labels.name}"
         write_json(files.levels_sidecar, sidecar(job, scan, discs))
-    return Outcome(relative(scan), LABELLED, warnings=report.warnings, seconds=watch.seconds)
+    return Outcome(scan.path, LABELLED, warnings=report.warnings, seconds=watch.seconds)
 
 
 def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:
@@ -111,7 +111,7 @@ def is_axial(grid: Grid) -> bool:
 def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
     """Say what a job asks of a scan: the same scan gives the same files on every machine."""
     return ScanRequest(
-        name=relative(scan),
+        name=scan.path,
         image=scan.image,
         contrast=contrast_of(scan),
         cord=files.cord,

@@ -15,14 +15,15 @@ from typing import NamedTuple
 import numpy as np
 
 from deepspine_sct.cohort.bids_derivative import files_of, identity_of
-from deepspine_sct.cohort.job import LABELLED, SKIPPED, Job, Outcome
+from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.cohort.state import read_record
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.data.discovery import Findings, relative
+from deepspine_sct.data.discovery import Findings
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.quality_control.about import About
-from deepspine_sct.quality_control.entry import NOT_DONE, Entry, make_entry, read_entry
+from deepspine_sct.quality_control.entry import Entry, make_entry, read_entry
 from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.outcomes import LABELLED, NOT_DONE, SKIPPED
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
 
@@ -47,7 +48,7 @@ def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
 def _read_scan(job: Job, scan: Scan) -> CohortScan:
     identity = identity_of(job, scan)
     drawn = read_entry(job.target / ENTRIES_NAME / f"{identity.key}.json")
-    unknown = Outcome(relative(scan), NOT_DONE)
+    unknown = Outcome(scan.path, NOT_DONE)
     try:
         files = files_of(job, scan)
         outcome, _ = read_record(files.record) or (unknown, {})

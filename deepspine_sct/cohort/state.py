@@ -16,10 +16,11 @@ from pathlib import Path
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import ScanFiles, files_of
-from deepspine_sct.cohort.job import FAILED, LABELLED, Job, Outcome
+from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.tables import write_json
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
 def read_record(path: Path) -> tuple[Outcome, dict] | None:

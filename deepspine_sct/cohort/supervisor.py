@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.job import FAILED, Job, Outcome
+from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.cohort.worker import Broken, Ready
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.quality_control.outcomes import FAILED
 
 AHEAD = 2
 """Scans in a worker's hands: the one that it labels and the one that it reads."""
@@ -129,7 +129,7 @@ class Supervisor:
                     suspects.extend(given)
                     given.clear()
                     continue
-                outcome = Outcome(relative(given[0]), FAILED, str(lost))
+                outcome = Outcome(given[0].path, FAILED, str(lost))
             alone = False
             yield given.popleft(), outcome
 

@@ -28,14 +28,14 @@ from time import perf_counter, strftime
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import files_of
-from deepspine_sct.cohort.job import FAILED, Job, Outcome
+from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.cohort.label_one import label_one
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.data.discovery import relative
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
+from deepspine_sct.quality_control.outcomes import FAILED
 from deepspine_sct.scan.looks import Looks
 
 ORPHAN_S = 10
@@ -135,8 +135,8 @@ def _attempt(job: Job, scan: Scan, reading: Future, looks: Looks, label: Label) 
             outcome = replace(outcome, seconds={name: round(s, 3) for name, s in seconds.items()})
             print(f"{outcome.kind} {outcome.reason}\n{outcome.seconds}", *outcome.warnings, sep="\n")
     except DeepspineError as error:
-        reason = _reason(job, error).removeprefix(f"{scan.image}: ").removeprefix(f"{relative(scan)}: ")
-        outcome = Outcome(relative(scan), FAILED, reason)
+        reason = _reason(job, error).removeprefix(f"{scan.image}: ").removeprefix(f"{scan.path}: ")
+        outcome = Outcome(scan.path, FAILED, reason)
     except Exception as error:
         return Broken(_reason(job, error))
     return replace(outcome, peak_mb=round(_peak_mb()))

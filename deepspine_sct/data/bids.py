@@ -55,13 +55,17 @@ class Scan:
         """File name of the image without its suffix; BIDS makes it unique in the data set."""
         return stem_of(self.image)
 
+    @property
+    def path(self) -> str:
+        """Path of the image below its data set."""
+        return f"{self.folder}/{self.image.name}"
+
 
 def find_scans(
     root: Path,
     contrasts: tuple[str, ...] = tuple(CONTRASTS.values()),
     label_suffixes: tuple[str, ...] = LABEL_SUFFIXES,
     label_folder: str = LABEL_FOLDER,
-    subjects: tuple[str, ...] = ("sub-*",),
 ) -> list[Scan]:
     """Find the images of some contrasts, sorted by name, with or without labels.
 
@@ -72,14 +76,13 @@ def find_scans(
     label_suffixes : what follows the image's stem in the name of its labels; the first that exists
         counts
     label_folder : root of the labels, below ``root``
-    subjects : patterns of the subjects' folders
 
     Raises
     ------
     DeepspineError
         Where there is no such folder, or no such image in it.
     """
-    scans, files = survey(root, contrasts, label_suffixes, label_folder, subjects)
+    scans, files = survey(root, contrasts, label_suffixes, label_folder)
     for place, reason in files.passed.items():
         _LOG.warning("skipped: %s: %s", place, reason)
     return scans

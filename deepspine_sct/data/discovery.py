@@ -80,11 +80,6 @@ def search(
     return Findings(scans, skipped, bare, files.others)
 
 
-def relative(scan: Scan) -> str:
-    """Path of a scan below its data set."""
-    return f"{scan.folder}/{scan.image.name}"
-
-
 def _prefixed(prefix: str, labels: Iterable[str]) -> list[str]:
     """Names of labels, each with its prefix; BIDS allows letters, digits and a plus in a label."""
     names = [label.removeprefix(prefix) for label in labels]
@@ -107,14 +102,14 @@ def _sift(found: list[Scan]) -> tuple[list[Scan], dict[str, str]]:
     for scan in found:
         twin = scans.get((scan.folder, scan.stem))
         # A suffix that BIDS does not know, such as STIR, is the user's own wish: the rest of the name must do.
-        name = f"/{relative(scan)}"
+        name = f"/{scan.path}"
         in_bids = f"{name.rpartition('_')[0]}_T2w.nii.gz"
         if not (BIDSValidator.parse(name) or BIDSValidator.parse(in_bids)):
-            skipped[relative(scan)] = "is not named as BIDS asks; rename it"
+            skipped[scan.path] = "is not named as BIDS asks; rename it"
         elif pointer := _pointer(scan.image):
-            skipped[relative(scan)] = pointer
+            skipped[scan.path] = pointer
         elif twin:
-            skipped[relative(scan)] = f"has the same name as {twin.image.name}; remove one of them"
+            skipped[scan.path] = f"has the same name as {twin.image.name}; remove one of them"
         else:
             scans[scan.folder, scan.stem] = scan
     return list(scans.values()), skipped

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from deepspine_sct.anatomy import Points
 from deepspine_sct.image.volume import Volume
 
-Points = Mapping[int, np.ndarray]
 """World RAS+ position (3,) [mm] of each disc value."""
 
 

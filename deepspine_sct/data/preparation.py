@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.anatomy import disc_name
+from deepspine_sct.anatomy import Points, disc_name
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.data.labelled_image import LabelledImage, Points
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.data.prepared_set import (
     INDEX,
     SLABS,
@@ -67,7 +67,7 @@ def prepare(
             volume, points = load_labelled(scan, straighten)
         except DeepspineError as error:
             reason = str(error).removeprefix(f"{scan.image}: ")
-            dropped.append({"image": f"{scan.folder}/{scan.image.name}", "reason": reason})
+            dropped.append({"image": scan.path, "reason": reason})
             continue
         if not usable:  # from here on an older set in this folder is none
             (folder / INDEX).unlink(missing_ok=True)
@@ -81,7 +81,7 @@ def prepare(
     cases = [
         LabelledImage(
             scan.stem, points, partial(read_slabs, path), scan.subject, scan.session, scan.site, scan.contrast,
-            part[scan.subject], f"{scan.folder}/{scan.image.name}", has_slabs=True,
+            part[scan.subject], scan.path, has_slabs=True,
         )
         for scan, points, path in usable
     ]  # fmt: skip

@@ -29,6 +29,7 @@ from deepspine_sct.anatomy import check_values
 from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.volume import Volume
 
@@ -120,8 +121,7 @@ def write_index(folder: Path, description: Mapping, cases: list[LabelledImage], 
         "cases": [_entry(case) for case in cases],
         "dropped": dropped,
     }
-    with atomic_path(folder / INDEX) as temporary:
-        temporary.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / INDEX, index)
 
 
 def read_set(folder: Path) -> PreparedSet:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepspine_sct.data.labelled_image import Points
+from deepspine_sct.anatomy import Points
 
 NAMING_MM = 10.0
 """Farther than this from every true disc, a prediction lies on none. Neighbours are 11 mm apart at least."""

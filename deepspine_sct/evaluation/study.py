@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from deepspine_sct.anatomy import disc_name
-from deepspine_sct.data.labelled_image import LabelledImage, Points
+from deepspine_sct.anatomy import Points, disc_name
+from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.evaluation.intervals import confidence_interval
 from deepspine_sct.evaluation.metrics import (
     CaseScore,

@@ -26,9 +26,7 @@ LOGGED = (
 """What of `summarise` goes into the log of a training."""
 
 
-def validate(
-    predictor: Predictor, cases: Sequence[LabelledImage], tolerance_mm: float = 5.0
-) -> tuple[dict[str, float], list[Result]]:
+def validate(predictor: Predictor, cases: Sequence[LabelledImage]) -> tuple[dict[str, float], list[Result]]:
     """Label every image and score the names, label-aware and in mm.
 
     Discs found above and below all true ones do not count: experts do not mark every visible disc.
@@ -37,7 +35,6 @@ def validate(
     ----------
     predictor : the network
     cases : images whose `load` gives slabs of the network's pixel size
-    tolerance_mm : farthest that a disc may lie from its place
 
     Returns
     -------
@@ -46,7 +43,7 @@ def validate(
     """
     results = [_answer(predictor, case.load()) for case in cases]
     scores = [
-        score_case(result.labeling.points, case.points, tolerance_mm, span_only=True)
+        score_case(result.labeling.points, case.points, span_only=True)
         for result, case in zip(results, cases, strict=True)
     ]
     summary = summarise(scores)

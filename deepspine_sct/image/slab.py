@@ -43,7 +43,6 @@ def extract_slabs(
     step_mm: float,
     thickness_mm: float,
     spacing_mm: float = 2.0,
-    half_width_mm: float | None = None,
 ) -> Volume:
     """Average a volume into equidistant sagittal slabs with square pixels.
 
@@ -61,8 +60,6 @@ def extract_slabs(
         Width over which a slab is the average. Larger than `step_mm`: the slabs overlap.
     spacing_mm : float
         Size of the square pixels.
-    half_width_mm : float, optional
-        Leave out slabs farther than this from the volume's centre.
 
     Returns
     -------
@@ -76,7 +73,7 @@ def extract_slabs(
     ValueError
         When the volume is not in (L, I, P) or a length is not positive.
     """
-    stack = SlabStack(volume, step_mm, thickness_mm, spacing_mm, half_width_mm)
+    stack = SlabStack(volume, step_mm, thickness_mm, spacing_mm)
     return stack.extract(range(stack.grid.shape[0]))
 
 
@@ -85,7 +82,7 @@ class SlabStack:
 
     Parameters
     ----------
-    volume, step_mm, thickness_mm, spacing_mm, half_width_mm
+    volume, step_mm, thickness_mm, spacing_mm
         As in `extract_slabs`.
     anchored : bool
         Let the pixels lie at whole multiples of `spacing_mm` from a voxel near the origin of the
@@ -104,7 +101,6 @@ class SlabStack:
         step_mm: float,
         thickness_mm: float,
         spacing_mm: float = 2.0,
-        half_width_mm: float | None = None,
         anchored: bool = False,
     ):
         if volume.grid.axcodes != CANONICAL:
@@ -114,7 +110,7 @@ class SlabStack:
         zooms_mm = volume.grid.zooms_mm
         extent_mm = volume.grid.shape * zooms_mm
         shape = (
-            _count_slabs(volume.grid, step_mm, half_width_mm),
+            _count_slabs(volume.grid, step_mm),
             ceil(extent_mm[1] / spacing_mm - _ROUNDING),
             ceil(extent_mm[2] / spacing_mm - _ROUNDING),
         )
@@ -194,13 +190,11 @@ def pad_to_multiple(volume: Volume, multiple: int = 32, value: float | np.ndarra
     return Volume(data, Grid(data.shape, affine))
 
 
-def _count_slabs(grid: Grid, step_mm: float, half_width_mm: float | None) -> int:
-    """Odd number of slabs with centres within the volume's faces and within the half width."""
+def _count_slabs(grid: Grid, step_mm: float) -> int:
+    """Odd number of slabs with centres within the volume's faces."""
     if grid.shape[0] == 1:
         return 1  # however thick, a single slice holds nothing to step through
     half_extent_mm = grid.shape[0] * grid.zooms_mm[0] / 2
-    if half_width_mm is not None:
-        half_extent_mm = min(half_extent_mm, half_width_mm)
     return 2 * floor(half_extent_mm / step_mm + _ROUNDING) + 1
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
+from ..anatomy import Points
 from ..errors import DeepspineError
 from .grid import Grid
 from .volume import Volume
 
-Points = Mapping[int, np.ndarray]
 """World RAS+ position (3,) [mm] of each disc value."""
 
 

@@ -101,12 +101,7 @@ def name_together(
     readable = list(of_readable)
     named: list[Named | None] = [None] * len(looks)
     for i, of_scan in zip(readable, order_session(list(of_readable.values()), predictor.prior), strict=True):
-        named[i] = replace(
-            of_scan,
-            joined=tuple(readable[k] for k in of_scan.joined),
-            support={readable[k]: nats for k, nats in of_scan.support.items()},
-            refused={readable[k]: why for k, why in of_scan.refused.items()},
-        )
+        named[i] = of_scan.renumbered(readable)
     return Together(tuple("" if isinstance(view, View) else view for view in views), tuple(named))
 
 

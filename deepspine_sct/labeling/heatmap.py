@@ -12,6 +12,9 @@ from ..model.output import Prediction
 
 CORE_MM = 4.5  # radius around a peak that speaks for its disc alone: discs are 10 mm apart or more
 FARTHEST_BEYOND_PX = 2.5  # from the last pixel to a centre beyond the border: half a pixel of 4 mm, and 8 mm
+SEPARATION_MM = 7.0
+"""Of two peaks nearer than this in the sagittal plane, the stronger one stays. Slabs see the same disc over several cm
+of left-right, so that distance does not separate discs."""
 MAX_PEAKS = 200  # only the strongest are looked at: a network gone mad must not take minutes
 
 
@@ -57,11 +60,16 @@ class Candidates:
 
     def descending(self) -> np.ndarray:
         """Return the (n,) indices from superior to inferior; equal heights in a fixed order."""
-        x_mm, y_mm, z_mm = self.xyz_mm.T
-        return np.lexsort((x_mm, y_mm, -z_mm))
+        return descending(self.xyz_mm)
 
 
-def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_mm: float = 7.0) -> Candidates:
+def descending(xyz_mm: np.ndarray) -> np.ndarray:
+    """Return the (n,) indices of places (n, 3) from superior to inferior; equal heights in a fixed order."""
+    x_mm, y_mm, z_mm = xyz_mm.T
+    return np.lexsort((x_mm, y_mm, -z_mm))
+
+
+def find_candidates(prediction: Prediction, threshold: float = 0.1) -> Candidates:
     """Find the peaks of the heatmaps, wherever they are and whatever they are called.
 
     Parameters
@@ -70,9 +78,6 @@ def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_m
         Heatmaps (N, K, h, w) and their grid.
     threshold : float
         Least probability of "some disc" at a peak.
-    separation_mm : float
-        Of two peaks nearer than this in the sagittal plane, the stronger one stays. Slabs see
-        the same disc over several cm of left-right, so that distance does not separate discs.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def find_candidates(prediction: Prediction, threshold: float = 0.1, separation_m
     # The sum melts two discs 2 sigma apart into one peak. The norm over the channels keeps them
     # apart where the network tells their names apart, and is the sum's equal where it cannot.
     sharp = np.sqrt(np.einsum("nkhw,nkhw->nhw", heatmaps, heatmaps))
-    peaks_rc = _peaks(sharp.max(axis=0), total.max(axis=0) >= threshold, separation_mm / zooms_mm)
+    peaks_rc = _peaks(sharp.max(axis=0), total.max(axis=0) >= threshold, SEPARATION_MM / zooms_mm)
     n, k = len(peaks_rc), heatmaps.shape[1]
     if n == 0:
         return Candidates(np.empty((0, 3)), np.empty(0), np.empty((0, k)), np.empty(0))

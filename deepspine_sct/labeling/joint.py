@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .heatmap import Candidates
+from .heatmap import Candidates, descending
 from .lattice import Lattice
 from .movement import MOVED_SD_MM, PLACE_SD_MM, Shift
 from .prior import SkeletonPrior
@@ -135,8 +135,7 @@ def combine(one: Joint, other: Joint, shift: Shift, views: Sequence[View]) -> Jo
     for j in rows:
         sharing = np.unique(block[member[j] >= 0])
         block[np.isin(block, sharing)] = sharing[0]
-    x_mm, y_mm, z_mm = xyz_mm.T
-    rank = np.lexsort((x_mm, y_mm, -z_mm))
+    rank = descending(xyz_mm)
     rank = rank[values[rank].any(axis=1)]
     scales = one.scales & other.scales
     joint = Joint(

@@ -9,18 +9,17 @@ that no one shows keeps its value, and the body size keeps its unit: 1 is the te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ..anatomy import Points
 from ..errors import DeepspineError
 from .prior import SkeletonPrior
 
 PRIOR_SPINES = 3.0
 """How many spines the prior that one starts from counts as, for each distance."""
-
-Points = Mapping[int, np.ndarray]
 
 
 def fit_prior(spines: Sequence[Points], start: SkeletonPrior | None = None) -> tuple[SkeletonPrior, np.ndarray]:

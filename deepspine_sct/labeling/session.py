@@ -71,6 +71,15 @@ class Named:
     support: dict[int, float] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
 
+    def renumbered(self, number: Sequence[int]) -> Named:
+        """Return the same where scan j of the session is called ``number[j]``."""
+        return replace(
+            self,
+            joined=tuple(sorted(number[j] for j in self.joined)),
+            support={number[j]: nats for j, nats in self.support.items()},
+            refused={number[j]: why for j, why in self.refused.items()},
+        )
+
 
 def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> list[Named]:
     """Name the discs of several scans of one person as one spine, as far as they are one.
@@ -93,7 +102,7 @@ def order_session(views: Sequence[View], prior: SkeletonPrior | None = None) -> 
     sorted_views = [_ordered(views[j], prior) for j in rank]
     named = _Session(sorted_views, prior).named()
     place = {j: i for i, j in enumerate(rank)}
-    return [_renumbered(named[place[j]], rank) for j in range(len(views))]
+    return [named[place[j]].renumbered(rank) for j in range(len(views))]
 
 
 def _key(view: View) -> tuple[float | bytes, ...]:
@@ -107,22 +116,13 @@ def _ordered(view: View, prior: SkeletonPrior) -> View:
     return replace(view, candidates=alone.candidates, alone=alone)
 
 
-def _renumbered(named: Named, rank: Sequence[int]) -> Named:
-    return replace(
-        named,
-        joined=tuple(sorted(rank[j] for j in named.joined)),
-        support={rank[j]: nats for j, nats in named.support.items()},
-        refused={rank[j]: why for j, why in named.refused.items()},
-    )
-
-
 class _Session:
     """The scans on their way to be one spine."""
 
     def __init__(self, views: Sequence[View], prior: SkeletonPrior) -> None:
         self.views = views
         self.prior = prior
-        self.by_itself = [view.alone or order_alone(view.candidates, prior) for view in views]
+        self.by_itself = [view.alone for view in views]
         self.lattices = [alone.lattice for alone in self.by_itself]
         self.singles = [self._single(j) for j in range(len(views))]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import colorsys
 import json
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -26,17 +25,14 @@ _MARKUPS_SCHEMA = (
 )
 
 
-def slicer_markups(points: Points, confidences: Mapping[int, float] | None = None) -> str:
+def slicer_markups(points: Points) -> str:
     """Write the discs as a point list of 3D Slicer (``.mrk.json``), in world RAS mm.
 
     Parameters
     ----------
     points : mapping of int to (3,) sequence
         World RAS+ mm of each disc value.
-    confidences : mapping of int to float, optional
-        Shown in the description of each point.
     """
-    confidences = confidences or {}
     content = {
         "@schema": _MARKUPS_SCHEMA,
         "markups": [
@@ -49,7 +45,7 @@ def slicer_markups(points: Points, confidences: Mapping[int, float] | None = Non
                     {
                         "id": str(value),
                         "label": disc_name(value),
-                        "description": _description(value, confidences),
+                        "description": f"disc {value}, posterior tip",
                         "position": [round(float(x), 4) for x in points[value]],
                         "selected": True,
                         "locked": False,
@@ -64,13 +60,8 @@ def slicer_markups(points: Points, confidences: Mapping[int, float] | None = Non
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _description(value: int, confidences: Mapping[int, float]) -> str:
-    sure = f", confidence {confidences[value]:.2f}" if value in confidences else ""
-    return f"disc {value}, posterior tip{sure}"
-
-
-def draw_balls(grid: Grid, points: Points, radius_mm: float = BALL_MM) -> Volume:
-    """Draw a ball around each disc, valued with the disc value.
+def draw_balls(grid: Grid, points: Points) -> Volume:
+    """Draw a ball of `BALL_MM` around each disc, valued with the disc value.
 
     Parameters
     ----------
@@ -78,18 +69,17 @@ def draw_balls(grid: Grid, points: Points, radius_mm: float = BALL_MM) -> Volume
         Of the image.
     points : mapping of int to (3,) sequence
         World RAS+ mm of each disc value.
-    radius_mm : float
-        Radius of the balls. Where two meet, each voxel belongs to the nearer disc.
 
     Returns
     -------
     Volume
-        uint8. Every disc within the grid has at least the voxel that it lies in.
+        uint8. Where two balls meet, each voxel belongs to the nearer disc. Every disc within the
+        grid has at least the voxel that it lies in.
     """
     data = np.zeros(grid.shape, dtype=np.uint8)
     nearest_mm = np.full(grid.shape, np.inf, dtype=np.float32)
     last = np.array(grid.shape) - 1
-    reach = np.ceil(radius_mm * np.abs(np.linalg.inv(grid.affine[:3, :3])).sum(axis=1)).astype(int)
+    reach = np.ceil(BALL_MM * np.abs(np.linalg.inv(grid.affine[:3, :3])).sum(axis=1)).astype(int)
     for value in sorted(points):
         centre = np.rint(grid.to_index(points[value])).astype(int)
         low, high = np.clip(centre - reach, 0, last + 1), np.clip(centre + reach + 1, 0, last + 1)
@@ -98,7 +88,7 @@ def draw_balls(grid: Grid, points: Points, radius_mm: float = BALL_MM) -> Volume
         if not ijk.size:
             continue
         far_mm = np.linalg.norm(grid.to_world(ijk) - np.asarray(points[value]), axis=-1)
-        own = (far_mm <= radius_mm) | (ijk == centre).all(axis=-1)
+        own = (far_mm <= BALL_MM) | (ijk == centre).all(axis=-1)
         closer = own & (far_mm < nearest_mm[box])
         data[box][closer] = value
         nearest_mm[box][closer] = far_mm[closer]

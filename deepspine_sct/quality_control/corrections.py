@@ -14,9 +14,9 @@ import numpy as np
 from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
-from ..files.atomic import atomic_path
 from ..files.names import sidecar_of, stem_of
 from ..files.provenance import generated_by, makers_of, sidecar
+from ..files.tables import write_json
 from ..image.grid import CANONICAL, Grid
 from ..image.nifti import place_discs, read_volume, write_discs
 from .identity import identify
@@ -161,8 +161,7 @@ def write_corrected(
         raise DeepspineError(f"{image}: {', '.join(lost)} lies outside of the image; correct it on the page")
     target.parent.mkdir(parents=True, exist_ok=True)
     write_discs(target, grid, correction.points, like=image)
-    with atomic_path(sidecar_of(target)) as path:
-        path.write_text(json.dumps(provenance(correction, image), indent=2) + "\n", encoding="utf-8")
+    write_json(sidecar_of(target), provenance(correction, image))
     return target
 
 

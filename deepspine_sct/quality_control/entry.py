@@ -14,11 +14,9 @@ from pathlib import Path
 from ..anatomy import DISC_NAMES
 from ..caution import Caution
 from .identity import Identity
+from .outcomes import DAMAGED, NOT_DONE, OUTCOMES
 from .plane import Plane
 from .slice_pictures import Picture
-
-LABELLED, FAILED, SKIPPED, NOT_DONE, DAMAGED = "labelled", "failed", "skipped", "not done", "damaged"
-OUTCOMES = (LABELLED, FAILED, SKIPPED, NOT_DONE, DAMAGED)
 
 
 @dataclass(frozen=True)

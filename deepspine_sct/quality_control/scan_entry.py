@@ -12,8 +12,9 @@ import numpy as np
 from ..files.atomic import atomic_path
 from ..image.volume import Volume
 from . import sct_report
-from .entry import LABELLED, make_entry
+from .entry import make_entry
 from .identity import Identity
+from .outcomes import LABELLED
 from .page_folder import write_entry, write_page
 from .plane import plane_through
 from .slice_pictures import draw_pictures

@@ -10,7 +10,8 @@ from ..anatomy import disc_name
 from ..labeling.confidence import SURE, UNLIKELY
 from ..landmarks.agreement import contradicted
 from ..landmarks.spacing import outliers, spacings
-from .entry import DAMAGED, FAILED, LABELLED, NOT_DONE, SKIPPED, Entry
+from .entry import Entry
+from .outcomes import DAMAGED, FAILED, LABELLED, NOT_DONE, SKIPPED
 
 _SAID_ANYWAY = ("levels_uncertain", "low_confidence")
 """Cautions that say again what the confidences say."""

@@ -20,7 +20,8 @@ from .report import Report, build_report, result_cautions
 from .request import ScanRequest, Straightening
 
 if TYPE_CHECKING:
-    from ..image.straight import Points, Straight
+    from ..anatomy import Points
+    from ..image.straight import Straight
     from ..labeling.cord_levels import CordLabels
     from ..labeling.pins import Height
     from ..labeling.predictor import Predictor, Result

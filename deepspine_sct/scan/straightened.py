@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..anatomy import disc_name
+from ..anatomy import Points, disc_name
 from ..caution import Caution
 from ..errors import DeepspineError
 from ..image.reformation import reform
-from ..image.straight import Points, Straight, carry
+from ..image.straight import Straight, carry
 from ..image.volume import Volume
 from ..labeling.predictor import Result
 from ..sct.environment import segment_cord

@@ -4,13 +4,13 @@ SOURCES holds ``pam50/`` and ``head/icbm152_t1.nii.gz``. FOLDER gets N subjects 
 with a T1w and a T2w scan of one body, and the true discs of each in spine-generic's manner.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from deepspine_sct.data.bids import CONTRASTS, LABEL_FOLDER, LABEL_SUFFIXES
+from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import round_index
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
@@ -28,7 +28,7 @@ def write_data_set(atlas: Atlas, folder: Path, n_subjects: int) -> None:
     """Write the data set; the same number of subjects gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     description = {"Name": "simulated spines", "BIDSVersion": "1.8.0", "DatasetType": "raw"}
-    (folder / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")
+    write_json(folder / "dataset_description.json", description)
     lines = ["participant_id\tsite"]
     for n in range(n_subjects):
         site = SITES[n % len(SITES)]
@@ -53,8 +53,7 @@ def _write_subject(atlas: Atlas, folder: Path, subject: str, seed: int, n: int) 
         write_volume(images / f"{name}.nii.gz", volume)
         write_discs(labels / f"{name}{LABEL_SUFFIXES[0]}.nii.gz", volume.grid, points)
         sidecar = {"SpatialReference": "orig", "GeneratedBy": [{"Name": "deepspine_sct simulator"}]}
-        path = labels / f"{name}{LABEL_SUFFIXES[0]}.json"
-        path.write_text(json.dumps(sidecar, indent=2) + "\n")
+        write_json(labels / f"{name}{LABEL_SUFFIXES[0]}.json", sidecar)
 
 
 def is_visible(volume: Volume, xyz_mm: np.ndarray) -> bool:

@@ -164,7 +164,7 @@ def _add_spine(rng, image, atlas: Atlas, s_mm, u_mm, x_mm, family, means, varian
         value[tissue] *= rng.normal(1, 0.10, 25)[disc]
         degenerated = rng.random(25) < 0.05
         value[tissue] += (degenerated * rng.uniform(-1, 1, 25))[disc] * (value["body"] - value[tissue])
-    _vary_marrow(rng, value["body"], s_mm, u_mm, levels, means)
+    _vary_marrow(rng, value["body"], u_mm, levels, means)
     _add_nerve_roots(rng, value["csf"], s_mm, u_mm, variant.conus_mm, means)
     if rng.random() < 0.25:  # no dark rim between marrow and disc
         value["cortex"] = value["body"]
@@ -211,7 +211,7 @@ def _fuse(fractions, share) -> None:
         fractions[..., TISSUES.index("body")] += turned
 
 
-def _vary_marrow(rng, body, s_mm, u_mm, levels, means) -> None:
+def _vary_marrow(rng, body, u_mm, levels, means) -> None:
     """Basivertebral veins behind the middle of each body, and bands along the end plates (Modic changes)."""
     between = levels - np.floor(levels)  # 0 and 1 at the discs, 0.5 in the middle of a body
     if rng.random() < 0.6:

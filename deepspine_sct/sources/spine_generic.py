@@ -12,6 +12,7 @@ from tqdm import tqdm
 from deepspine_sct.data.bids import Scan, find_scans
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume, write_volume
@@ -99,8 +100,7 @@ def _write_tables(out: Path, entries: dict[str, dict], rows: list[tuple]) -> Non
         "who": "the data set's own labels",
         "evaluation_only_sites": json.loads(ANNOTATIONS.read_text())["about"]["evaluation_only_sites"],
     }
-    with atomic_path(out / "annotations.json") as temporary:
-        temporary.write_text(json.dumps({"about": about, "slices": entries}, indent=1) + "\n", encoding="utf-8")
+    write_json(out / "annotations.json", {"about": about, "slices": entries})
     with atomic_path(out / "index.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "contrast", "mm_per_pixel"))

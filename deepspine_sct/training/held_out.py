@@ -12,10 +12,13 @@ from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.recipe import Sources
 
 _SHAPE = (128, 128)
+N_SIMULATED = 24
+"""Windows to simulate where there is no prepared set."""
+
 _STREAM = 1  # tells the seeds of validation from those of training, which have one number less
 
 
-def held_out(sources: Sources, contrast: str = "all", n_simulated: int = 24) -> list[LabelledImage]:
+def held_out(sources: Sources, contrast: str = "all") -> list[LabelledImage]:
     """Return the validation part of the prepared set, or simulated windows where there is none.
 
     Their slabs are read here, once, because they are labelled after every epoch.
@@ -24,13 +27,12 @@ def held_out(sources: Sources, contrast: str = "all", n_simulated: int = 24) -> 
     ----------
     sources : what training learns from
     contrast : "t1", "t2" or "all"
-    n_simulated : windows to simulate where there is no prepared set
     """
     if sources.prepared:
         contrasts = None if contrast == "all" else (CONTRASTS[contrast],)
         return [image.in_memory() for image in sources.prepared.select("val", contrasts)]
     families = FAMILIES_OF.get(contrast, FAMILIES_OF["t1"] + FAMILIES_OF["t2"])
-    return [_simulated(sources, families[n % len(families)], n) for n in range(n_simulated)]
+    return [_simulated(sources, families[n % len(families)], n) for n in range(N_SIMULATED)]
 
 
 def _simulated(sources: Sources, family: str, n: int) -> LabelledImage:

@@ -169,9 +169,9 @@ def _start_of(start: Path, fold: int) -> Path:
     return own if own.exists() else start
 
 
-def stream_of(sources: Sources, config: TrainingConfig, network: HourglassConfig | None = None) -> SampleStream:
+def stream_of(sources: Sources, config: TrainingConfig) -> SampleStream:
     """Return the images that a network of these sources is trained on, in their order."""
-    return _stream(sources, _real_images(sources, config), config, network)
+    return _stream(sources, _real_images(sources, config), config, None)
 
 
 def _stream(sources: Sources, images: list, config: TrainingConfig, network: HourglassConfig | None) -> SampleStream:
