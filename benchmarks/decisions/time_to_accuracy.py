@@ -1,4 +1,4 @@
-"""How accurate are the shipped weights after how much training: every link of their chain, on scans that never trained.
+"""How accurate are the shipped weights after how much training: every link of their chain, on scans that none was trained on.
 
 ``python -m benchmarks.decisions.time_to_accuracy`` takes the weights of every link from the history of the repository,
 labels the same real and simulated scans with each, through the whole pipeline as it is now, and writes a Markdown table
@@ -26,7 +26,7 @@ from deepspine_sct.training.folds import SHIPPED
 
 WEIGHTS = "deepspine_sct/model/weights/deepspine.safetensors"
 CASES = {
-    "lumbar, never trained": ("lumbar",),
+    "lumbar, not trained on": ("lumbar",),
     "the same, other contrasts": ("lumbar_t1", "lumbar_stir", "lumbar_water", "lumbar_fat"),
     "the same, cut or turned": ("lumbar_cut8", "lumbar_cut5", "lumbar_turn30"),
     "neck": ("neck",),

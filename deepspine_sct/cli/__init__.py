@@ -1,1 +1,1 @@
-"""The commands: the only place that parses arguments, prints and exits."""
+"""The installed commands, one module each: they parse arguments, print and exit."""

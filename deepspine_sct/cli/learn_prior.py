@@ -17,8 +17,8 @@ PROG = "sct_deepspine_prior"
 
 DESCRIPTION = """\
 Learn from a prepared set how far apart the discs are at each level, and how much that differs
-between people. The result, the prior, can be stored in a checkpoint. Whoever labels with this checkpoint
-then uses the prior to order the discs."""
+between people. The result, the prior, can be stored in a checkpoint. Whoever labels with this
+checkpoint then uses the prior to order the discs."""
 
 EPILOG = """\
 examples:

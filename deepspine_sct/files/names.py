@@ -22,4 +22,4 @@ def stem_of(path: str | Path) -> str:
 
 def sidecar_of(path: Path) -> Path:
     """Name the JSON file beside an image, where BIDS expects it."""
-    return path.with_name(f"{stem_of(path)}.json")
+    return path.parent / f"{stem_of(path)}.json"
