@@ -14,7 +14,10 @@ from .anatomy import check_values
 from .errors import DeepspineError
 from .image.arrays import as_volume
 from .image.grid import Grid
+from .image.sform_qform import geometry_warnings_of
 from .labeling.predictor import Predictor
+from .scan.contrasts import CONTRASTS
+from .scan.contrasts import contrast as contrast_named
 from .scan.inputs import read_inputs
 from .scan.label_scan import Labelled, label_scan
 from .scan.request import ScanRequest, Straightening
@@ -38,8 +41,9 @@ def label(
     image : path, nibabel image, SCT's Image or Volume
         The scan, in any orientation, with voxels of at most 6 mm seen from the side.
     contrast : str
-        ``t1``, ``t2``, ``t2s``, ``pd``, ``stir``, ``psir`` or ``other``. The network looks at every
-        contrast in the same way; there is a caution about those that it was not tested on.
+        ``t1``, ``t2``, ``t2s``, ``pd``, ``stir``, ``psir`` or ``other``; ``T1w`` and ``T2w`` are
+        accepted as well. The network looks at every contrast in the same way; there is a caution
+        about those that it was not tested on.
     predictor : Predictor, optional
         Network to use. Load it once for many scans; by default the installed one is loaded.
     values : sequence of int, optional
@@ -79,21 +83,30 @@ def label(
     request = ScanRequest(
         name=str(path) if path else "the image",
         image=path,
-        contrast=contrast,
+        contrast=_checked_contrast(contrast),
         values=None if values is None else check_values(values),
         threshold=threshold,
         cord=Path(cord) if cord is not None else None,
         straighten=Straightening.BY_DISCS if straighten else Straightening.NONE,
     )
     inputs = read_inputs(request, None if path else as_volume(image))
+    if path is None:
+        inputs = replace(inputs, cautions=(*inputs.cautions, *geometry_warnings_of(image)))
     if pins:
         inputs = replace(inputs, pins=_checked_pins(pins, request, inputs.volume.grid))
     return label_scan(request, predictor or Predictor.load(), inputs)
 
 
+def _checked_contrast(contrast: str) -> str:
+    known = contrast_named(contrast) if isinstance(contrast, str) else None
+    if known not in CONTRASTS:
+        raise DeepspineError(f"contrast: {contrast!r} is not known; give one of {', '.join(CONTRASTS)}")
+    return known
+
+
 def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, grid: Grid) -> dict[int, np.ndarray]:
     """World positions of known discs, as arrays; refused where they contradict the image or the values."""
-    from .scan.starting_point import check_pins
+    from .scan.starting_point import check_distances, check_pins
 
     check_values(pins)
     check_pins(pins, request.values)
@@ -101,4 +114,5 @@ def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, gri
     for value, xyz_mm in points.items():
         if xyz_mm.shape != (3,) or not grid.contains(grid.to_index(xyz_mm)):
             raise DeepspineError(f"pins: disc {value} does not lie in the image; give its position in world RAS+ mm")
+    check_distances("pins", points)
     return points

@@ -23,6 +23,7 @@ CODES = {
     "output_failed": "A file that was asked for beside the label file could not be written.",
     "no_attention": "The network has no attention, so its map says nothing.",
     "beyond_cord": "A disc lies beyond the ends of the segmented cord.",
+    "cord_gap": "The segmentation of the cord is interrupted.",
     "no_cord_levels": "The segmentation of the cord cannot be used, and its levels were not written.",
     "session_apart": "Another scan of the session could not be named together with this one.",
     "session_renamed": "Other scans of the session changed the names of this one.",

@@ -24,6 +24,7 @@ from deepspine_sct import (
     write_discs,
 )
 from deepspine_sct.cli import label as command
+from deepspine_sct.image.arrays import as_volume
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
@@ -183,3 +184,49 @@ def test_a_file_is_not_left_open_or_locked(tmp_path):
     label(scan, "t2", predictor=FakePredictor(known_discs()))
     scan.unlink()
     assert not scan.exists()
+
+
+def test_a_number_that_stands_for_no_data_is_no_brightness(image, tmp_path):
+    """FLT_MAX in a voxel: what is looked at is the same from memory as from a file, and has no such voxel."""
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    data[0, 0, 0] = np.finfo(np.float32).min
+    nib.save(nib.Nifti1Image(data, image.affine), tmp_path / "t2.nii")
+    in_memory = as_volume(nib.Nifti1Image(data, image.affine)).data
+    assert np.array_equal(in_memory, read_volume(tmp_path / "t2.nii").data) and np.abs(in_memory).max() < 1e30
+
+
+def test_two_geometries_are_told_of_an_image_in_memory_too(image):
+    """As of the file that nibabel read it from."""
+    other = image.affine.copy()
+    other[:3, 3] += 20
+    image.set_sform(image.affine, 1)
+    image.set_qform(other, 1)
+    cautions = label(image, "t2", predictor=FakePredictor(known_discs())).cautions
+    assert [caution.code for caution in cautions] == ["two_geometries"]
+
+
+def test_a_contrast_is_one_of_those_that_the_command_knows(image):
+    """In SCT's spelling or in that of BIDS; anything else is refused."""
+    predictor = FakePredictor(known_discs())
+    assert label(image, "T1w", predictor=predictor).request.contrast == "t1"
+    for unknown in ("foo", None):
+        with pytest.raises(DeepspineError, match="is not known; give one of t1, t2"):
+            label(image, unknown, predictor=predictor)
+
+
+def test_known_discs_that_no_spine_has_are_refused(image):
+    """Eight levels within 13 mm, and one level of 60 mm."""
+    top, low = world(VOXELS[4]), world(VOXELS[5])
+    for pins in ({4: top, 12: low}, {4: top, 5: top + 4 * (low - top)}):
+        with pytest.raises(DeepspineError, match="mm apart, where an adult has about"):
+            label(image, "t2", predictor=FakePredictor(known_discs()), pins=pins)
+
+
+def test_labels_never_take_the_place_of_their_image(image, tmp_path):
+    """The image that the labels are written like is refused as their file."""
+    nib.save(image, tmp_path / "t2.nii.gz")
+    before = (tmp_path / "t2.nii.gz").read_bytes()
+    labelled = label(tmp_path / "t2.nii.gz", "t2", predictor=FakePredictor(known_discs()))
+    with pytest.raises(DeepspineError, match="is an input and would be overwritten"):
+        write_discs(tmp_path / "t2.nii.gz", labelled.volume.grid, labelled.points, like=tmp_path / "t2.nii.gz")
+    assert (tmp_path / "t2.nii.gz").read_bytes() == before

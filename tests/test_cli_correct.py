@@ -180,3 +180,41 @@ def test_no_name_leads_out_of_the_folder(tmp_path, points):
     (tmp_path / "x").mkdir()
     assert run(path) == 0
     assert [file.name for file in (tmp_path / "out").iterdir() if file.suffix == ".gz"] == ["t2_labeled_discs.nii.gz"]
+
+
+@pytest.mark.parametrize("folder", ["data/sub-01/../..", "data/../data/sub-01/anat"])
+def test_no_name_leads_out_of_the_output_folder(tmp_path, points, folder):
+    """Whatever the file says of where the image is."""
+    place = tmp_path / folder
+    (tmp_path / "data" / "sub-01" / "anat").mkdir(parents=True)
+    write_scan(place / "sub-01_T2w.nii.gz")
+    assert run(save(tmp_path, saved_scan(place / "sub-01_T2w.nii.gz", points))) == 0
+    written = [path for path in tmp_path.rglob("*_label*") if path.suffix == ".gz"]
+    assert written and all(path.is_relative_to(tmp_path / "out") for path in written)
+
+
+def test_discs_that_no_spine_has_are_refused(tmp_path, points, capsys):
+    """Swapped values, a value between two, and a name that is none: no label file is written."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    values = sorted(points)
+    swapped = points | {values[0]: points[values[1]], values[1]: points[values[0]]}
+    half = saved_scan(image, points)
+    half["discs"][0]["value"] = values[0] + 0.5
+    for scan in (half, saved_scan(Path("/x/\ud800.nii.gz"), points)):
+        assert run(save(tmp_path, scan)) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "corrections.json: holds no corrections of this program's page" in line
+    assert run(save(tmp_path, saved_scan(image, swapped))) == 1
+    assert f"failed: {image}: disc {values[1]} lies above disc {values[0]}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_image_itself_is_never_replaced(tmp_path, points, capsys):
+    """Not even through a link that has the name of the label file."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    before = image.read_bytes()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "t2_labeled_discs.nii.gz").symlink_to(image)
+    assert run(save(tmp_path, saved_scan(image, points)), "-overwrite", "1") == 1
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert image.read_bytes() == before

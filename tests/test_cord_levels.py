@@ -137,7 +137,10 @@ def test_of_discs_beyond_the_cord_the_nearest_one_names_its_end():
     data[:, :, 27:] = 0  # the cord ends between disc 5 and disc 4
     found = label_cord(Volume(data, cord.grid), disc_points(cord))
     assert set(np.unique(found.levels.data[data > 0])) == {4, 5, 7}
-    assert found.warnings == ["beyond the ends of the segmented cord and left out of its labels: 3 (C2/C3)"]
+    lost, cut_short = found.warnings
+    assert lost == "beyond the ends of the segmented cord and left out of its labels: 3 (C2/C3)"
+    assert cut_short.startswith("beyond the ends of the segmented cord, so that") and "4 (C3/C4, 8 mm)" in cut_short
+    assert found.whole == ()  # the one disc that is beside the cord and has a neighbour there is 7, below a missing one
 
 
 def test_above_the_top_of_c1_is_nothing():

@@ -187,3 +187,28 @@ def test_usage_errors_exit_with_2(arguments):
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{{data}}/good/sub-aa01_T1w_discs.nii.gz", "subjects or sessions; use a field such as {stem}"),
+        ("{{data}}/{stem.foo}", "use the fields {stem}"),
+        ("{{data}}/{stem[x]}", "use the fields {stem}"),
+    ],
+)
+def test_a_pattern_that_cannot_be_meant_is_refused(data, tmp_path, capsys, pattern, message):
+    """One file for several people, and fields that are none."""
+    pattern = pattern.replace("{{data}}", str(data))
+    assert main(["-path-data", str(data), "-ofolder", str(tmp_path / "out"), "-pred", f"a={pattern}"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line and not (tmp_path / "out").exists()
+
+
+def test_a_report_into_a_file_is_refused_at_once(data, tmp_path, capsys):
+    """With the remedy, and the file stays."""
+    (tmp_path / "report").write_text("mine")
+    arguments = ["-path-data", str(data), "-pred", f"good={data}/good/{{stem}}_discs.nii.gz"]
+    assert main([*arguments, "-ofolder", str(tmp_path / "report")]) == 1
+    assert "is a file, not a folder; give another folder" in capsys.readouterr().err
+    assert (tmp_path / "report").read_text() == "mine"

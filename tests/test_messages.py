@@ -4,7 +4,6 @@ import errno
 import gzip
 import os
 from argparse import ArgumentTypeError
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,10 +11,11 @@ import pytest
 
 from deepspine_sct.anatomy import DISC_NAMES
 from deepspine_sct.cli import batch, label, prepare
-from deepspine_sct.cli.argument_types import contrast, disc_values, slice_and_disc
+from deepspine_sct.cli.argument_types import disc_values, slice_and_disc
 from deepspine_sct.cli.messages import did_you_mean, one_line
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.nifti import read_volume
+from deepspine_sct.scan.contrasts import contrast
 
 
 def nifti_bytes() -> bytes:
@@ -189,4 +189,4 @@ def test_a_folder_below_a_file_is_said(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert batch.main([str(root), str(tmp_path / "file" / "out"), "participant"]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
-    assert f"{Path('file') / 'out'}: cannot be reached because a part of the path is a file" in line
+    assert f"{tmp_path / 'file' / 'out'}: {tmp_path / 'file'} is not a folder; give another folder" in line

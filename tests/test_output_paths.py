@@ -164,3 +164,28 @@ def test_warnings_name_the_scan(in_folder, monkeypatch, capsys):
     nib.save(start, "start.nii")
     assert run("-initlabel", "start.nii") == 0
     assert "Warning: t2.nii.gz: start.nii: the header holds two geometries" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-qc", "-ofolder"])
+def test_a_folder_below_a_file_is_refused_before_the_network_runs(in_folder, capsys, predictor, option):
+    """It can never be made, and nothing has been written when that is said."""
+    before = sorted(in_folder.iterdir())
+    assert run(option, "t2.nii.gz/x") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "t2.nii.gz/x: t2.nii.gz is not a folder; give another folder" in line.replace(f"{in_folder}/", "")
+    assert predictor.calls == [] and sorted(in_folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("option", ["-i", "-s", "-initlabel"])
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_folder_in_place_of_an_input_is_one_line(in_folder, capsys, option, place):
+    """As a slip of the completion in a shell gives it."""
+    assert run(option, place) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("sct_deepspine_label: error: ") and "folder" in line
+
+
+def test_the_json_file_of_an_input_is_left_to_it(in_folder, capsys):
+    """Labels named t2.nii would have the JSON file of t2.nii.gz, also where that has none yet."""
+    assert run("-o", "t2.nii") == 1
+    assert "t2.json: belongs to the input t2.nii.gz by its name; rename the output" in capsys.readouterr().err

@@ -158,3 +158,15 @@ def test_processes_do_not_lose_each_others_scans(tmp_path):
     run_at_once(_add_five, tmp_path, 4)
     page = (tmp_path / "deepspine.html").read_text()
     assert all(f"/d/scan-{writer}-{turn}.nii" in page for writer in range(4) for turn in range(5))
+
+
+def test_a_scan_is_the_same_one_by_whatever_way_it_is_reached(tmp_path, monkeypatch):
+    """Relative, absolute, and with a detour through another folder."""
+    place = tmp_path / "ds" / "sub-01" / "anat"
+    place.mkdir(parents=True)
+    (tmp_path / "ds" / "code").mkdir()
+    monkeypatch.chdir(tmp_path / "ds" / "code")
+    for name in ("sub-01_T2w.nii.gz", "t2.nii.gz"):
+        ways = (place / name, Path("../sub-01/anat") / name, tmp_path / "ds" / "code" / ".." / "sub-01" / "anat" / name)
+        assert len({identify(way, "t2") for way in ways}) == 1
+        assert identify(ways[1], "t2").subject in ("sub-01", "anat")

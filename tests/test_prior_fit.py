@@ -128,3 +128,25 @@ def test_a_model_without_a_place_to_write_is_a_usage_error(tmp_path):
     with pytest.raises(SystemExit) as end:
         learn(["-set", str(tmp_path), "-model", "m.safetensors"])
     assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-json", "set/set.json"], "is an input and would be overwritten"),
+        (["-model", "m.safetensors", "-o", "m.safetensors"], "is an input and would be overwritten"),
+        (["-json", "p.json", "-plot", "p.json"], "a picture is written as .png"),
+        (["-model", "m.safetensors", "-o", "m.txt"], "a checkpoint is written as .safetensors"),
+    ],
+)
+def test_an_output_that_would_do_harm_is_refused(tmp_path, monkeypatch, capsys, arguments, message):
+    """Before anything is read, so the files need not even be what they seem to be."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set").mkdir()
+    for name in ("set/set.json", "m.safetensors"):
+        (tmp_path / name).write_text("mine")
+    assert learn(["-set", "set", *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "m.safetensors"}
+    assert (tmp_path / "set" / "set.json").read_text() == (tmp_path / "m.safetensors").read_text() == "mine"

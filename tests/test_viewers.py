@@ -98,3 +98,41 @@ def test_the_levels_of_a_cord_are_measured(labels):
     assert rows["cord_area", "C4"] == pytest.approx(9 * 1.5 * 2.0, rel=0.21)
     assert rows["cord_highest_slice", "C4"] - rows["cord_lowest_slice", "C4"] == pytest.approx(4, abs=1)
     assert ("cord_length", "C3") in rows and ("cord_length", "C7") not in rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "t2_discs.nii.gz"], "a table is written as .tsv"),
+        (["-o", "link.tsv"], "is an input and would be overwritten"),
+        (["-o", "new.tsv", "-landmarks", "t2_discs.nii.gz"], "is a file, not a folder"),
+        (["-o", "new.tsv", "-landmarks", "t2_discs.nii.gz/x"], "is not a folder"),
+    ],
+)
+def test_nothing_is_lost_or_left_behind(labels, capsys, arguments, message):
+    """An output that would replace an input, or cannot be written, is refused before anything is."""
+    (labels.parent / "link.tsv").symlink_to(labels)
+    before = {path.name: path.read_bytes() for path in labels.parent.iterdir()}
+    assert measure.main(["-i", labels.name, *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert {path.name: path.read_bytes() for path in labels.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("missing", [slice(0, 11), slice(17, 30), slice(10, 13)])
+def test_a_level_that_the_cord_does_not_cover_is_not_measured(labels, capsys, missing):
+    """Cut off within a level, or interrupted in it: its length would be wrong, and a warning says so."""
+    cord = np.zeros((30, 44, 9), np.uint8)
+    cord[:, 24:27, 3:6] = 1
+    nib.save(nib.Nifti1Image(cord, oblique_affine()), labels.parent / "whole.nii.gz")
+    cord[missing] = 0
+    nib.save(nib.Nifti1Image(cord, oblique_affine()), labels.parent / "cut.nii.gz")
+    measured = {}
+    for name in ("whole", "cut"):
+        assert measure.main(["-i", labels.name, "-s", f"{name}.nii.gz", "-o", f"{name}.tsv", "-v", "0"]) == 0
+        lines = (labels.parent / f"{name}.tsv").read_text().splitlines()
+        measured[name] = {line.split("\t")[1]: float(line.split("\t")[2]) for line in lines if "cord_length" in line}
+        assert ("Warning: cut.nii.gz: " in capsys.readouterr().err) == (name == "cut")
+    assert set(measured["cut"]) < set(measured["whole"])
+    for level, mm in measured["cut"].items():
+        assert mm == pytest.approx(measured["whole"][level], abs=3.1)

@@ -1,4 +1,4 @@
-"""How accurate are the shipped weights after how much training: every link of their chain, on scans that none was trained on.
+"""How accurate are the shipped weights after how much training: every link of their chain, on scans new to it.
 
 ``python -m benchmarks.decisions.time_to_accuracy`` takes the weights of every link from the history of the repository,
 labels the same real and simulated scans with each, through the whole pipeline as it is now, and writes a Markdown table

@@ -7,11 +7,6 @@ from pathlib import Path
 INSTALLED = "installed"
 """What a user writes for the checkpoint that comes with the package."""
 
-_SPELLINGS = {
-    "t1": "t1", "t1w": "t1", "t2": "t2", "t2w": "t2", "pd": "pd", "pdw": "pd",
-    "t2s": "t2s", "t2star": "t2s", "t2starw": "t2s", "t2sw": "t2s", "t2*": "t2s", "t2*w": "t2s",
-}  # fmt: skip
-
 _RANGE_SIGNS = (":", "..", "-", " to ")
 
 
@@ -24,11 +19,6 @@ def fraction(text: str) -> float:
     if not 0 < value < 1:
         raise ArgumentTypeError(f"'{text}' is not a number between 0 and 1")
     return value
-
-
-def contrast(text: str) -> str:
-    """Read a contrast as SCT (t2) or as BIDS (T2w) writes it; what is unknown is left to the choices."""
-    return _SPELLINGS.get(text.strip().lower().replace("_", "").replace("-", ""), text.strip().lower())
 
 
 def disc_values(text: str) -> tuple[int, ...]:

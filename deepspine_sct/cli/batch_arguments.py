@@ -2,8 +2,9 @@
 
 from argparse import SUPPRESS
 
-from deepspine_sct.cli.argument_types import contrast, count, positive
+from deepspine_sct.cli.argument_types import count, positive
 from deepspine_sct.cli.parser import SctArgumentParser
+from deepspine_sct.scan.contrasts import contrast
 
 PROG = "sct_deepspine_batch"
 

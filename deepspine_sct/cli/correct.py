@@ -88,8 +88,10 @@ def correct(args: Namespace) -> None:
         When the corrections cannot be read, two scans would get one label file, or some label
         files could not be written.
     """
+    from deepspine_sct.files.outputs import check_folder
     from deepspine_sct.quality_control.corrections import read_corrections, write_corrected
 
+    check_folder(args.ofolder)
     corrections = read_corrections(args.i)
     chosen = [c for c in corrections if c.points and (c.corrected or (args.passed and c.mark == "pass"))]
     _refuse_one_file_for_two(chosen, args.ofolder)

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import checkpoint_path, contrast, count_or_none, named, positive
+from deepspine_sct.cli.argument_types import checkpoint_path, count_or_none, named, positive
 from deepspine_sct.cli.evaluate_cases import (
     ask,
+    check_pattern,
     leave_out,
     numbered_otherwise,
     read_cases,
@@ -20,6 +21,8 @@ from deepspine_sct.cli.evaluate_cases import (
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.outputs import check_folder
+from deepspine_sct.scan.contrasts import contrast
 from deepspine_sct.scan.output_paths import picture_of
 
 if TYPE_CHECKING:
@@ -194,7 +197,10 @@ def evaluate(args: argparse.Namespace) -> None:
     from deepspine_sct.pictures.figure import require_matplotlib
 
     require_matplotlib()  # said now, not after the networks have run
+    check_folder(args.ofolder)
     cases = read_cases(args)
+    for pattern in args.pred:
+        check_pattern(*pattern, cases)
     args.ofolder.mkdir(parents=True, exist_ok=True)
     n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:

@@ -149,6 +149,25 @@ def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
     return read_labels(path)
 
 
+def check_pattern(tool: str, pattern: str, cases: list["LabelledImage"]) -> None:
+    """Refuse a pattern that names one file for several people: it cannot be the answer to all of them.
+
+    Raises
+    ------
+    DeepspineError
+        When it does, or has an unknown field.
+    """
+    people: dict[str, set[tuple[str, str]]] = {}
+    for case in cases:
+        people.setdefault(prediction_file(pattern, case), set()).add((case.subject or case.name, case.session))
+    shared = next((path for path, who in people.items() if len(who) > 1), None)
+    if shared is not None:
+        raise DeepspineError(
+            f"-pred {tool}={pattern}: names {shared} for {len(people[shared])} subjects or sessions; use a field such "
+            "as {stem} or {subject}"
+        )
+
+
 def prediction_file(pattern: str, case: "LabelledImage") -> str:
     """Name a tool's disc file of a case.
 
@@ -160,7 +179,7 @@ def prediction_file(pattern: str, case: "LabelledImage") -> str:
     fields = {"stem": case.name} | {name: getattr(case, name) for name in ("subject", "session", "contrast", "folder")}
     try:
         return pattern.format(**fields)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         known = ", ".join(f"{{{name}}}" for name in fields)
         raise DeepspineError(f"-pred {pattern}: use the fields {known}") from error
 

@@ -67,9 +67,12 @@ def import_checkpoint(args: argparse.Namespace) -> None:
     DeepspineError
         When it is none of the original project's, or the output cannot be written.
     """
+    from deepspine_sct.files.outputs import check_ending, check_files
     from deepspine_sct.model.checkpoint import save_checkpoint
     from deepspine_sct.model.original import convert, read_original
 
+    check_ending(args.o, ".safetensors", "a checkpoint")
+    check_files([args.o], [args.i])
     network = convert(read_original(args.i), args.first, args.i)
     config = network.config
     description = {

@@ -1,10 +1,10 @@
 """The arguments of `sct_deepspine_label`; their help is also the reference in the README."""
 
-from deepspine_sct.cli.argument_types import contrast, disc_values, fraction, slice_and_disc
+from deepspine_sct.cli.argument_types import disc_values, fraction, slice_and_disc
 from deepspine_sct.cli.parser import SctArgumentParser
+from deepspine_sct.scan.contrasts import CONTRASTS, contrast
 
 PROG = "sct_deepspine_label"
-CONTRASTS = ("t1", "t2", "t2s", "pd", "stir", "psir", "other")
 
 DESCRIPTION = """\
 Find the intervertebral discs of a spinal MRI scan and name them. Writes one voxel per disc, at its

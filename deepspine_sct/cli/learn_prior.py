@@ -72,6 +72,7 @@ def learn_prior(args: argparse.Namespace) -> None:
     from deepspine_sct.files.tables import write_json
     from deepspine_sct.labeling.prior_fit import fit_prior
 
+    _check_outputs(args)
     cases = read_set(args.set).select(None if args.part == "all" else args.part)
     # One image per person: two contrasts of one spine are not two spines.
     spines = {case.subject: case.points for case in sorted(cases, key=lambda c: len(c.points))}
@@ -96,6 +97,21 @@ def learn_prior(args: argparse.Namespace) -> None:
     if args.v:
         for path in filter(None, (args.json, args.plot, args.o)):
             say(f"Wrote {path}")
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    from deepspine_sct.files.outputs import check_ending, check_files
+
+    wanted = (
+        (args.json, ".json", "a prior"),
+        (args.plot, ".png", "a picture"),
+        (args.o, ".safetensors", "a checkpoint"),
+    )
+    for path, ending, what in wanted:
+        if path:
+            check_ending(path, ending, what)
+    outputs = [path for path, _, _ in wanted if path]
+    check_files(outputs, [path for path in (*args.set.rglob("*"), args.model) if path])
 
 
 class _Checkpoint(NamedTuple):

@@ -2,10 +2,15 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+
+if TYPE_CHECKING:
+    from deepspine_sct.anatomy import Points
+    from deepspine_sct.image.grid import Grid
 
 PROG = "sct_deepspine_measure"
 
@@ -67,48 +72,67 @@ def measure(args: Namespace) -> None:
         When an input cannot be used or a file cannot be written.
     """
     from deepspine_sct.files.names import stem_of
+    from deepspine_sct.files.outputs import check_ending, check_files, check_folder
     from deepspine_sct.image.labels import check_order, read_labels
     from deepspine_sct.image.nifti import read_volume
     from deepspine_sct.labeling.cord_levels import label_cord, read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
 
+    table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")
+    check_ending(table, ".tsv", "a table")
+    if args.landmarks:
+        check_folder(args.landmarks)
+    views = landmark_files(args.landmarks, stem_of(args.i)) if args.landmarks else {}
+    check_files([table, *views.values()], filter(None, (args.i, args.s)))
     points = read_labels(args.i)
     check_order(args.i, points)
     grid = read_volume(args.i, lazy=True).grid
     rows = list(measure_discs(points))
     if args.s:
         cord = read_cord(args.s, grid)
-        rows += measure_cord(cord, label_cord(cord, points).levels, points)
-    table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")
+        labels = label_cord(cord, points)
+        rows += measure_cord(cord, labels)
+        for caution in labels.warnings:
+            print(f"Warning: {args.s}: {caution}", file=sys.stderr)
+    if views:
+        write_landmarks(views, args.i, grid, points)
     write_measures(table, rows)
-    written = [table]
-    if args.landmarks:
-        written += write_landmarks(args.landmarks, stem_of(args.i), args.i, grid, points)
+    if not rows:
+        print(f"Warning: {args.i}: holds no two discs that are neighbours, so nothing was measured", file=sys.stderr)
     if args.v:
         for row in rows:
             say(f"{row.measure:20} {row.level:22} {row.value:9.1f} {row.unit}")
-        for path in written:
+        for path in (table, *views.values()):
             say(f"Wrote {path}")
 
 
-def write_landmarks(folder: Path, stem: str, like: Path, grid, points) -> list[Path]:
-    """Write the files for other viewers and name them."""
+def landmark_files(folder: Path, stem: str) -> dict[str, Path]:
+    """Name the files for other viewers, by what they are."""
+    names = {
+        "markups": f"{stem}.mrk.json",
+        "itksnap": "discs_itksnap.txt",
+        "fsleyes": "discs_fsleyes.lut",
+        "balls": f"{stem}_balls.nii.gz",
+    }
+    return {kind: folder / name for kind, name in names.items()}
+
+
+def write_landmarks(files: Mapping[str, Path], like: Path, grid: "Grid", points: "Points") -> None:
+    """Write the files that `landmark_files` names."""
     from deepspine_sct.files.atomic import atomic_path
     from deepspine_sct.image.nifti import write_volume
     from deepspine_sct.landmarks import viewers
 
-    folder.mkdir(parents=True, exist_ok=True)
+    files["balls"].parent.mkdir(parents=True, exist_ok=True)
     texts = {
-        f"{stem}.mrk.json": viewers.slicer_markups(points),
-        "discs_itksnap.txt": viewers.itksnap_labels(),
-        "discs_fsleyes.lut": viewers.fsleyes_lut(),
+        "markups": viewers.slicer_markups(points),
+        "itksnap": viewers.itksnap_labels(),
+        "fsleyes": viewers.fsleyes_lut(),
     }
-    for name, text in texts.items():
-        with atomic_path(folder / name) as temporary:
+    for kind, text in texts.items():
+        with atomic_path(files[kind]) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    balls = folder / f"{stem}_balls.nii.gz"
-    write_volume(balls, viewers.draw_balls(grid, points), like=like)
-    return [*(folder / name for name in texts), balls]
+    write_volume(files["balls"], viewers.draw_balls(grid, points), like=like)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from deepspine_sct.cli.argument_types import contrast, count_or_none, positive, shares
+from deepspine_sct.cli.argument_types import count_or_none, positive, shares
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.scan.contrasts import contrast
 
 if TYPE_CHECKING:
     from deepspine_sct.anatomy import Points
@@ -129,7 +130,11 @@ def prepare(args: argparse.Namespace) -> None:
     from deepspine_sct.data.preparation import SlabSpec
     from deepspine_sct.data.preparation import prepare as prepare_set
     from deepspine_sct.data.split import split_subjects
+    from deepspine_sct.files.outputs import check_folder, same_file
 
+    if same_file(args.o, args.path_data):
+        raise DeepspineError(f"{args.o}: is the data set itself; give another folder for the prepared set")
+    check_folder(args.o)
     contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
     scans = find_scans(args.path_data, contrasts, suffixes, args.label_folder)

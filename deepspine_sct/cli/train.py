@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.argument_types import (
     checkpoint_path,
-    contrast,
     count,
     count_or_none,
     disc_count,
@@ -17,7 +16,9 @@ from deepspine_sct.cli.argument_types import (
     share,
 )
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.files.outputs import check_folder
 from deepspine_sct.model.hourglass_config import HourglassConfig
+from deepspine_sct.scan.contrasts import contrast
 from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.folds import N_FOLDS, SHIPPED
 
@@ -255,6 +256,7 @@ def train(args: argparse.Namespace) -> None:
     """
     if not (args.data or args.set):
         get_parser().error("give -data, -set or both")
+    check_folder(args.ofolder)
     # Before torch loads: threads that spin while they wait cost tenfold on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
     from deepspine_sct.data.prepared_set import read_set

@@ -32,6 +32,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.names import SUFFIXES, stem_of
+from deepspine_sct.files.outputs import check_folder
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
@@ -203,6 +204,7 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     """
     if target.resolve() == source.resolve():
         raise DeepspineError(f"{target}: is the data set itself; give another folder for the results")
+    check_folder(target)
     target.mkdir(parents=True, exist_ok=True)
     known = _own_description(target / DESCRIPTION_NAME)
     if (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known:

@@ -89,7 +89,7 @@ def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:
     """Measure the discs, and the cord where it is segmented."""
     yield from measure_discs(labelled.points)
     if labelled.cord_labels:
-        yield from measure_cord(inputs.cord, labelled.cord_labels.levels, labelled.points)
+        yield from measure_cord(inputs.cord, labelled.cord_labels)
 
 
 def _where(job: Job, scan: Scan) -> tuple[Path, Identity, Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DeepspineError
 from .grid import Grid
 from .volume import Volume
+from .voxels import LARGEST
 
 
 def as_volume(image: Any) -> Volume:
@@ -22,7 +23,8 @@ def as_volume(image: Any) -> Volume:
     Returns
     -------
     Volume
-        float32, NaN and infinity set to 0. The image itself is not changed.
+        float32; NaN, infinity and what float32 cannot hold sums of are 0, as in an image that is read.
+        The image itself is not changed.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def as_volume(image: Any) -> Volume:
         raise DeepspineError(f"the image has no usable geometry ({error}); correct its affine") from error
     with np.errstate(over="ignore", invalid="ignore"):
         values = data.astype(np.float32)
-    values[~np.isfinite(values)] = 0
+    values[~(np.abs(values) < LARGEST)] = 0  # also NaN
     if (values == values[0, 0, 0]).all():
         raise DeepspineError("every voxel of the image has the same value; give an image of a spine")
     return Volume(values, grid)

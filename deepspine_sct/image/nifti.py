@@ -20,6 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
 from ..files.atomic import atomic_path
+from ..files.outputs import refuse_overwriting
 from .content import fault_of_content
 from .grid import Grid, round_index
 from .source import check_suffix, is_compressed, largest_content, open_source
@@ -142,6 +143,8 @@ def write_volume(path: str | os.PathLike[str], volume: Volume, like: str | os.Pa
 
 def _save(path: Path, data: np.ndarray, grid: Grid, like: str | os.PathLike[str] | None) -> None:
     """Write an array on a grid; see `write_discs` for `like`."""
+    if like is not None:
+        refuse_overwriting([path], [Path(like)])
     image = _image_of(data, grid) if like is None else _image_like(data, grid, Path(like))
     with atomic_path(path) as temporary:
         nib.save(image, temporary)

@@ -42,8 +42,17 @@ def geometry_warnings(path: str | os.PathLike[str]) -> list[Caution]:
     list of Caution
         A sentence for each contradiction.
     """
-    path = Path(path)
-    header = read_header(path)
+    return _about_header(Path(path), read_header(Path(path)))
+
+
+def geometry_warnings_of(image: Any) -> list[Caution]:
+    """Name the same of an image in memory, such as nibabel's; of one without a NIfTI header there is nothing to say."""
+    header = getattr(image, "header", None)
+    named = getattr(header, "keys", tuple)()
+    return _about_header(Path("the image"), header) if "sform_code" in named else []
+
+
+def _about_header(path: Path, header: Any) -> list[Caution]:
     with refusing(path):
         shape = tuple(int(n) for n in header.get_data_shape()[:3])
         used = Grid(shape, header.get_best_affine())

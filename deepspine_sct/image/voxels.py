@@ -18,7 +18,8 @@ from .source import is_compressed, open_source
 BLOCK_VOXELS = 2**20
 """Voxels that are converted at a time."""
 
-_LARGEST = 1e32  # of an intensity: single floats end at 3.4e38, and means add many up
+LARGEST = 1e32
+"""Of an intensity: single floats end at 3.4e38, and means add many up. What is larger stands for no data."""
 
 
 def float_voxels(path: Path, header: Any, slope: float | None = None, intercept: float | None = None) -> np.ndarray:
@@ -52,7 +53,7 @@ def float_voxels(path: Path, header: Any, slope: float | None = None, intercept:
             if slope is not None:
                 block *= np.float32(slope)
                 block += np.float32(intercept)
-        finite = np.abs(block) < _LARGEST  # False for NaN
+        finite = np.abs(block) < LARGEST  # False for NaN
         block[~finite] = 0
         n_finite += np.count_nonzero(finite)
     if n_finite == 0:

@@ -40,6 +40,12 @@ MAX_SOFT_VALUE = 1.5
 MAX_TISSUES = 100
 """More values than this are no labels of tissues but the grey values of an image."""
 
+END_MM = 3.0
+"""A disc this far beyond the end of the segmented cord, or one slice where that is more, is not beside the cord."""
+
+_TANGENT_MM = 10.0
+"""At its ends the middle line goes on in the direction that it has over this length."""
+
 MAX_DISTANCE_MM = 40.0
 """A disc's posterior tip lies about 10 mm from the middle of the cord, never this far."""
 
@@ -54,12 +60,15 @@ class CordLabels:
         uint8: the vertebra of each voxel of the cord, 1 = C1; 0 outside and above C1.
     discs : Volume
         uint8: one voxel per disc, on the middle line of the cord.
+    whole : tuple of int
+        Vertebrae whose level is marked in every slice from the disc above to the disc below.
     warnings : list of Caution
         Sentences for the user.
     """
 
     levels: Volume
     discs: Volume
+    whole: tuple[int, ...]
     warnings: list[Caution]
 
 
@@ -186,7 +195,40 @@ def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
     cord_ijk = np.argwhere(cord.data)
     levels[tuple(cord_ijk.T)] = _levels(cord.grid, line, discs, cord_ijk)
     lost = sorted(set(points) - set(discs[discs > 0].tolist()))
-    return CordLabels(Volume(levels, cord.grid), Volume(discs, cord.grid), _warnings(lost))
+    beyond_mm = _beyond_mm(cord.grid, line, points)
+    unmarked = _unmarked(levels, cord.grid)
+    whole = [v for v in sorted(points) if v + 1 in points and not {v, v + 1} & {*lost, *beyond_mm}]
+    return CordLabels(
+        Volume(levels, cord.grid),
+        Volume(discs, cord.grid),
+        tuple(v for v in whole if not _has_gap(levels, v, unmarked, cord.grid)),
+        [
+            *_about_lost(lost),
+            *_about_ends({v: mm for v, mm in beyond_mm.items() if v not in lost}),
+            *_about_gap(unmarked),
+        ],
+    )
+
+
+def _beyond_mm(grid: Grid, line: np.ndarray, points: Mapping[int, np.ndarray]) -> dict[int, float]:
+    """How far [mm] each disc that is not beside the middle line lies beyond its nearer end."""
+    line_xyz = grid.to_world(line)
+    slack_mm = max(END_MM, float(np.linalg.norm(np.diff(line_xyz, axis=0), axis=1).mean()))
+    found = {}
+    for ends_xyz in (line_xyz, line_xyz[::-1]):
+        from_end_mm = np.linalg.norm(ends_xyz - ends_xyz[0], axis=1)
+        inner = int(np.searchsorted(from_end_mm, _TANGENT_MM).clip(1, len(ends_xyz) - 1))
+        outwards = (ends_xyz[0] - ends_xyz[inner]) / from_end_mm[inner]
+        along_mm = {value: float((xyz_mm - ends_xyz[0]) @ outwards) for value, xyz_mm in points.items()}
+        found |= {value: mm for value, mm in along_mm.items() if mm > slack_mm}
+    return dict(sorted(found.items()))
+
+
+def _unmarked(levels: np.ndarray, grid: Grid) -> np.ndarray:
+    """List the axial slices between the ends of the cord in which nothing is marked."""
+    axis = _slice_axis(grid)
+    marked = np.flatnonzero(levels.any(axis=tuple(other for other in range(3) if other != axis)))
+    return np.setdiff1d(np.arange(marked[0], marked[-1] + 1), marked) if len(marked) else marked
 
 
 def _project(
@@ -224,9 +266,30 @@ def _slice_axis(grid: Grid) -> int:
     return grid.moves_to(UPRIGHT)[0][2]
 
 
-def _warnings(lost: Sequence[int]) -> list[Caution]:
+def _has_gap(levels: np.ndarray, value: int, unmarked: np.ndarray, grid: Grid) -> bool:
+    """Whether a level lies on both sides of unmarked slices, or beside them."""
+    slices = np.unique(np.argwhere(levels == value)[:, _slice_axis(grid)])
+    return not len(slices) or bool(np.isin(unmarked, np.arange(slices[0] - 1, slices[-1] + 2)).any())
+
+
+def _about_lost(lost: Sequence[int]) -> list[Caution]:
     if not lost:
         return []
     named = ", ".join(f"{value} ({disc_name(value)})" for value in lost)
     text = f"beyond the ends of the segmented cord and left out of its labels: {named}"
     return [Caution("beyond_cord", text)]
+
+
+def _about_ends(beyond_mm: Mapping[int, float]) -> list[Caution]:
+    if not beyond_mm:
+        return []
+    named = ", ".join(f"{value} ({disc_name(value)}, {mm:.0f} mm)" for value, mm in beyond_mm.items())
+    text = f"beyond the ends of the segmented cord, so that the levels beside them are cut short: {named}"
+    return [Caution("beyond_cord", text)]
+
+
+def _about_gap(unmarked: np.ndarray) -> list[Caution]:
+    if not len(unmarked):
+        return []
+    text = f"the segmented cord is interrupted: nothing is marked in {len(unmarked)} axial slices between its ends"
+    return [Caution("cord_gap", f"{text}; check the levels there, or segment the cord again")]

@@ -6,7 +6,7 @@ measure, or one line for each level.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from ..anatomy import disc_name, vertebra_name
 from ..files.atomic import atomic_path
 from ..image.grid import UPRIGHT
 from ..image.volume import Volume, reorient
-from ..labeling.cord_levels import centreline
+from ..labeling.cord_levels import CordLabels, centreline
 from .curvature import Points, angles, disc_angles_deg, distances_mm
 
 COLUMNS = {
@@ -62,29 +62,25 @@ def measure_discs(points: Points) -> Iterator[Measure]:
         yield Measure(f"{region}_{curve}", f"{first}-{levels}", degrees, "deg")
 
 
-def measure_cord(cord: Volume, levels: Volume, values: Collection[int]) -> Iterator[Measure]:
-    """Measure the cord in each vertebral level that lies whole between two discs.
+def measure_cord(cord: Volume, labels: CordLabels) -> Iterator[Measure]:
+    """Measure the cord in each vertebral level that is segmented from one disc to the next.
 
     Parameters
     ----------
     cord : Volume
         Segmentation of the cord, in any orientation.
-    levels : Volume
-        Its voxels valued by their vertebra, as `label_cord` gives them.
-    values : collection of int
-        Values of the discs that bound the levels.
+    labels : CordLabels
+        What `label_cord` says of it.
     """
-    upright = reorient(levels, UPRIGHT)
+    upright = reorient(labels.levels, UPRIGHT)
     line = centreline(cord)
     line_xyz = cord.grid.to_world(line)
     steps_mm = np.linalg.norm(np.gradient(line_xyz, axis=0), axis=1)
     inside = np.clip(np.rint(line).astype(int), 0, np.array(cord.grid.shape) - 1)
-    along = levels.data[tuple(inside.T)]
+    along = labels.levels.data[tuple(inside.T)]
     voxel_mm3 = abs(np.linalg.det(cord.grid.affine[:3, :3]))
-    for value in sorted(values):
+    for value in labels.whole:
         voxels = np.argwhere(upright.data == value)
-        if value + 1 not in values or not len(voxels):
-            continue
         name = vertebra_name(value)
         length_mm = float(steps_mm[along == value].sum())
         yield Measure("cord_lowest_slice", name, float(voxels[:, 2].min()), "slice")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +17,11 @@ from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
 from ..files.names import sidecar_of, stem_of
+from ..files.outputs import refuse_overwriting
 from ..files.provenance import generated_by, makers_of, sidecar
 from ..files.tables import write_json
 from ..image.grid import CANONICAL, Grid
+from ..image.labels import check_order
 from ..image.nifti import place_discs, read_volume, write_discs
 from .identity import identify
 
@@ -84,13 +88,14 @@ def read_corrections(path: Path) -> list[Correction]:
 
 def _correction(scan: Mapping, who: Mapping[str, str]) -> Correction:
     discs = scan["discs"] or []
-    values = [int(disc["value"]) for disc in discs]
+    values = [operator.index(disc["value"]) for disc in discs]
+    image = _image(str(scan["image"]))
     if len(check_values(values)) != len(values):
         raise ValueError(f"a disc is given twice for {scan['image']}")
     if scan["mark"] not in MARKS:
         raise ValueError(f"unknown mark for {scan['image']}")
     return Correction(
-        image=Path(str(scan["image"])),
+        image=image,
         mark=scan["mark"],
         comment=str(scan["comment"]),
         corrected=bool(scan["corrected"]),
@@ -100,6 +105,12 @@ def _correction(scan: Mapping, who: Mapping[str, str]) -> Correction:
         made={str(name): str(text) for name, text in scan["made"].items()},
         **who,
     )
+
+
+def _image(name: str) -> Path:
+    """Path of an image without "..", with which a name could lead out of the folder of the label files."""
+    os.fsencode(name)  # refuses what is no name of a file
+    return Path(os.path.normpath(name))
 
 
 def _point(world_mm: Sequence[float]) -> np.ndarray:
@@ -143,8 +154,8 @@ def write_corrected(
     Raises
     ------
     DeepspineError
-        When the image is missing or another one than the page showed, a disc lies outside of it,
-        labels of others would be replaced, or a file cannot be written.
+        When the image is missing or another one than the page showed, a disc lies outside of it
+        or above one of a lower value, labels of others would be replaced, or a file cannot be written.
     """
     image = find_image(correction.image, path_data)
     grid = read_volume(image, lazy=True).grid
@@ -155,10 +166,12 @@ def write_corrected(
             f"{target}: holds labels that were not made on the page; give another -ofolder, or replace them with "
             "-overwrite 1"
         )
+    refuse_overwriting([target, sidecar_of(target)], [image])
     placed = place_discs(target, grid, correction.points)
     lost = [disc_name(value) for value in correction.points if value not in placed]
     if lost:
         raise DeepspineError(f"{image}: {', '.join(lost)} lies outside of the image; correct it on the page")
+    check_order(image, correction.points)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_discs(target, grid, correction.points, like=image)
     write_json(sidecar_of(target), provenance(correction, image))

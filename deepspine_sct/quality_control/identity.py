@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def identify(image: Path, contrast: str = "", dataset: str = "", subject: str = 
     -------
     Identity
     """
-    path = Path(image).absolute()
+    path = Path(os.path.abspath(image))  # a scan is the same one by whatever way it is reached
     stem = stem_of(path)
     match = _BIDS_NAME.fullmatch(stem)
     if match:

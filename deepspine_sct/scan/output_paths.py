@@ -1,18 +1,14 @@
 """Where the results go, settled before any work starts and refused where they would do harm."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
-from deepspine_sct.files.target import follow
+from deepspine_sct.files.outputs import check_ending, check_files, check_folder, same_file
 from deepspine_sct.image.source import check_suffix
-
-LONGEST_NAME = 255
-"""Bytes of a file name that every common file system takes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class OutputPaths:
     @property
     def report_is_sidecar(self) -> bool:
         """Whether the report goes to where a sidecar would go, and then says itself what made the labels."""
-        return self.json is not None and any(_same_file(self.json, path) for path in self.sidecars.values())
+        return self.json is not None and any(same_file(self.json, path) for path in self.sidecars.values())
 
     @property
     def wants_picture(self) -> bool:
@@ -83,7 +79,7 @@ class OutputPaths:
         for kind, path in self.explanations.items():
             paths |= {kind: path, f"{kind}_picture": picture_of(path)}
         paths |= {"levels": self.levels, "cord_discs": self.cord_discs}
-        paths |= {name: path for name, path in self.sidecars.items() if not (self.json and _same_file(path, self.json))}
+        paths |= {name: path for name, path in self.sidecars.items() if not (self.json and same_file(path, self.json))}
         return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -125,7 +121,7 @@ def plan_outputs(
     Raises
     ------
     DeepspineError
-        When a path has the wrong extension, cannot be written (see `files.target`), is a folder, or would
+        When a path has the wrong extension, cannot be written (see `files.outputs`), is a folder, or would
         overwrite an input or another output. Folders that are missing are made when all is well.
     """
     discs = Path(file) if file else Path(folder) / default_name(image)
@@ -143,20 +139,22 @@ def plan_outputs(
     )
     for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
-    for picture in (outputs.overlay, outputs.session):
-        if picture and picture.suffix.lower() != ".png":
-            raise DeepspineError(f"{picture}: a picture is written as .png; give a name that ends in .png")
-    for place in (Path(folder), outputs.qc):  # these are made when missing
-        if place is not None and place.exists() and not place.is_dir():
-            raise DeepspineError(f"{place}: is a file, not a folder; give a folder")
-    files = [path for name, path in outputs.named().items() if name != "qc"]
-    for path in files:
-        _check_place(path)
+    for picture in filter(None, (outputs.overlay, outputs.session)):
+        check_ending(picture, ".png", "a picture")
+    for place in filter(None, (None if file else Path(folder), outputs.qc)):
+        check_folder(place)
     read = [Path(name) for name in (image, cord, *inputs) if name]
-    _refuse_overwriting(files, read)
+    check_files([path for name, path in outputs.named().items() if name != "qc"], read)
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
-        _refuse_overwriting(list(outputs.sidecars.values()), [sidecar_of(path) for path in read])
+        _keep_sidecars(outputs.sidecars.values(), read)
     return outputs
+
+
+def _keep_sidecars(files: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write, unasked, the JSON file that belongs to an input, whether it is there or not."""
+    for path, source in product(files, inputs):
+        if same_file(path, sidecar_of(source)):
+            raise DeepspineError(f"{path}: belongs to the input {source} by its name; rename the output")
 
 
 def default_name(image: str) -> str:
@@ -177,36 +175,3 @@ def picture_of(path: Path) -> Path:
 
 def _optional_path(name: str | None) -> Path | None:
     return Path(name) if name else None
-
-
-def _check_place(path: Path) -> None:
-    """Refuse a file that cannot be written, before the network has run for it."""
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
-        raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
-    folder = path.parent
-    if os.path.lexists(folder):
-        folder = follow(path).parent
-    else:  # it will be made, below the nearest one that is there
-        folder = next(parent for parent in folder.parents if os.path.lexists(parent))
-    if not folder.is_dir():
-        raise DeepspineError(f"{path}: {folder} is not a folder; give another path")
-    if not os.access(folder, os.W_OK):
-        raise DeepspineError(f"{path}: the folder {folder} cannot be written; give another one")
-
-
-def _refuse_overwriting(files: list[Path], inputs: list[Path]) -> None:
-    """Refuse outputs that are one and the same file, or one of the inputs."""
-    for output in files:
-        for source in inputs:
-            if _same_file(output, source):
-                raise DeepspineError(f"{output}: is an input and would be overwritten; rename the output")
-    for first, second in combinations(files, 2):
-        if _same_file(first, second):
-            raise DeepspineError(f"{first}: two outputs would be written to this file; rename one of them")
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    """Tell whether two names lead to one file: by path, symbolic link or hard link."""
-    if first.exists() and second.exists():
-        return first.samefile(second)
-    return os.path.realpath(first) == os.path.realpath(second)  # unlike Path.resolve, ends in loops

@@ -1,0 +1,102 @@
+"""The files that a command is going to write: refused before any work where they would do harm."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+
+from ..errors import DeepspineError
+from .target import follow
+
+LONGEST_NAME = 255
+"""Bytes of a file name that every common file system takes."""
+
+
+def check_files(files: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
+    """Refuse files that cannot be written, or would replace an input or each other.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Files to write. The nearest folder of each that exists must be writable.
+    inputs : iterable of Path
+        Files that are read.
+
+    Raises
+    ------
+    DeepspineError
+        See also `files.target.follow`.
+    """
+    files = list(files)
+    for path in files:
+        _check_place(path)
+    refuse_overwriting(files, list(inputs))
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder, which is made when missing, in which no file can be written.
+
+    Raises
+    ------
+    DeepspineError
+        When it, or what it should be made in, is a file or cannot be written.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        what = "is a file, not a folder" if there == folder else f"{there} is not a folder"
+        raise DeepspineError(f"{folder}: {what}; give another folder")
+    if not os.access(there, os.W_OK):
+        raise DeepspineError(f"{folder}: the folder {there} cannot be written; give another one")
+
+
+def check_ending(path: Path, ending: str, what: str) -> None:
+    """Refuse a name that does not say what the file is.
+
+    Raises
+    ------
+    DeepspineError
+        When the name ends otherwise, in any case.
+    """
+    if not path.name.lower().endswith(ending):
+        raise DeepspineError(f"{path}: {what} is written as {ending}; give a name that ends in {ending}")
+
+
+def refuse_overwriting(files: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse outputs that are one and the same file, or one of the inputs.
+
+    Raises
+    ------
+    DeepspineError
+        When they are, by path, symbolic link or hard link.
+    """
+    for output in files:
+        for source in inputs:
+            if same_file(output, source):
+                raise DeepspineError(f"{output}: is an input and would be overwritten; rename the output")
+    for first, second in combinations(files, 2):
+        if same_file(first, second):
+            raise DeepspineError(f"{first}: two outputs would be written to this file; rename one of them")
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Tell whether two names lead to one file: by path, symbolic link or hard link."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return os.path.realpath(first) == os.path.realpath(second)  # unlike Path.resolve, ends in loops
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a file that cannot be written."""
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
+    folder = path.parent
+    if os.path.lexists(folder):
+        folder = follow(path).parent
+    else:  # it will be made, below the nearest one that is there
+        folder = next(parent for parent in folder.parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        raise DeepspineError(f"{path}: {folder} is not a folder; give another path")
+    if not os.access(folder, os.W_OK):
+        raise DeepspineError(f"{path}: the folder {folder} cannot be written; give another one")
