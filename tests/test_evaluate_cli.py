@@ -212,3 +212,12 @@ def test_a_report_into_a_file_is_refused_at_once(data, tmp_path, capsys):
     assert main([*arguments, "-ofolder", str(tmp_path / "report")]) == 1
     assert "is a file, not a folder; give another folder" in capsys.readouterr().err
     assert (tmp_path / "report").read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", [["-part", "val"], ["-attention", "1"], ["-heatmaps", "1"]])
+def test_an_option_that_would_do_nothing_is_a_usage_error(data, tmp_path, option):
+    """-part of a data set, and the network's maps where no network runs."""
+    arguments = ["-path-data", str(data), "-pred", f"good={data}/good/{{stem}}_discs.nii.gz"]
+    with pytest.raises(SystemExit) as ending:
+        main([*arguments, "-ofolder", str(tmp_path / "out"), *option])
+    assert ending.value.code == 2 and not (tmp_path / "out").exists()
