@@ -214,7 +214,7 @@ def test_a_report_into_a_file_is_refused_at_once(data, tmp_path, capsys):
     assert (tmp_path / "report").read_text() == "mine"
 
 
-@pytest.mark.parametrize("option", [["-part", "val"], ["-attention", "1"], ["-heatmaps", "1"]])
+@pytest.mark.parametrize("option", [["-part", "val"], ["-attention"], ["-heatmaps"]])
 def test_an_option_that_would_do_nothing_is_a_usage_error(data, tmp_path, option):
     """-part of a data set, and the network's maps where no network runs."""
     arguments = ["-path-data", str(data), "-pred", f"good={data}/good/{{stem}}_discs.nii.gz"]

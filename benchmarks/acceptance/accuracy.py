@@ -5,6 +5,7 @@ import csv
 import json
 import sys
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -145,8 +146,53 @@ def check_confidence(said: dict[str, dict[str, Pairs]], folder: Path) -> dict:
     return found
 
 
-def main() -> int:
-    """Run everything and write ``-o``: scores.csv, summary.json, and an overlay of every real scan and of failures."""
+@dataclass
+class Tally:
+    """What has been seen so far: scores by group and way, confidences by kind, and a row for each scan."""
+
+    scores: dict[str, dict[str, list[CaseScore]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    said: dict[str, dict[str, Pairs]] = field(default_factory=lambda: defaultdict(lambda: {"discs": [], "levels": []}))
+    levels: dict[str, list[tuple[float, bool]]] = field(default_factory=lambda: defaultdict(list))
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def add(self, scan: Scan, cases: dict[str, CaseScore], said: dict) -> None:
+        """Count one scan."""
+        ours, labeling = cases["ours"], said["labeling"]
+        for method, case in cases.items():
+            self.scores[scan.group][method].append(case)
+        self.levels[scan.group].append((labeling.level_confidence, ours.all_named))
+        level = [said["levels"]] if said["levels"] else []
+        for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
+            self.said[kind]["discs"] += said["discs"].values()
+            self.said[kind]["levels"] += level
+        if scan.complete:
+            self.said[f"simulated, {ends_in_view(scan.truth)}"]["levels"] += level
+            for value, pair in said["discs"].items():
+                self.said[f"simulated, {region_of(value)}"]["discs"].append(pair)
+        self.rows.append({"scan": scan.name, "group": scan.group, "all_named": int(ours.all_named),
+                          "named": len(ours.named), "detected": len(ours.detected), "found": len(ours.found),
+                          "missed": len(ours.missed), "false": len(ours.false), "shift": ours.shift,
+                          "level_confidence": f"{labeling.level_confidence:.3f}",
+                          "warnings": " ".join(labeling.warnings)})  # fmt: skip
+
+    def report(self, folder: Path) -> None:
+        """Print the tables and write ``scores.csv`` and ``summary.json``."""
+        print_table(self.scores)
+        print_doubt(self.levels)
+        print_methods({group: methods for group, methods in self.scores.items() if group.startswith("real")})
+        summary = {group: summarise(methods["ours"]) for group, methods in self.scores.items()}
+        summary["confidence"] = check_confidence(self.said, folder)
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+        with (folder / "scores.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.rows[0])
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def read_arguments() -> argparse.Namespace:
+    """Read what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-data", type=Path, default=REAL, help="real scans and templates")
     parser.add_argument("-model", type=Path, help="checkpoint; default: the shipped one")
@@ -160,6 +206,21 @@ def main() -> int:
     args = parser.parse_args()
     if not (args.n or args.real):
         parser.error("with -real 0 and -n 0 there is nothing to score")
+    return args
+
+
+def scans_of(args: argparse.Namespace) -> list[Scan]:
+    """List the scans to score."""
+    scans = [*real_scans(args.data), *lumbar_scans(args.data)] if args.real else []
+    if args.n:
+        lower = unseen_lower_spines(args.data) if args.real_sacra else ()
+        scans += simulated_scans(build_atlas(args.data), args.n, args.first, lower)
+    return scans
+
+
+def main() -> int:
+    """Run everything and write ``-o``: scores.csv, summary.json, and an overlay of every real scan and of failures."""
+    args = read_arguments()
     if not args.data.is_dir():
         print(
             f"accuracy: {args.data}: no such folder; give the real scans with -data",
@@ -168,47 +229,14 @@ def main() -> int:
         return 1
     predictor = Predictor.load(args.model)
     (args.o / "overlays").mkdir(parents=True, exist_ok=True)
-    scans = [*real_scans(args.data), *lumbar_scans(args.data)] if args.real else []
-    if args.n:
-        atlas = build_atlas(args.data)
-        scans += simulated_scans(atlas, args.n, args.first, unseen_lower_spines(args.data) if args.real_sacra else ())
-    scores: dict = defaultdict(lambda: defaultdict(list))
-    said: dict = defaultdict(lambda: {"discs": [], "levels": []})
-    levels: dict = defaultdict(list)
-    rows = []
-    for scan in tqdm(scans, disable=None):
-        cases, said_here = score_scan(predictor, scan, slow=not scan.complete)
-        for method, case in cases.items():
-            scores[scan.group][method].append(case)
-        levels[scan.group].append((said_here["labeling"].level_confidence, cases["ours"].all_named))
-        level = [said_here["levels"]] if said_here["levels"] else []
-        for kind in (scan.group.partition(", with")[0].partition(", no end")[0], *["simulated, all"] * scan.complete):
-            said[kind]["discs"] += said_here["discs"].values()
-            said[kind]["levels"] += level
-        if scan.complete:
-            said[f"simulated, {ends_in_view(scan.truth)}"]["levels"] += level
-            for value, pair in said_here["discs"].items():
-                said[f"simulated, {region_of(value)}"]["discs"].append(pair)
-        labeling = said_here["labeling"]
-        rows.append({"scan": scan.name, "group": scan.group, "all_named": int(cases["ours"].all_named),
-                     "named": len(cases["ours"].named), "detected": len(cases["ours"].detected),
-                     "found": len(cases["ours"].found),
-                     "missed": len(cases["ours"].missed), "false": len(cases["ours"].false),
-                     "shift": cases["ours"].shift,
-                     "level_confidence": f"{labeling.level_confidence:.3f}",
-                     "warnings": " ".join(labeling.warnings)})  # fmt: skip
+    tally = Tally()
+    for scan in tqdm(scans_of(args), disable=None, unit="scan"):
+        cases, said = score_scan(predictor, scan, slow=not scan.complete)
+        tally.add(scan, cases, said)
         if args.overlays and (not scan.complete or len(cases["ours"].missed) >= FAILED):
-            draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, labeling.discs, scan.truth, scan.name)
-    print_table(scores)
-    print_doubt(levels)
-    print_methods({g: m for g, m in scores.items() if g.startswith("real")})
-    summary = {g: summarise(m["ours"]) for g, m in scores.items()}
-    summary["confidence"] = check_confidence(said, args.o)
-    (args.o / "summary.json").write_text(json.dumps(summary, indent=1))
-    with (args.o / "scores.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+            discs = said["labeling"].discs
+            draw_overlay(args.o / "overlays" / f"{scan.name}.png", scan.volume, discs, scan.truth, scan.name)
+    tally.report(args.o)
     return 0
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.acceptance.accuracy_cases import real_scans, simulated_scans
 from benchmarks.acceptance.doubtful_cases import TURNS, Doubtful, badly_sliced, mirrored, no_spines, turned
@@ -132,7 +133,7 @@ def main() -> int:
     fits: dict[str, list[float]] = defaultdict(list)
     named = Counter()
     spines = list(upright_spines(args.data, args.n))[:: args.every]
-    for group, volume in spines:
+    for group, volume in tqdm(spines, disable=None, unit="scan"):
         upright = judge.ask(volume)
         answers[group, "as it is"][upright.word] += 1
         fits[f"{group}, upright"].append(upright.fit)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.acceptance.accuracy_cases import real_scans
 from benchmarks.sources import DATA_TEST, REAL
@@ -111,14 +112,15 @@ def main() -> int:
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
     scans = list(development_scans(args.data))[:: args.every]
-    before = [find(predictor, volume) for _, volume in scans]
+    before = [find(predictor, volume) for _, volume in tqdm(scans, disable=None, unit="scan")]
     print(f"{len(scans)} scans, {sum(map(len, before))} discs")
     print(f"{'change':28} {'largest shift':>24} {'95 %':>8} {'over half':>10} {'renamed,':>9}   worst scan")
     print(f"{'':28} {'[voxels]':>12}{'[mm]':>12} {'[voxels]':>8} {'a voxel':>10} {'lost, new':>9}")
     inexact = 0
     for change, apply in CHANGES.items():
         shifts, worst, differ = [], (0.0, 0.0, ""), 0
-        for (name, volume), points in zip(scans, before, strict=True):
+        pairs = tqdm(zip(scans, before, strict=True), change, len(scans), leave=False, disable=None, unit="scan")
+        for (name, volume), points in pairs:
             found = find(predictor, apply(volume))
             differ += len(set(points) ^ set(found))
             for value in set(points) & set(found):

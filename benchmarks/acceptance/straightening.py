@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.sources import REAL
 from deepspine_sct.errors import DeepspineError
@@ -85,7 +86,7 @@ def main() -> None:
     modes = (0, 1, 2) if args.sct else (0, 2)
     for group, spec in GROUPS.items():
         scores = defaultdict(list)
-        for seed in range(FIRST_SEED, FIRST_SEED + args.n):
+        for seed in tqdm(range(FIRST_SEED, FIRST_SEED + args.n), group, leave=False, disable=None, unit="scan"):
             volume, truth = simulate_volume(seed, atlas, spec)
             cord = simulate_cord(seed, atlas, spec)
             truth = beside_the_cord(truth, cord)

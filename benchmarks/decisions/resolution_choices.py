@@ -13,6 +13,7 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.acceptance.accuracy_cases import Scan, real_scans
 from benchmarks.acceptance.real_sources import names_of, read_scan
@@ -66,7 +67,7 @@ def measure(
     predictor.observer.spacing_mm = working_mm
     cases: dict[str, list] = {}
     started_s = process_time()
-    for scan in scans:
+    for scan in tqdm(scans, disable=None, unit="scan"):
         found = predictor.predict(scan.volume).labeling.points
         cases.setdefault(scan.group, []).append(score_case(found, scan.truth, span_only=not scan.complete))
     taken_ms = 1000 * (process_time() - started_s) / len(scans)

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.sources import REAL
 from deepspine_sct.errors import DeepspineError
@@ -65,7 +66,7 @@ def line(runtime, cases: list, choice: tuple) -> str:
     counter = Counter(runtime)
     predictor = Predictor(counter, PredictorSettings(*choice))
     scores, aside_mm = [], []
-    for volume, truth in cases:
+    for volume, truth in tqdm(cases, leave=False, disable=None, unit="scan"):
         try:
             points = predictor.predict(volume).labeling.points
         except DeepspineError:  # taken for upside down: nothing is named
