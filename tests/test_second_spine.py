@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
@@ -35,11 +36,18 @@ def test_one_spine_is_no_second_one(network, name):
 )
 @pytest.mark.parametrize("shift", [0, 9])
 def test_two_spines_side_by_side_are_named(network, name, axis, side, shift):
-    """Beside each other or one behind the other, at one height or not; the line says where and what to do."""
+    """Beside each other or one behind the other, at one height or not; the line says where and what to do.
+
+    Of two that stand beside each other the turned image may show the other one better: then the image is refused.
+    """
     one = read_volume(DATA / f"{name}.nii.gz")
     other = np.roll(one.data, shift, axis=2)
     data = np.concatenate([one.data, other], axis=axis)
-    (sentence,) = said(network, Volume(data, Grid(data.shape, one.grid.affine)))
+    try:
+        (sentence,) = said(network, Volume(data, Grid(data.shape, one.grid.affine)))
+    except DeepspineError as error:
+        assert axis == 0 and "the header contradicts the anatomy" in str(error)
+        return
     assert "a second spine shows about" in sentence and "crop the image to one spine" in sentence
     opposite = {"right": "left", "front": "back"}[side]
     assert f"to the {side} " in sentence or f"to the {opposite} " in sentence
