@@ -60,8 +60,8 @@ def evaluate(args: argparse.Namespace) -> None:
     require_matplotlib()  # said now, not after the networks have run
     check_folder(args.ofolder)
     cases = read_cases(args)
-    for pattern in args.pred:
-        check_pattern(*pattern, cases)
+    for tool, pattern in args.pred:
+        check_pattern(tool, pattern, cases)
     args.ofolder.mkdir(parents=True, exist_ok=True)
     n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:

@@ -47,9 +47,10 @@ def geometry_warnings(path: str | os.PathLike[str]) -> list[Caution]:
 
 def geometry_warnings_of(image: Any) -> list[Caution]:
     """Name the same of an image in memory, such as nibabel's; of one without a NIfTI header there is nothing to say."""
-    header = getattr(image, "header", None)
-    named = getattr(header, "keys", tuple)()
-    return _about_header(Path("the image"), header) if "sform_code" in named else []
+    header: Any = getattr(image, "header", None)
+    if not hasattr(header, "keys") or "sform_code" not in header.keys():  # noqa: SIM118 - no dict
+        return []
+    return _about_header(Path("the image"), header)
 
 
 def _about_header(path: Path, header: Any) -> list[Caution]:

@@ -214,7 +214,7 @@ def _beyond_mm(grid: Grid, line: np.ndarray, points: Mapping[int, np.ndarray]) -
     """How far [mm] each disc that is not beside the middle line lies beyond its nearer end."""
     line_xyz = grid.to_world(line)
     slack_mm = max(END_MM, float(np.linalg.norm(np.diff(line_xyz, axis=0), axis=1).mean()))
-    found = {}
+    found: dict[int, float] = {}
     for ends_xyz in (line_xyz, line_xyz[::-1]):
         from_end_mm = np.linalg.norm(ends_xyz - ends_xyz[0], axis=1)
         inner = int(np.searchsorted(from_end_mm, _TANGENT_MM).clip(1, len(ends_xyz) - 1))

@@ -122,7 +122,7 @@ class _Session:
     def __init__(self, views: Sequence[View], prior: SkeletonPrior) -> None:
         self.views = views
         self.prior = prior
-        self.by_itself = [view.alone for view in views]
+        self.by_itself = [view.alone or order_alone(view.candidates, prior) for view in views]
         self.lattices = [alone.lattice for alone in self.by_itself]
         self.singles = [self._single(j) for j in range(len(views))]
 
