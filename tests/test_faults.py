@@ -75,14 +75,14 @@ def test_a_full_disk_leaves_nothing(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
-@pytest.mark.parametrize("output", ["-ofolder", "-json"])
+@pytest.mark.parametrize("output", ["-ofolder", "-json", "-qc"])
 def test_a_read_only_folder_is_refused_before_the_network_runs(in_folder, output):
     """As a user who may not write there: one line that names the file, and nothing is written."""
     locked = in_folder / "locked"
     locked.mkdir(mode=0o555)
     os.chmod(in_folder, 0o777)
     os.chmod(in_folder.parent, 0o755)
-    target = "locked" if output == "-ofolder" else "locked/report.json"
+    target = "locked/report.json" if output == "-json" else "locked"
     arguments = ["-i", "t2.nii.gz", "-c", "t2", "-v", "0", output, target]
     assert label.main(["-i", "t2.nii.gz", "-c", "t2", "-v", "0", "-o", "x.nii"]) == 0  # all is imported
     (in_folder / "x.nii").unlink()
@@ -105,7 +105,7 @@ def test_a_read_only_folder_is_refused_before_the_network_runs(in_folder, output
         said = stream.read().splitlines()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     assert len(said) == 1
-    assert said[0].startswith("sct_deepspine_label: error: locked/")
+    assert said[0].startswith(f"sct_deepspine_label: error: {target}: the folder")
     assert "cannot be written" in said[0]
     assert list(locked.iterdir()) == []
     assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == b"old"

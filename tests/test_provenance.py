@@ -59,7 +59,7 @@ def test_the_sidecar_of_the_image_is_never_replaced(in_folder, predictor, capsys
     own = in_folder / "anat" / "t2.json"
     own.write_text('{"EchoTime": 0.1}')
     assert run("-o", "anat/t2.nii") == 1
-    assert "anat/t2.json: is an input and would be overwritten" in capsys.readouterr().err
+    assert "anat/t2.json: belongs to the input anat/t2.nii.gz by its name" in capsys.readouterr().err
     assert own.read_text() == '{"EchoTime": 0.1}' and not (in_folder / "anat" / "t2.nii").exists()
 
 

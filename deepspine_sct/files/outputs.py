@@ -48,7 +48,8 @@ def check_folder(folder: Path) -> None:
         what = "is a file, not a folder" if there == folder else f"{there} is not a folder"
         raise DeepspineError(f"{folder}: {what}; give another folder")
     if not os.access(there, os.W_OK):
-        raise DeepspineError(f"{folder}: the folder {there} cannot be written; give another one")
+        which = "the folder" if there == folder else f"the folder {there}"
+        raise DeepspineError(f"{folder}: {which} cannot be written; give another one")
 
 
 def check_ending(path: Path, ending: str, what: str) -> None:
