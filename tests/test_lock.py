@@ -94,6 +94,28 @@ def test_no_entry_is_lost_whatever_can_be_locked(tmp_path, monkeypatch, trouble)
     assert subjects(report) == (expected, expected)
 
 
+def _add_at_one_time(folder: Path, writer: int) -> None:
+    no_flock(folder, writer)
+    for turn in range(5):
+        names = IDENTITY | {"subject": f"sub-{writer}-{turn}"}
+        place = sct_report.picture_folder(folder, names, "sct_x", datetime.now())
+        layers = [place / f"{name}.png" for name in ("background", "overlay")]
+        for path in layers:
+            path.write_bytes(b"1")
+        sct_report.add_entry(folder, names, "t2.nii", "sct_x -i t2.nii", *layers, datetime(2026, 1, 2, 3, 4, 5, 6))
+
+
+def test_entries_of_one_microsecond_are_kept_without_locks(tmp_path):
+    """Four processes at once, five entries each, all of one date: none takes the place of another."""
+    report = tmp_path / "qc"
+    report.mkdir()
+    run_at_once(_add_at_one_time, report, 4)
+    entries = [json.loads(path.read_text()) for path in (report / "_json").glob("qc_*.json")]
+    assert {entry["subject"] for entry in entries} == {f"sub-{w}-{t}" for w in range(4) for t in range(5)}
+    assert len({entry["date"] for entry in entries}) == 20
+    assert not list((report / "_json").glob(".*.place"))
+
+
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO, errno.EINTR])
 def test_a_disk_without_locks_gets_a_warning_and_the_entry(tmp_path, monkeypatch, caplog, code):
     """Whatever the system says instead of locking."""

@@ -14,7 +14,8 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -70,8 +71,11 @@ def add_entry(
     for folder in (entries, report / "js"):
         folder.mkdir(parents=True, exist_ok=True)
     # SCT's own lock is in the folder for temporary files, which each job of a cluster may have to itself.
-    with locked(entries / ".lock"), locked(lock_file(report), optional=True):
-        path, when = _free_place(entries, when or datetime.now())
+    with (
+        locked(entries / ".lock"),
+        locked(lock_file(report), optional=True),
+        _free_place(entries, when or datetime.now()) as (path, date),
+    ):
         entry = {
             "path": str(Path.cwd()),
             "cmdline": cmdline,
@@ -82,7 +86,7 @@ def add_entry(
             "plane": "Sagittal",
             "backgroundImage": background.relative_to(report).as_posix(),
             "overlayImage": overlay.relative_to(report).as_posix(),
-            "date": when.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "date": date.strftime("%Y-%m-%d %H:%M:%S.%f"),
             "rank": "",
             "qc": "",
         }
@@ -144,11 +148,25 @@ def lock_file(report: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"sct_qc-{folder.name}-{digest}.00.lock"
 
 
-def _free_place(entries: Path, when: datetime) -> tuple[Path, datetime]:
-    """Name the file of an entry; its date is moved on by microseconds until no other has it."""
-    while (path := entries / f"qc_{when:%Y_%m_%d_%H%M%S.%f}.json").exists():
+@contextmanager
+def _free_place(entries: Path, when: datetime) -> Iterator[tuple[Path, datetime]]:
+    """Name the file of an entry; its date is moved on by microseconds until no other has it.
+
+    A hidden file, which only one process can create, keeps the place also where nothing can be locked.
+    """
+    while True:
+        path = entries / f"qc_{when:%Y_%m_%d_%H%M%S.%f}.json"
+        kept = path.with_name(f".{path.name}.place")
+        with suppress(FileExistsError):
+            kept.touch(exist_ok=False)
+            if not path.exists():
+                break
+            kept.unlink()
         when += timedelta(microseconds=1)
-    return path, when
+    try:
+        yield path, when
+    finally:
+        kept.unlink(missing_ok=True)
 
 
 def _write_datasets(report: Path) -> None:
