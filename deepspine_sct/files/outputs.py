@@ -43,7 +43,7 @@ def check_folder(folder: Path) -> None:
     DeepspineError
         When it, or what it should be made in, is a file or cannot be written.
     """
-    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    there = _nearest(folder)
     if not there.is_dir():
         what = "is a file, not a folder" if there == folder else f"{there} is not a folder"
         raise DeepspineError(f"{folder}: {what}; give another folder")
@@ -88,15 +88,18 @@ def same_file(first: Path, second: Path) -> bool:
     return os.path.realpath(first) == os.path.realpath(second)  # unlike Path.resolve, ends in loops
 
 
+def _nearest(folder: Path) -> Path:
+    """Name the folder itself where it is there, else the nearest one above it that is."""
+    return next(place for place in (folder, *folder.parents, Path()) if os.path.lexists(place))
+
+
 def _check_place(path: Path) -> None:
     """Refuse a file that cannot be written."""
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
     folder = path.parent
-    if os.path.lexists(folder):
-        folder = follow(path).parent
-    else:  # it will be made, below the nearest one that is there
-        folder = next(parent for parent in folder.parents if os.path.lexists(parent))
+    # One that is missing will be made, below the nearest one that is there.
+    folder = follow(path).parent if os.path.lexists(folder) else _nearest(folder)
     if not folder.is_dir():
         raise DeepspineError(f"{path}: {folder} is not a folder; give another path")
     if not os.access(folder, os.W_OK):

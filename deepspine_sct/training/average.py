@@ -43,7 +43,7 @@ def average(first: Path, second: Path, share: float, target: Path) -> None:
         {name: (1 - share) * theirs[name] + share * own if own.is_floating_point() else own
          for name, own in network.state_dict().items()}
     )  # fmt: skip
-    training = description["training"] | {
+    training = description.get("training", {}) | {
         "mean_of": {checksum(first): 1 - share, checksum(second): share},
         "never_seen": sorted(set(_unseen(known)) & set(_unseen(description))),
     }
@@ -51,7 +51,7 @@ def average(first: Path, second: Path, share: float, target: Path) -> None:
 
 
 def _unseen(description: dict) -> list[str]:
-    return description["training"]["never_seen"]
+    return description.get("training", {}).get("never_seen", [])  # who does not say so may have seen them
 
 
 def main(argv: Sequence[str] | None = None) -> int:
