@@ -102,6 +102,37 @@ def test_no_gradient_comes_from_what_is_not_known(scores, attention, batch, loss
         assert answer.grad[..., 3, :].abs().max() > 0
 
 
+def test_emphasis_counts_images_by_a_power_of_their_error(scores, attention, batch):
+    """The error is what is above the least possible cross-entropy; the images count one on average, with 0 each does."""
+    errors, losses = [], []
+    for b in range(BATCH):
+        own = {key: value[b : b + 1] for key, value in batch.items()}
+        truth = own["target"].clamp(min=1e-30).log()[None].expand(STACKS, -1, -1, -1, -1)
+        perfect = torch.cat([truth, scores[:, b : b + 1, -1:]], 2)
+        of_truth = float(cross_entropy_loss(perfect, attention[b : b + 1], own)["discs"])
+        losses.append(float(cross_entropy_loss(scores[:, b : b + 1], attention[b : b + 1], own)["discs"]))
+        errors.append(losses[-1] - of_truth)
+    weights = np.sqrt(errors) / np.mean(np.sqrt(errors))
+    assert weights.max() - weights.min() > 1e-3 and weights.max() < 4
+    plain = float(cross_entropy_loss(scores, attention, batch)["discs"])
+    emphasised = float(cross_entropy_loss(scores, attention, batch, emphasis=0.5)["discs"])
+    assert plain == pytest.approx(np.mean(losses), rel=1e-4)
+    assert emphasised == pytest.approx(np.mean(weights * losses), rel=1e-4) and emphasised != pytest.approx(plain)
+
+
+def test_one_image_does_not_make_a_step_alone(scores, attention, batch):
+    """However wrong one answer is, its image counts four times as much as it would, before all are scaled to the mean."""
+    wrong = torch.cat([scores[:, :1], scores[:, :1].repeat(1, 19, 1, 1, 1) * 1e-3], 1)
+    wrong[:, 0] *= 1e3
+    many = {key: value[:1].repeat(20, *[1] * (value.ndim - 1)) for key, value in batch.items()}
+    alone = float(heatmap_loss(wrong[:, :1], attention[:1], {k: v[:1] for k, v in many.items()})["discs"])
+    others = float(heatmap_loss(wrong[:, 1:2], attention[:1], {k: v[:1] for k, v in many.items()})["discs"])
+    relative = np.minimum(np.array([alone] + [others] * 19) / np.mean([alone] + [others] * 19), 4)
+    expected = np.mean(relative / relative.mean() * ([alone] + [others] * 19))
+    answer = heatmap_loss(wrong, attention[:1].repeat(20, 1, 1, 1), many, emphasis=1.0)
+    assert float(answer["discs"]) == pytest.approx(expected, rel=1e-4)
+
+
 def test_no_taught_level_costs_nothing(scores, attention, batch):
     """A batch without a level is no division by zero."""
     batch["level"][:] = torch.nan

@@ -231,7 +231,7 @@ def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, begi
             return batch
         return {key: value[seen.to(value.device)] for key, value in batch.items()}
 
-    loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight)
+    loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight, emphasis=config.emphasis)
     return Trainer(model, stream, loss, config, folder, save, save_best, on_log, keep)
 
 
