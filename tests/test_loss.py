@@ -103,7 +103,7 @@ def test_no_gradient_comes_from_what_is_not_known(scores, attention, batch, loss
 
 
 def test_emphasis_counts_images_by_a_power_of_their_error(scores, attention, batch):
-    """The error is what is above the least possible cross-entropy; the images count one on average, with 0 each does."""
+    """The error is what is above the least possible cross-entropy; the images count one on average."""
     errors, losses = [], []
     for b in range(BATCH):
         own = {key: value[b : b + 1] for key, value in batch.items()}
@@ -121,7 +121,7 @@ def test_emphasis_counts_images_by_a_power_of_their_error(scores, attention, bat
 
 
 def test_one_image_does_not_make_a_step_alone(scores, attention, batch):
-    """However wrong one answer is, its image counts four times as much as it would, before all are scaled to the mean."""
+    """However wrong one answer is, its image counts four times as much as the mean at most, before the scaling."""
     wrong = torch.cat([scores[:, :1], scores[:, :1].repeat(1, 19, 1, 1, 1) * 1e-3], 1)
     wrong[:, 0] *= 1e3
     many = {key: value[:1].repeat(20, *[1] * (value.ndim - 1)) for key, value in batch.items()}
