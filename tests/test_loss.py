@@ -120,6 +120,15 @@ def test_emphasis_counts_images_by_a_power_of_their_error(scores, attention, bat
     assert emphasised == pytest.approx(np.mean(weights * losses), rel=1e-4) and emphasised != pytest.approx(plain)
 
 
+def test_emphasis_bears_a_background_of_less_than_nothing(scores, attention, batch):
+    """Where discs fill a pixel, rounding leaves a background of -6e-8: it counts as the nothing that it is."""
+    answers = []
+    for background in (0.0, -6e-8):
+        batch["target"][0, :, 1, 1] = torch.tensor([1.0] + [0.0] * (DISCS - 1) + [background])
+        answers.append(float(cross_entropy_loss(scores, attention, batch, emphasis=0.5)["loss"]))
+    assert np.isfinite(answers[0]) and answers[1] == pytest.approx(answers[0], rel=1e-6)
+
+
 def test_one_image_does_not_make_a_step_alone(scores, attention, batch):
     """However wrong one answer is, its image counts four times as much as the mean at most, before the scaling."""
     wrong = torch.cat([scores[:, :1], scores[:, :1].repeat(1, 19, 1, 1, 1) * 1e-3], 1)

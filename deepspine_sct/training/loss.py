@@ -30,9 +30,10 @@ def cross_entropy_loss(
     """
     weight = torch.full((scores.shape[2] - 1, 1, 1), _DISC_WEIGHT, device=scores.device)
     weight[-1] = 1.0
-    weighted = weight * batch["target"] * batch["known"]
+    truth = batch["target"].clamp(min=0)  # by rounding, what discs leave of one may be less than nothing
+    weighted = weight * truth * batch["known"]
     each = -(weighted * F.log_softmax(scores[:, :, :-1], dim=2)).sum((2, 3, 4)).mean(0)
-    least = -torch.xlogy(weighted, batch["target"]).sum((1, 2, 3))  # of an answer that is the truth itself
+    least = -torch.xlogy(weighted, truth).sum((1, 2, 3))  # of an answer that is the truth itself
     each = each * _emphasise((each.detach() - least).clamp(min=0), emphasis)
     discs = each.mean() / (_DISC_WEIGHT * 60)  # a full window holds about ten discs of about six pixels' mass
     level = _level_loss(scores[:, :, -1:], batch["level"])
