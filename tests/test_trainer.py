@@ -135,6 +135,23 @@ def test_one_batch_can_be_overfitted(tmp_path):
     assert trainer.rows[-1]["loss"] < 0.25 * trainer.rows[0]["loss"]
 
 
+def test_a_loss_that_is_no_number_ends_the_training_before_anything_is_written(tmp_path):
+    """It is said in one line; the state, the log and the weights are those of the last epoch that went well."""
+
+    def broken(scores, attention, batch):
+        losses = cross_entropy_loss(scores, attention, batch)
+        return losses | {"loss": losses["loss"] * torch.nan} if made.step >= 3 else losses
+
+    torch.set_num_threads(1)
+    saved = []
+    made = Trainer(small_network(), stream(), broken, CONFIG, tmp_path, lambda network, step: saved.append(step))
+    with pytest.raises(DeepspineError, match=r"not a number any more at step 4.*lower -lr"):
+        made.run()
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert saved == [2] and state["step"] == 2 and len((tmp_path / "log.csv").read_text().splitlines()) == 2
+    assert all(torch.isfinite(value).all() for value in state["network"].values())
+
+
 def fixed(scores: list[float]):
     """Validation that returns the given identification rates, one an epoch."""
     remaining = iter(scores)

@@ -72,7 +72,7 @@ class Trainer:
     Raises
     ------
     DeepspineError
-        Where ``folder`` holds the state of another training.
+        Where ``folder`` holds the state of another training, and when a loss is not a number any more.
     """
 
     def __init__(
@@ -150,6 +150,11 @@ class Trainer:
 
     def _end_epoch(self, losses: Row) -> None:
         """Validate, then write the state: killed in between, the epoch's end is done again."""
+        if not all(map(math.isfinite, losses.values())):
+            raise DeepspineError(
+                f"{self.folder}: the loss is not a number any more at step {self.step}, and what this epoch taught "
+                "is lost; begin again in another -ofolder, with a lower -lr"
+            )
         rate = self.config.learning_rate * self.config.rate(self.step - 1)  # of the last step
         scores = self.on_save(self.averaged.module, self.step) or {}
         self.rows.append({"step": self.step, "learning_rate": rate} | losses | scores)
