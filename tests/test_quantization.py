@@ -48,6 +48,15 @@ def operators(network):
     return [node.op_type for node in network.graph.node]
 
 
+def test_what_is_spared_stays_in_floats(images):
+    """With every convolution spared none computes in integers, and the answers are those of the floats."""
+    network = to_onnx(SHIPPED)
+    spared = quantize(network, images[:1], spared=lambda graph: {node.name for node in graph.graph.node})
+    assert not [name for name in operators(spared) if name.startswith("QLinear")]
+    stored = tensors(spared).values()
+    assert not [array for array in stored if array.dtype == np.int8 and array.ndim == 4]
+
+
 def test_the_answers_stay_near_those_of_the_floats(quantized, images, tmp_path):
     """Probabilities of the discs move by 0.02 on average where there are discs, levels by 2 mm."""
     write(to_onnx(SHIPPED), tmp_path / "floats.onnx")

@@ -8,9 +8,10 @@ convolutions give the same integers on every processor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,7 +23,17 @@ ONNX_DOMAINS = {"", "com.microsoft"}
 """Operators of ONNX and of ONNX Runtime that run on every processor; others are for one kind of it."""
 
 
-def quantize(network: onnx.ModelProto, images: Iterable[np.ndarray]) -> onnx.ModelProto:
+def both_ends(network: onnx.ModelProto) -> set[str]:
+    """Name the nodes of a network up to its first convolutions, and from its last ones on."""
+    return first_nodes(network) | last_nodes(network)
+
+
+def quantize(
+    network: onnx.ModelProto,
+    images: Iterable[np.ndarray],
+    spared: Callable[[onnx.ModelProto], set[str]] = both_ends,
+    **settings: Any,
+) -> onnx.ModelProto:
     """Return a network that computes in integers of eight bits, except at both of its ends.
 
     The first and the last convolutions stay single floats. They are cheap. The one sees the image, in which a bright
@@ -35,6 +46,10 @@ def quantize(network: onnx.ModelProto, images: Iterable[np.ndarray]) -> onnx.Mod
         Export of `export.to_onnx`.
     images : iterable of (H, W) array
         Normalised images as the network will see them; their sides are multiples of the network's ``multiple``.
+    spared : callable
+        Names the nodes that stay single floats.
+    **settings
+        Others of ``onnxruntime.quantization.quantize_static`` than those that ship.
 
     Returns
     -------
@@ -54,12 +69,11 @@ def quantize(network: onnx.ModelProto, images: Iterable[np.ndarray]) -> onnx.Mod
             single,
             integer,
             _Reader(images),
+            nodes_to_exclude=sorted(spared(prepared)),
             quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=sorted(_first_nodes(prepared) | _last_nodes(prepared)),
+            **{"per_channel": True, "reduce_range": True} | settings,
         )
         # Fused here, once, so that it is not done at every start.
         options = ort.SessionOptions()
@@ -88,7 +102,7 @@ class _Reader:
         return None if image is None else {"images": np.ascontiguousarray(image, np.float32)[None, None]}
 
 
-def _first_nodes(network: onnx.ModelProto) -> set[str]:
+def first_nodes(network: onnx.ModelProto) -> set[str]:
     """Name the nodes that the image goes into, and the rectifications behind them."""
     first = [node for node in network.graph.node if "images" in node.input]
     seen = {name for node in first for name in node.output}
@@ -96,7 +110,7 @@ def _first_nodes(network: onnx.ModelProto) -> set[str]:
     return {node.name for node in [*first, *rectified]}
 
 
-def _last_nodes(network: onnx.ModelProto) -> set[str]:
+def last_nodes(network: onnx.ModelProto) -> set[str]:
     """Name the nodes from the last convolution on, on every way to an answer."""
     makers = {name: node for node in network.graph.node for name in node.output}
     last: set[str] = set()
