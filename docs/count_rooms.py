@@ -1,5 +1,6 @@
 """Count the lines and modules of every room: ``python docs/count_rooms.py`` renews the first table of rooms.md."""
 
+import argparse
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def counted(row: re.Match) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     page = DOCS / "rooms.md"
     before, heading, after = page.read_text().partition("## Before the redesign")
     table = re.sub(r"^\| `(?P<room>\w+)/` \| (?P<what>[^|]*) \| \d+ \| \d+ \|$", counted, before, flags=re.M)

@@ -4,10 +4,10 @@ python -m venv libraries && libraries/bin/pip install pybids
 libraries/bin/python -m benchmarks.decisions.cohort_libraries pybids
 """
 
+import argparse
 import json
 import os
 import resource
-import sys
 import tempfile
 import time
 from importlib import import_module
@@ -63,7 +63,9 @@ LIBRARIES = {
 
 def main() -> None:
     """Time the import and the listing."""
-    name, list_images = LIBRARIES[sys.argv[1]]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("library", choices=LIBRARIES, help="which one")
+    name, list_images = LIBRARIES[parser.parse_args().library]
     with tempfile.TemporaryDirectory() as folder:
         write_tree(Path(folder))
         started_s = time.perf_counter()

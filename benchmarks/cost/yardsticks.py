@@ -1,11 +1,11 @@
-"""What no program gets below for some scans, as JSON: ``python -m benchmarks.cost.floors SCAN...``.
+"""What the stages of a command are compared with, as JSON: ``python -m benchmarks.cost.yardsticks SCAN...``.
 
-For each scan the time to decompress it, and the time of the network's multiply-adds at the rate at
-which this machine multiplies large matrices.
+For each scan the time to decompress it, and the time of the network's multiply-adds in single floats, at the rate
+at which this machine multiplies large matrices.
 """
 
+import argparse
 import json
-import sys
 import zlib
 from functools import partial
 from math import prod
@@ -56,13 +56,16 @@ def inflate(path: Path) -> None:
 
 
 def main() -> None:
-    """Print the floors of the scans on the command line."""
+    """Print what the scans on the command line are compared with."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scans", nargs="+", help="compressed NIfTI files")
+    args = parser.parse_args()
     metadata = ort.InferenceSession(str(SHIPPED_ONNX)).get_modelmeta().custom_metadata_map
     per_pixel = int(metadata["multiply_adds_per_pixel"])
     factor = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
     rate = SIDE**3 / best_s(lambda: factor @ factor)  # multiply-adds a second
     scans = {}
-    for name in sys.argv[1:]:
+    for name in args.scans:
         shapes = shapes_run(name)
         multiply_adds = per_pixel * sum(map(prod, shapes))
         scans[name] = {
