@@ -111,7 +111,9 @@ def process_table(costs: Mapping[str, list[Cost]]) -> str:
     return table(head, rows)
 
 
-def stage_table(stages: Mapping[str, list[dict[str, float]]], costs: Mapping[str, list[Cost]], compared: Mapping) -> str:
+def stage_table(
+    stages: Mapping[str, list[dict[str, float]]], costs: Mapping[str, list[Cost]], compared: Mapping
+) -> str:
     """Two lines per scan: what each stage takes, and what it is compared with [ms]."""
     names = list(dict.fromkeys(stage for runs in stages.values() for stage in runs[0]))
     start_s = median(cost.wall_s for cost in costs[LIBRARIES])
