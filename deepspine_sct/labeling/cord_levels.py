@@ -60,6 +60,8 @@ class CordLabels:
         uint8: the vertebra of each voxel of the cord, 1 = C1; 0 outside and above C1.
     discs : Volume
         uint8: one voxel per disc, on the middle line of the cord.
+    along : (n,) array of uint8
+        The vertebra of each point of `centreline`, also where the line leaves the marked voxels, as in a syrinx.
     whole : tuple of int
         Vertebrae whose level is marked in every slice from the disc above to the disc below.
     warnings : list of Caution
@@ -68,6 +70,7 @@ class CordLabels:
 
     levels: Volume
     discs: Volume
+    along: np.ndarray
     whole: tuple[int, ...]
     warnings: list[Caution]
 
@@ -201,6 +204,7 @@ def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
     return CordLabels(
         Volume(levels, cord.grid),
         Volume(discs, cord.grid),
+        _levels(cord.grid, line, discs, line.astype(int)),
         tuple(v for v in whole if not _has_gap(levels, v, unmarked, cord.grid)),
         [
             *_about_lost(lost),
@@ -246,7 +250,7 @@ def _project(
 
 
 def _levels(grid: Grid, line: np.ndarray, discs: np.ndarray, cord_ijk: np.ndarray) -> np.ndarray:
-    """Vertebra of each voxel of the cord: (n,) uint8."""
+    """Vertebra of each of some voxels (n, 3) of the cord or its middle line: (n,) uint8."""
     from scipy.spatial import KDTree
 
     # Indices cut off, not rounded, and the discs' own voxels projected once more: SCT does so, and

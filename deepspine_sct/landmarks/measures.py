@@ -73,16 +73,13 @@ def measure_cord(cord: Volume, labels: CordLabels) -> Iterator[Measure]:
         What `label_cord` says of it.
     """
     upright = reorient(labels.levels, UPRIGHT)
-    line = centreline(cord)
-    line_xyz = cord.grid.to_world(line)
+    line_xyz = cord.grid.to_world(centreline(cord))
     steps_mm = np.linalg.norm(np.gradient(line_xyz, axis=0), axis=1)
-    inside = np.clip(np.rint(line).astype(int), 0, np.array(cord.grid.shape) - 1)
-    along = labels.levels.data[tuple(inside.T)]
     voxel_mm3 = abs(np.linalg.det(cord.grid.affine[:3, :3]))
     for value in labels.whole:
         voxels = np.argwhere(upright.data == value)
         name = vertebra_name(value)
-        length_mm = float(steps_mm[along == value].sum())
+        length_mm = float(steps_mm[labels.along == value].sum())
         yield Measure("cord_lowest_slice", name, float(voxels[:, 2].min()), "slice")
         yield Measure("cord_highest_slice", name, float(voxels[:, 2].max()), "slice")
         if length_mm:
