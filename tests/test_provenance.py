@@ -64,6 +64,8 @@ def test_the_sidecar_of_the_image_is_never_replaced(in_folder, predictor, capsys
 
 
 def test_a_command_is_told_without_the_folders_of_the_machine():
-    """Paths lose their folders, quoted ones and the current folder included; everything else stays."""
+    """Paths lose their folders, quoted ones and the current folder included; names of discs stay, slash and all."""
+    named = "sct_deepspine_label -initz 68,C3/C4 -discs C2/C3:T2/T3 -initlabel c3/c4.nii.gz"
+    assert without_folders(named) == named.replace("c3/c4.nii.gz", "c4.nii.gz")
     told = without_folders("sct_deepspine_label -i '/a b/t 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11")
     assert told == "sct_deepspine_label -i 't 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11"

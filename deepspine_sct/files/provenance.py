@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +15,9 @@ from typing import Any
 from deepspine_sct import __version__
 
 NAME = "deepspine_sct"
+
+_NAMES_DISCS = re.compile(r"([\d.,:]|[CTLS]\d+/[CTLS]\d+)+", re.IGNORECASE)
+"""A slice, discs by value or by name: ``68,C3/C4`` is no file C4 in a folder."""
 
 
 def sidecar(makers: Iterable[dict[str, Any]], **more: object) -> dict[str, object]:
@@ -82,4 +86,5 @@ def now() -> str:
 
 def without_folders(command: str) -> str:
     """Keep the last part of each path in a command: who gets a label file knows nothing of this machine's folders."""
-    return shlex.join(Path(word).name or word for word in shlex.split(command))
+    words = shlex.split(command)
+    return shlex.join(word if _NAMES_DISCS.fullmatch(word) else Path(word).name or word for word in words)
