@@ -21,7 +21,8 @@ def test_every_weight_is_the_mean_and_only_the_unseen_of_both_stay_unseen(tmp_pa
     """Compared weight by weight with a mean in double precision."""
     first = write(tmp_path / "a.safetensors", 1, ["s1", "s2"])
     second = write(tmp_path / "b.safetensors", 2, ["s2", "s3"])
-    assert main([str(first), str(second), "0.25", str(tmp_path / "c.safetensors")]) == 0
+    assert main([str(first), str(second), "0.25", str(tmp_path / "new" / "c.safetensors")]) == 0
+    (tmp_path / "new" / "c.safetensors").rename(tmp_path / "c.safetensors")  # its folder was made
     (one, _), (two, _), (mean, description) = (load_checkpoint(tmp_path / f"{name}.safetensors") for name in "abc")
     for name, weight in mean.state_dict().items():
         if weight.is_floating_point():

@@ -107,7 +107,7 @@ def test_the_command_stores_what_it_learnt_in_a_checkpoint(tmp_path, capsys):
     description = {"spacing_mm": 2.0, "thickness_mm": 5.0, "loss": "cross_entropy", "prior": {"evidence_weight": 0.4}}
     network = StackedHourglass(HourglassConfig(n_features=8))
     save_checkpoint(model, network, description)
-    names = {key: tmp_path / f"out.{key}" for key in ("safetensors", "json", "png")}
+    names = {key: tmp_path / f"new_{key}" / f"out.{key}" for key in ("safetensors", "json", "png")}
     status = learn(
         ["-set", str(tmp_path / "set"), "-part", "all", "-model", str(model)]
         + ["-o", str(names["safetensors"]), "-json", str(names["json"]), "-plot", str(names["png"])]

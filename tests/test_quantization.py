@@ -132,10 +132,13 @@ def test_the_metadata_are_those_of_the_export(quantized):
 
 
 def test_the_command_writes_a_network_or_says_in_one_line_why_not(tmp_path, capsys):
-    """A missing checkpoint or missing sources: exit status 1, one line and no file."""
+    """A missing checkpoint, missing sources or a name of another kind: exit status 1, one line and no file."""
     target = tmp_path / "a.onnx"
-    for source, data in [(tmp_path / "none.safetensors", SOURCES), (SHIPPED, tmp_path)]:
-        assert command.main([str(source), str(data), str(target)]) == 1
+    foreign = tmp_path / "a.safetensors"
+    for source, data, name in [
+        (tmp_path / "none.safetensors", SOURCES, target), (SHIPPED, tmp_path, target), (SHIPPED, SOURCES, foreign),
+    ]:  # fmt: skip
+        assert command.main([str(source), str(data), str(name)]) == 1
         message = capsys.readouterr().err
         assert message.startswith("quantize: error: ") and message.count("\n") == 1
-        assert not target.exists()
+        assert not target.exists() and not foreign.exists()

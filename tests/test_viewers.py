@@ -91,8 +91,8 @@ def test_the_levels_of_a_cord_are_measured(labels):
     cord = np.zeros((30, 44, 9), np.uint8)
     cord[:, 24:27, 3:6] = 1
     nib.save(nib.Nifti1Image(cord, oblique_affine()), labels.parent / "cord.nii.gz")
-    assert measure.main(["-i", labels.name, "-s", "cord.nii.gz", "-o", "out.tsv", "-v", "0"]) == 0
-    lines = (labels.parent / "out.tsv").read_text().splitlines()[1:]
+    assert measure.main(["-i", labels.name, "-s", "cord.nii.gz", "-o", "new/out.tsv", "-v", "0"]) == 0
+    lines = (labels.parent / "new" / "out.tsv").read_text().splitlines()[1:]
     rows = {tuple(line.split("\t")[:2]): float(line.split("\t")[2]) for line in lines}
     assert rows["cord_length", "C4"] == pytest.approx(5 * 3.0, abs=3.1)  # slices 9 to 14, of 3 mm
     assert rows["cord_area", "C4"] == pytest.approx(9 * 1.5 * 2.0, rel=0.21)

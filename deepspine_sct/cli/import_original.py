@@ -67,7 +67,7 @@ def import_checkpoint(args: argparse.Namespace) -> None:
     DeepspineError
         When it is none of the original project's, or the output cannot be written.
     """
-    from deepspine_sct.files.outputs import check_ending, check_files
+    from deepspine_sct.files.outputs import check_ending, check_files, make_folders
     from deepspine_sct.model.checkpoint import save_checkpoint
     from deepspine_sct.model.original import convert, read_original
 
@@ -82,6 +82,7 @@ def import_checkpoint(args: argparse.Namespace) -> None:
         "loss": "mse",
         "training": {"imported_from": args.i.name},
     }
+    make_folders([args.o])
     save_checkpoint(args.o, network, description)
     if args.v:
         attention = "with" if config.attention else "without"

@@ -69,6 +69,7 @@ def learn_prior(args: argparse.Namespace) -> None:
         get_parser().error("give -model and -o together, or neither of them")
     from deepspine_sct.data.prepared_set import read_set
     from deepspine_sct.files.atomic import atomic_path
+    from deepspine_sct.files.outputs import make_folders
     from deepspine_sct.files.tables import write_json
     from deepspine_sct.labeling.prior_fit import fit_prior
 
@@ -84,6 +85,7 @@ def learn_prior(args: argparse.Namespace) -> None:
             say(f"{value:2d} to {value + 1:2d}: {mm:5.1f} mm, spread {100 * spread:4.1f} %, n={n}")
     if args.v:
         say(f"body size: {prior.scale_mean:.2f} of the template, SD of its log {prior.scale_sd:.2f}")
+    make_folders(filter(None, (args.json, args.plot, args.o)))
     if args.json:
         write_json(args.json, prior.to_dict())
     if args.plot:

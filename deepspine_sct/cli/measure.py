@@ -72,7 +72,7 @@ def measure(args: Namespace) -> None:
         When an input cannot be used or a file cannot be written.
     """
     from deepspine_sct.files.names import stem_of
-    from deepspine_sct.files.outputs import check_ending, check_files, check_folder
+    from deepspine_sct.files.outputs import check_ending, check_files, check_folder, make_folders
     from deepspine_sct.image.labels import check_order, read_labels
     from deepspine_sct.image.nifti import read_volume
     from deepspine_sct.labeling.cord_levels import label_cord, read_cord
@@ -94,6 +94,7 @@ def measure(args: Namespace) -> None:
         rows += measure_cord(cord, labels)
         for caution in labels.warnings:
             print(f"Warning: {args.s}: {caution}", file=sys.stderr)
+    make_folders([table, *views.values()])
     if views:
         write_landmarks(views, args.i, grid, points)
     write_measures(table, rows)
@@ -123,7 +124,6 @@ def write_landmarks(files: Mapping[str, Path], like: Path, grid: "Grid", points:
     from deepspine_sct.image.nifti import write_volume
     from deepspine_sct.landmarks import viewers
 
-    files["balls"].parent.mkdir(parents=True, exist_ok=True)
     texts = {
         "markups": viewers.slicer_markups(points),
         "itksnap": viewers.itksnap_labels(),

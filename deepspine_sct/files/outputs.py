@@ -35,6 +35,12 @@ def check_files(files: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     refuse_overwriting(files, list(inputs))
 
 
+def make_folders(files: Iterable[Path]) -> None:
+    """Make the folders of files that `check_files` has let pass, where they are missing."""
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a folder, which is made when missing, in which no file can be written.
 
@@ -96,7 +102,7 @@ def _nearest(folder: Path) -> Path:
 def _check_place(path: Path) -> None:
     """Refuse a file that cannot be written."""
     if len(os.fsencode(path.name)) > LONGEST_NAME:
-        raise DeepspineError(f"{path}: the name is too long; give a shorter one with -o")
+        raise DeepspineError(f"{path}: the name is too long; give a shorter one")
     folder = path.parent
     # One that is missing will be made, below the nearest one that is there.
     folder = follow(path).parent if os.path.lexists(folder) else _nearest(folder)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import DeepspineError, missing_package
 from ..files.atomic import atomic_path
+from ..files.outputs import check_ending, check_files, make_folders
 from .onnx_runtime import FORMAT_VERSION
 from .output import Maps
 from .seal import KEY, UNSEALED, seal
@@ -46,6 +47,7 @@ def export(source: Path, target: Path) -> None:
     DeepspineError
         When the checkpoint cannot be read or the file cannot be written.
     """
+    check_target(target, source)
     write(to_onnx(source), target)
 
 
@@ -108,8 +110,15 @@ def to_onnx(source: Path) -> onnx.ModelProto:
     return model
 
 
+def check_target(target: Path, source: Path) -> None:
+    """Refuse, before any work, a file that is not to be written by the exporter of a checkpoint."""
+    check_ending(target, ".onnx", "a network")
+    check_files([target], [source])
+
+
 def write(model: onnx.ModelProto, target: Path) -> None:
-    """Write a network of `to_onnx` with a seal (see `seal`), whole or not at all."""
+    """Write a network of `to_onnx` with a seal (see `seal`), whole or not at all; its folder is made if needed."""
+    make_folders([target])
     with atomic_path(target) as temporary:
         temporary.write_bytes(seal(model.SerializeToString(deterministic=True)))
 

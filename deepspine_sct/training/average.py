@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.files.outputs import check_ending, check_files
+from deepspine_sct.files.outputs import check_ending, check_files, make_folders
 from deepspine_sct.model.checkpoint import checksum, load_checkpoint, save_checkpoint
 from deepspine_sct.model.export import exit_status
 
@@ -47,6 +47,7 @@ def average(first: Path, second: Path, share: float, target: Path) -> None:
         "mean_of": {checksum(first): 1 - share, checksum(second): share},
         "never_seen": sorted(set(_unseen(known)) & set(_unseen(description))),
     }
+    make_folders([target])
     save_checkpoint(target, network, description | {"training": training})
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from deepspine_sct.model.export import exit_status, to_onnx, write
+from deepspine_sct.model.export import check_target, exit_status, to_onnx, write
 from deepspine_sct.training.config import TrainingConfig
 from deepspine_sct.training.folds import SHIPPED
 
@@ -42,6 +42,7 @@ def export_integers(source: Path, data: Path, target: Path) -> None:
     """Write the export of a checkpoint in integers, whole or not at all; see `quantization.quantize`."""
     from deepspine_sct.model.quantization import quantize  # brings onnx
 
+    check_target(target, source)
     images = tqdm(islice(calibration_images(data), N_IMAGES), total=N_IMAGES, disable=None, unit="image")
     write(quantize(to_onnx(source), images), target)
 
