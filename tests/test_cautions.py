@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from deepspine_sct.labeling.cautions import SURE, about_names, about_what_was_given
+from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.caution import Caution
+from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given
 from deepspine_sct.labeling.discs import Disc, Labeling
 
 
@@ -37,3 +39,17 @@ def test_a_user_is_told_when_the_image_says_otherwise():
         assert len(said) == told
         assert not told or f"T2/T3 (confidence {confidence:.2f}) where T3/T4 is now" in said[0]
         assert about_what_was_given(seen, labeling((10, 11), 1.0), bool(is_range)) == []
+
+
+def test_what_was_said_of_discs_that_are_left_out_is_not_said_any_more():
+    """Of discs 3, 5 and 6 the first one lies beyond the image: nothing is missing between 5 and 6, but they are few."""
+    before = Labeling(
+        [Disc(value, np.zeros(3), 0.9) for value in (5, 6)],
+        level_confidence=0.8,
+        warnings=[*about_names([3, 5, 6], DISC_VALUES, 0.8), Caution("poor_fit", "fits badly")],
+    )
+    after = about_those_left(before, 3, DISC_VALUES)
+    assert [warning.code for warning in before.warnings] == ["disc_missing", "levels_uncertain", "poor_fit"]
+    assert [warning.code for warning in after.warnings] == ["levels_uncertain", "few_discs", "poor_fit"]
+    assert "C4/C5 to C5/C6 is assumed" in after.warnings[0] and "C2/C3" not in after.warnings[0]
+    assert about_those_left(before, 2, DISC_VALUES) is before

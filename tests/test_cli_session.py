@@ -49,12 +49,12 @@ def session(tmp_path_factory):
     return folder, truth
 
 
-def run(folder, *arguments):
-    """Label the chest with others; return the exit status and the report."""
+def run(folder, *arguments, more=()):
+    """Label the chest with others, and with more options; return the exit status and the report."""
     out = folder / "out"
     paths = [str(folder / f"{name}.nii.gz") for name in arguments]
     argv = ["-i", str(folder / "chest.nii.gz"), "-c", "t2", "-ofolder", str(out), "-json", str(folder / "r.json")]
-    status = label([*argv, *(["-with", *paths] if paths else [])])
+    status = label([*argv, *more, *(["-with", *paths] if paths else [])])
     return status, json.loads((folder / "r.json").read_text())
 
 
@@ -75,6 +75,18 @@ def test_a_chest_is_named_with_a_neck_and_the_report_says_how(session, capsys):
     assert "Named together with" in capsys.readouterr().out
     schema = json.loads(Path(report_module.__file__).with_name("report_schema.json").read_text())
     jsonschema.validate(report, schema)
+
+
+def test_discs_that_were_not_asked_for_are_not_renamed_by_the_others(session):
+    """With -discs the report tells the same renaming of the discs asked for, and of no other disc."""
+    folder, _ = session
+    _, everything = run(folder, "neck")
+    values = [disc["value"] for disc in everything["discs"]]
+    _, some = run(folder, "neck", more=("-discs", f"{values[0]},{values[1]}"))
+    assert [disc["value"] for disc in some["discs"]] == values[:2]
+    names = {disc["name"] for disc in some["discs"]}
+    expected = [pair for pair in everything["session"]["renamed"] if names & set(pair.values())]
+    assert some["session"]["renamed"] == expected
 
 
 def test_what_does_not_fit_changes_nothing_and_is_named_with_a_reason(session, capsys):

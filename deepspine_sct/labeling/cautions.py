@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from ..anatomy import disc_name
@@ -11,6 +12,7 @@ from .confidence import SURE
 from .discs import Labeling
 from .level_shifts import shifts_to_say
 
+_ABOUT_NAMES = ("disc_missing", "levels_uncertain", "few_discs")  # codes of `about_names`
 FEW = 3  # fewer discs than this are no chain that could be checked against the spacing
 
 
@@ -50,6 +52,26 @@ def about_names(
         text = f"only {len(values)} disc(s) found ({first} to {last}): check their names"
         warnings.append(Caution("few_discs", text))
     return warnings
+
+
+def about_those_left(labeling: Labeling, n_before: int, asked: Container[int]) -> Labeling:
+    """Say of the discs that are left what was said of all, where some were found to lie beyond the image.
+
+    Parameters
+    ----------
+    labeling : Labeling
+        Without those discs, with the sentences about all.
+    n_before : int
+        How many discs there were.
+    asked : container of int
+        Disc values that were asked for.
+    """
+    if not 0 < len(labeling.discs) < n_before:
+        return labeling
+    values = [disc.value for disc in labeling.discs]
+    anew = about_names(values, asked, labeling.level_confidence, labeling.shifts)
+    others = [warning for warning in labeling.warnings if warning.code not in _ABOUT_NAMES]
+    return replace(labeling, warnings=[*anew, *others])
 
 
 def _others(values: Sequence[int], shifts: Mapping[int, float]) -> str:

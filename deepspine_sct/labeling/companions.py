@@ -142,12 +142,12 @@ def conclude_together(
     if scan is None:  # it stands alone, and will be refused for the same reason
         labeling = order(predictor.candidates(look, threshold), predictor.prior)
         scan = Named(labeling, labeling)
-    result = predictor.conclude(look, scan.labeling, watch)
+    result = predictor.conclude(look, scan.labeling, watch, asked=values)
     return Joined(
         result=replace(result, labeling=result.labeling.only(values)),
         alone=scan.alone,
         support=scan.support.get(i, float("inf")),
-        changes=_changes(scan.alone, scan.labeling.only(values)),
+        changes=tuple(c for c in _changes(scan.alone, scan.labeling) if values is None or set(c) & set(values)),
         companions=tuple(_companion(together, i, k) for k in range(len(together.named)) if k != i),
     )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..anatomy import DISC_VALUES
 from ..errors import DeepspineError
 from ..image.brightness import even_brightness
 from ..image.extent import check_extent
@@ -20,6 +21,7 @@ from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
 from ..parallel import in_threads
 from ..stopwatch import Stopwatch
+from .cautions import about_those_left
 from .confidence import within_image
 from .discs import Labeling, Rating
 from .heatmap import Candidates, find_candidates
@@ -158,7 +160,7 @@ class Predictor:
         look = self.look(volume, watch)
         with watch.stage("ordering"):
             labeling = self._name(look.seen.prediction, threshold, values, pins, height)
-        result = self.conclude(look, labeling, watch, named)
+        result = self.conclude(look, labeling, watch, named, values)
         return replace(result, labeling=result.labeling.only(values))
 
     def look(self, volume: Volume, watch: Stopwatch) -> Look:
@@ -179,7 +181,14 @@ class Predictor:
         """Find the places that may be discs."""
         return find_candidates(look.seen.prediction, self.settings.threshold if threshold is None else threshold)
 
-    def conclude(self, look: Look, labeling: Labeling, watch: Stopwatch, named: Collection[int] = ()) -> Result:
+    def conclude(
+        self,
+        look: Look,
+        labeling: Labeling,
+        watch: Stopwatch,
+        named: Collection[int] = (),
+        asked: Collection[int] | None = None,
+    ) -> Result:
         """Look again at the discs of a labeling, and judge it.
 
         Parameters
@@ -192,6 +201,8 @@ class Predictor:
             Takes the times of the stages.
         named : collection of int
             Discs that the user has named, which are not doubted.
+        asked : collection of int, optional
+            Disc values that were asked for, by default all: no other one is missed.
 
         Raises
         ------
@@ -199,10 +210,12 @@ class Predictor:
             When the header contradicts the anatomy.
         """
         grid, body, seen, _ = look
+        n_found = len(labeling.discs)
         with watch.stage("refinement"):
             labeling = self._look_again(body, labeling, named)
         with watch.stage("plausibility"):
             labeling = within_image(labeling, grid, self.prior, named)
+            labeling = about_those_left(labeling, n_found, DISC_VALUES if asked is None else asked)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
             beside = about_second_spine(labeling, seen.prediction)
