@@ -73,7 +73,7 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
     DeepspineError
         When an output cannot be written, or pictures cannot be drawn.
     """
-    from deepspine_sct.scan.output_paths import plan_outputs
+    from deepspine_sct.scan.output_paths import optional_path, plan_outputs
     from deepspine_sct.scan.request import ScanRequest, Straightening
 
     outputs = plan_outputs(
@@ -99,12 +99,12 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         contrast=args.c,
         values=args.discs,
         threshold=args.thr,
-        initlabel=_optional_path(args.initlabel),
+        initlabel=optional_path(args.initlabel),
         initz=args.initz,
-        cord=_optional_path(args.s),
+        cord=optional_path(args.s),
         straighten=Straightening(args.straighten),
         beside=tuple(map(Path, args.beside)),
-        model=_optional_path(args.model),
+        model=optional_path(args.model),
         device=args.device,
         keep_temporary=args.r == 0,
         page_dataset=args.qc_dataset,
@@ -112,10 +112,6 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
         command=command,
         outputs=outputs,
     )
-
-
-def _optional_path(name: str | None) -> Path | None:
-    return Path(name) if name else None
 
 
 def label(request: "ScanRequest", verbosity: int) -> None:

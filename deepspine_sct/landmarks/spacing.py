@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy import SPACING_MM
+from .curvature import distances_mm
 
 MIN_SCANS = 8
 """With fewer distances of a level nothing can be said of any of them."""
@@ -48,8 +49,8 @@ def spacings(scan: int, points: Mapping[int, Sequence[float]]) -> list[Spacing]:
     points : mapping of int to (3,) sequence
         World position of each disc value [mm].
     """
-    pairs = [value for value in sorted(points) if value + 1 in points]
-    mm = np.array([np.linalg.norm(np.subtract(points[v], points[v + 1])) for v in pairs])
+    measured = distances_mm(points)
+    pairs, mm = list(measured), np.array(list(measured.values()))
     shares = mm / SPACING_MM[np.array(pairs, int) - 1]
     size = np.median(shares) if pairs else 1.0
     return [Spacing(scan, *at) for at in zip(pairs, mm.tolist(), (shares / size).tolist(), strict=True)]

@@ -25,8 +25,8 @@ def new_figure(width_in: float, height_in: float, dpi: int = 100):
     return Figure(figsize=(width_in, height_in), dpi=dpi, layout="constrained")
 
 
-def to_png(figure) -> bytes:
+def to_png(figure, facecolor: str = "white") -> bytes:
     """Render a figure as a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
+    figure.savefig(buffer, format="png", facecolor=facecolor)
     return buffer.getvalue()

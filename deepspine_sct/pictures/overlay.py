@@ -1,6 +1,5 @@
 """A picture of a labeling: the mid-sagittal image with its discs, named and coloured."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Disc
+from deepspine_sct.pictures.figure import to_png
 from deepspine_sct.pictures.matplotlib_settings import drawable, own_settings
 
 THICKNESS_MM = 4.0
@@ -99,7 +99,7 @@ def render_overlay(
     _draw_truth(axes, list(truth), points_rc[len(discs) :])
     # A dollar sign in a file name is not mathematics.
     axes.set_title(drawable(title), fontsize=10, parse_math=False)
-    return _to_png(figure, "white")
+    return to_png(figure, "white")
 
 
 @own_settings()
@@ -123,10 +123,10 @@ def render_layers(volume: Volume, discs: Sequence[Disc]) -> tuple[bytes, bytes]:
     """
     image, points_rc, zooms_mm = sagittal_image(volume, np.array([disc.xyz_mm for disc in discs]))
     figure, axes, shown = _draw_image(image, zooms_mm)
-    background = _to_png(figure, "black")
+    background = to_png(figure, "black")
     shown.set_visible(False)
     _draw_discs(axes, discs, points_rc)
-    return background, _to_png(figure, "none")
+    return background, to_png(figure, "none")
 
 
 def _draw_image(image: np.ndarray, zooms_mm: Sequence[float]):
@@ -145,12 +145,6 @@ def _draw_image(image: np.ndarray, zooms_mm: Sequence[float]):
     )  # fmt: skip
     axes.set_autoscale_on(False)  # a point at the edge must not shrink the image
     return figure, axes, shown
-
-
-def _to_png(figure, facecolor: str) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=facecolor)
-    return buffer.getvalue()
 
 
 def draw_overlay(

@@ -127,12 +127,12 @@ def plan_outputs(
     discs = Path(file) if file else Path(folder) / default_name(image)
     outputs = OutputPaths(
         discs=discs,
-        json=_optional_path(json),
-        overlay=_optional_path(overlay),
-        session=_optional_path(session),
-        qc=_optional_path(qc),
-        attention=_optional_path(attention),
-        heatmaps=_optional_path(heatmaps),
+        json=optional_path(json),
+        overlay=optional_path(overlay),
+        session=optional_path(session),
+        qc=optional_path(qc),
+        attention=optional_path(attention),
+        heatmaps=optional_path(heatmaps),
         levels=discs.parent / cord_name(cord, "_labeled") if cord else None,
         cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
         has_sidecars=True,
@@ -173,5 +173,6 @@ def picture_of(path: Path) -> Path:
     return path.with_name(f"{stem_of(path)}.png")
 
 
-def _optional_path(name: str | None) -> Path | None:
+def optional_path(name: str | None) -> Path | None:
+    """Return a name as a path, where one is given."""
     return Path(name) if name else None
