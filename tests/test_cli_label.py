@@ -162,6 +162,20 @@ def test_names_the_viewer_where_there_is_one(in_folder, predictor, capsys):
     assert command == ("fsleyes t2.nii.gz -cm greyscale 'my discs.nii.gz' -cm subcortical -a 70 &")
 
 
+def test_discs_changes_no_level_of_the_cord(in_folder, predictor):
+    """The levels that are written beside two discs are those that are written beside all of them."""
+    cord = np.zeros((30, 44, 9), np.uint8)
+    cord[:, 24:27, 3:6] = 1
+    nib.save(nib.Nifti1Image(cord, oblique_affine()), "seg.nii.gz")
+    assert run("-s", "seg.nii.gz") == 0
+    expected = np.asarray(nib.load("seg_labeled.nii.gz").dataobj)
+    values = sorted(VOXELS)
+    assert run("-s", "seg.nii.gz", "-discs", f"{values[0]},{values[-1]}", "-o", "two.nii.gz") == 0
+    assert sorted(read_voxels("two.nii.gz")) == [values[0], values[-1]]
+    assert len(np.unique(expected)) > 3
+    assert np.array_equal(np.asarray(nib.load("seg_labeled.nii.gz").dataobj), expected)
+
+
 def test_initlabel_pins_discs_in_the_world(in_folder, predictor):
     """A label on another grid than the image's pins the disc at its place in the world."""
     data = np.zeros((50, 40, 60), np.float64)

@@ -131,7 +131,7 @@ def conclude_together(
     threshold : float, optional
         Least probability of a disc at a candidate.
     values : collection of int, optional
-        Disc values asked for; the others are left out of the answer.
+        Disc values asked for: no other one is missed, and the changes are told of these.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def conclude_together(
         scan = Named(labeling, labeling)
     result = predictor.conclude(look, scan.labeling, watch, asked=values)
     return Joined(
-        result=replace(result, labeling=result.labeling.only(values)),
+        result=result,
         alone=scan.alone,
         support=scan.support.get(i, float("inf")),
         changes=tuple(c for c in _changes(scan.alone, scan.labeling) if values is None or set(c) & set(values)),

@@ -138,7 +138,8 @@ class Predictor:
         threshold : float, optional
             Least probability of a disc at a candidate.
         values : tuple of int, optional
-            Disc values asked for; see `order`.
+            Disc values asked for, which decide where the image leaves the names open; see `order`. The answer has
+            all discs; `Labeling.only` leaves out those not asked for.
         pins : dict of int to (3,) array, optional
             World positions [mm] of discs whose name is known.
         height : Height, optional
@@ -160,8 +161,7 @@ class Predictor:
         look = self.look(volume, watch)
         with watch.stage("ordering"):
             labeling = self._name(look.seen.prediction, threshold, values, pins, height)
-        result = self.conclude(look, labeling, watch, named, values)
-        return replace(result, labeling=result.labeling.only(values))
+        return self.conclude(look, labeling, watch, named, values)
 
     def look(self, volume: Volume, watch: Stopwatch) -> Look:
         """Show a volume to the network, once.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,13 +125,16 @@ def label_scan(
     else:
         result, straight = _find_discs(request, predictor, inputs)
         watch.seconds.update(result.seconds)
+    everything = result.labeling  # also what was not asked for, without which a level of the cord would go on too far
+    result = replace(result, labeling=everything.only(request.values))
+    _refuse_without_disc(request, result)
     with watch.stage("write"):
-        grid = inputs.volume.grid
+        grid, name = inputs.volume.grid, request.outputs.discs or request.name
         try:
-            voxels = place_discs(request.outputs.discs or request.name, grid, result.labeling.points)
+            voxels = place_discs(name, grid, result.labeling.points)
         except NoDiscFound as error:  # all of them lie outside of the image
             raise _no_disc(request) from error
-        centres = {value: grid.to_world(ijk) for value, ijk in voxels.items()}
+        centres = {value: grid.to_world(ijk) for value, ijk in place_discs(name, grid, everything.points).items()}
         cord_labels, of_cord = _label_cord(request, inputs, centres)
     of_header = geometry_warnings(request.image) if request.image else []
     for path in filter(None, (request.cord, request.initlabel)):
