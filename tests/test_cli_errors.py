@@ -201,6 +201,8 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
         (("-overlay", "o.jpg"), "o.jpg: a picture is written as .png"),
         (("-json", "t2_labeled_discs.nii.gz"), "two outputs would be written to this file"),
         (("-json", "a.png", "-overlay", "./a.png"), "two outputs would be written to this file"),
+        (("-qc", "page", "-json", "page/deepspine.html"), "two outputs would be written to this file"),
+        (("-json", "seg.nii.gz"), "seg.nii.gz: a report is written as .json"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_first(in_folder, predictor, capsys, arguments, message):

@@ -63,9 +63,9 @@ def test_the_sidecar_of_the_image_is_never_replaced(in_folder, predictor, capsys
     assert own.read_text() == '{"EchoTime": 0.1}' and not (in_folder / "anat" / "t2.nii").exists()
 
 
-def test_a_command_is_told_without_the_folders_of_the_machine():
+def test_a_command_is_told_without_the_folders_of_the_machine(in_folder):
     """Paths lose their folders, quoted ones and the current folder included; names of discs stay, slash and all."""
-    named = "sct_deepspine_label -initz 68,C3/C4 -discs C2/C3:T2/T3 -initlabel c3/c4.nii.gz"
-    assert without_folders(named) == named.replace("c3/c4.nii.gz", "c4.nii.gz")
+    named = "sct_deepspine_label -initz '78, C3/C4' -discs C2/C3-T2/T3,C2/3 -qc-dataset a/b -initlabel anat/c4.nii.gz"
+    assert without_folders(named) == named.replace("anat/c4.nii.gz", "c4.nii.gz")
     told = without_folders("sct_deepspine_label -i '/a b/t 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11")
     assert told == "sct_deepspine_label -i 't 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11"

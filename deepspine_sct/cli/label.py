@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join([parser.prog, *arguments])
 
     def label_as_asked(args: Namespace) -> None:
+        if (args.qc_dataset or args.qc_subject) and not args.qc:
+            parser.error("arguments -qc-dataset and -qc-subject: name a scan on a page; give its folder with -qc")
         if args.overlay_session and not args.beside:
             parser.error("argument -overlay-session: needs the other scans of the session; give them with -with")
         if args.beside and args.straighten:

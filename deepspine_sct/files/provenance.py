@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,9 +14,6 @@ from typing import Any
 from deepspine_sct import __version__
 
 NAME = "deepspine_sct"
-
-_NAMES_DISCS = re.compile(r"([\d.,:]|[CTLS]\d+/[CTLS]\d+)+", re.IGNORECASE)
-"""A slice, discs by value or by name: ``68,C3/C4`` is no file C4 in a folder."""
 
 
 def sidecar(makers: Iterable[dict[str, Any]], **more: object) -> dict[str, object]:
@@ -86,5 +82,9 @@ def now() -> str:
 
 def without_folders(command: str) -> str:
     """Keep the last part of each path in a command: who gets a label file knows nothing of this machine's folders."""
-    words = shlex.split(command)
-    return shlex.join(word if _NAMES_DISCS.fullmatch(word) else Path(word).name or word for word in words)
+    return shlex.join(Path(word).name if _is_path(word) else word for word in shlex.split(command))
+
+
+def _is_path(word: str) -> bool:
+    """Tell a path with folders from names of discs, which have a slash, too: its folder is there."""
+    return bool(Path(word).name) and (os.path.isabs(word) or os.path.isdir(os.path.dirname(word)))

@@ -144,7 +144,9 @@ def plan_outputs(
     for place in filter(None, (None if file else Path(folder), outputs.qc)):
         check_folder(place)
     read = [Path(name) for name in (image, cord, *inputs) if name]
-    check_files([path for name, path in outputs.named().items() if name != "qc"], read)
+    check_files(outputs.named().values(), read)
+    if outputs.json:
+        check_ending(outputs.json, ".json", "a report")
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
         _keep_sidecars(outputs.sidecars.values(), read)
     return outputs
