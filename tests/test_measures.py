@@ -49,3 +49,12 @@ def test_a_split_cord_is_as_long_as_a_whole_one():
     split = measured(data)
     assert split["cord_length", "C5"] == pytest.approx(whole["cord_length", "C5"], abs=0.1)
     assert split["cord_area", "C5"] == pytest.approx((28 * 18 + 49 * 2) / 20, rel=0.06)
+
+
+def test_a_soft_segmentation_has_the_cross_section_of_its_values():
+    """A rim of half and of a tenth of a voxel counts so much, where every voxel of it would add 60 %."""
+    hard, data = measured(straight_cord()), np.zeros((21, 21, 81), np.float32)
+    data[5:16, 5:16, 5:76], data[6:15, 6:15, 5:76], data[7:14, 7:14, 5:76] = 0.1, 0.5, 1
+    soft = measured(data)
+    area_mm2 = 49 + 0.5 * (81 - 49) + 0.1 * (121 - 81)
+    assert soft["cord_area", "C4"] == pytest.approx(hard["cord_area", "C4"] * area_mm2 / 49, rel=0.01)

@@ -81,7 +81,7 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
     Parameters
     ----------
     path : path
-        NIfTI file; every voxel that is not zero belongs to the cord. Any grid in the world of the
+        NIfTI file; every voxel above zero belongs to the cord. Any grid in the world of the
         image will do.
     image : Grid
         Grid of the image.
@@ -89,7 +89,7 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
     Returns
     -------
     Volume
-        float32.
+        float32, nowhere below zero.
 
     Raises
     ------
@@ -97,7 +97,8 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
         When it is unreadable, marks nothing, marks more than a cord or what is no cord, or lies
         beside the image.
     """
-    cord = read_any(Path(path))
+    read = read_any(Path(path))
+    cord = Volume(np.maximum(read.data, 0), read.grid)  # splines that resample a soft one swing below zero
     ijk = np.argwhere(cord.data)
     if not len(ijk):
         raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")

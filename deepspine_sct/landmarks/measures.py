@@ -26,7 +26,8 @@ COLUMNS = {
         "or kyphosis: angle between the first and the last vertebra of the curve by the posterior tangent method "
         "(Harrison et al., Spine 2000;25:2072, 2001;26:E227 and E235). All angles are positive for lordosis. "
         "cord_length: length of the cord's middle line within a vertebral level. cord_area: mean cross section of "
-        "the cord there. cord_lowest_slice, cord_highest_slice: axial slices, counted from the lowest one, 0."
+        "the cord there; a voxel of a soft segmentation counts by its value. "
+        "cord_lowest_slice, cord_highest_slice: axial slices, counted from the lowest one, 0."
     ),
     "level": "Disc, two discs, vertebra or curve that was measured",
     "value": "Result",
@@ -75,6 +76,7 @@ def measure_cord(cord: Volume, labels: CordLabels) -> Iterator[Measure]:
     upright = reorient(labels.levels, UPRIGHT)
     line_xyz = cord.grid.to_world(centreline(cord))
     steps_mm = np.linalg.norm(np.gradient(line_xyz, axis=0), axis=1)
+    share = np.clip(reorient(cord, UPRIGHT).data, 0, 1)  # of a voxel that a soft segmentation gives to the cord
     voxel_mm3 = abs(np.linalg.det(cord.grid.affine[:3, :3]))
     for value in labels.whole:
         voxels = np.argwhere(upright.data == value)
@@ -84,7 +86,7 @@ def measure_cord(cord: Volume, labels: CordLabels) -> Iterator[Measure]:
         yield Measure("cord_highest_slice", name, float(voxels[:, 2].max()), "slice")
         if length_mm:
             yield Measure("cord_length", name, length_mm, "mm")
-            yield Measure("cord_area", name, len(voxels) * voxel_mm3 / length_mm, "mm2")
+            yield Measure("cord_area", name, float(share[upright.data == value].sum()) * voxel_mm3 / length_mm, "mm2")
 
 
 def write_measures(path: Path, rows: Iterable[Measure]) -> None:
