@@ -8,6 +8,7 @@ CODES = {
     "levels_uncertain": "The names as a whole may be shifted by a level.",
     "few_discs": "Too few discs were found to check their names against their distances.",
     "contradicts_given": "Without the disc or the range that the user gave, the discs of the image have other names.",
+    "given_beside_spine": "A disc that the user gave lies beside the spine that the image shows.",
     "upside_down": "After turning it over, the image looks as much like a spine as before.",
     "poor_fit": "What was found fits a spine badly.",
     "second_spine": "There are discs in a second column beside the one that was named.",

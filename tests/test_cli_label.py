@@ -1,6 +1,8 @@
 """The command itself: what it writes and prints when all goes well."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -160,6 +162,14 @@ def test_names_the_viewer_where_there_is_one(in_folder, predictor, capsys):
     run("-o", "my discs.nii.gz")
     command = capsys.readouterr().out.splitlines()[-1]
     assert command == ("fsleyes t2.nii.gz -cm greyscale 'my discs.nii.gz' -cm subcortical -a 70 &")
+
+
+def test_a_disc_that_was_given_has_no_other_name(in_folder, predictor):
+    """Where the names may be shifted, every disc is said to be possibly another one but the one that the user named."""
+    predictor.labeling = replace(predictor.labeling, level_confidence=0.6, shifts={0: 0.6, 1: 0.4})
+    assert run("-initz", f"{9},4", "-json", "r.json") == 0
+    possible = {disc["value"]: disc["possible_names"] for disc in json.loads(Path("r.json").read_text())["discs"]}
+    assert possible[4] == ["C3/C4"] and possible[5] == ["C4/C5", "C5/C6"]
 
 
 def test_discs_changes_no_level_of_the_cord(in_folder, predictor):

@@ -83,6 +83,13 @@ def _others(values: Sequence[int], shifts: Mapping[int, float]) -> str:
     return f", but it may be {' or '.join(others)}" if others else ""
 
 
+def about_given_beside(beside_mm: Mapping[int, float]) -> Caution:
+    """Write a sentence about known discs that lie beside the spine: value to distance [mm], at least one."""
+    named = ", ".join(f"{value} ({disc_name(value)}, {mm:.0f} mm)" for value, mm in beside_mm.items())
+    text = f"discs that were given lie beside the spine that the image shows: {named}"
+    return Caution("given_beside_spine", f"{text}; check that they belong to this image")
+
+
 def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> list[Caution]:
     """Write a sentence where the image by itself contradicts what the user gave.
 

@@ -9,12 +9,13 @@ import numpy as np
 from .. import anatomy
 from ..caution import Caution
 from ..errors import DeepspineError
-from .cautions import about_names, about_what_was_given
+from .cautions import about_given_beside, about_names, about_what_was_given
+from .confidence import doubted
 from .discs import Disc, Labeling, Rating
 from .heatmap import Candidates
 from .lattice import Lattice, best, best_path, sweep, through, total
 from .level_shifts import level_shifts
-from .pins import place_pins
+from .pins import beside_spine_mm, place_pins
 from .prior import SkeletonPrior
 from .promising import Promising, narrowed, promising
 from .steps import build_lattice
@@ -49,7 +50,8 @@ def order(
     -------
     Labeling
         Superior to inferior. Empty when no candidate is more likely a disc than a ghost. Score
-        and fit are those of the image by itself, without `values` and `pins`.
+        and fit are those of the image by itself, without `values` and `pins`. Half as sure where most of `pins` lie
+        beside the spine that the image shows.
 
     Raises
     ------
@@ -64,7 +66,12 @@ def order(
     asked = _best(candidates, prior, values or anatomy.DISC_VALUES, pins or {})
     warnings = [*asked.warnings, *about_what_was_given(seen, asked.only(values), bool(values))]
     basis = seen if seen.discs else asked
-    return replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
+    answer = replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
+    beside_mm = beside_spine_mm(pins or {}, seen, prior.pin_radius_mm)
+    if not beside_mm:
+        return answer
+    most = 2 * len(beside_mm) >= len(pins or {})
+    return doubted(answer, 0.5 if most else 1.0, about_given_beside(beside_mm))
 
 
 def order_alone(candidates: Candidates, prior: SkeletonPrior) -> Alone:

@@ -148,6 +148,7 @@ def label_scan(
         checksum=predictor.checksum,
         seconds=watch.seconds,
         has_levels=cord_labels is not None,
+        given=[inputs.height.value] if inputs.height else inputs.pins,
         session=session,
     )
     return Labelled(request, inputs.volume, result, straight, voxels, cord_labels, report)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -136,6 +136,7 @@ def build_report(
     checksum: str,
     seconds: Mapping[str, float],
     has_levels: bool,
+    given: Collection[int] = (),
     session: SessionReport | None = None,
 ) -> Report:
     """Describe a labelled scan.
@@ -156,6 +157,8 @@ def build_report(
         Wall time of each stage [s].
     has_levels : bool
         Whether the levels of the cord are among the outputs.
+    given : collection of int
+        Discs that the user has named: they have no other name.
     session : SessionReport, optional
         What other scans changed.
     """
@@ -170,7 +173,11 @@ def build_report(
     return Report(
         inputs=request.described(),
         outputs={name: path.name if request.repeatable else str(path) for name, path in paths.items()},
-        discs=tuple(_reported(disc, voxels[disc.value], labeling) for disc in labeling.discs if disc.value in voxels),
+        discs=tuple(
+            _reported(disc, voxels[disc.value], {} if disc.value in given else labeling.shifts)
+            for disc in labeling.discs
+            if disc.value in voxels
+        ),
         level_confidence=round(float(labeling.level_confidence), 4),
         # Infinite where no other level is possible, and JSON has no infinity.
         level_margin=round(margin, 4) if math.isfinite(margin) else None,
@@ -182,11 +189,11 @@ def build_report(
     )
 
 
-def _reported(disc: Disc, voxel: Sequence[int], labeling: Labeling) -> ReportedDisc:
+def _reported(disc: Disc, voxel: Sequence[int], shifts: Mapping[int, float]) -> ReportedDisc:
     return ReportedDisc(
         value=int(disc.value),
         name=disc.name,
-        possible_names=possible_names(disc.value, labeling.shifts),
+        possible_names=possible_names(disc.value, shifts),
         world_mm=tuple(round(float(x), 3) for x in disc.xyz_mm),
         voxel=tuple(int(i) for i in voxel),
         confidence=round(float(disc.confidence), 4),
