@@ -93,13 +93,13 @@ def vertebra_name(value: int) -> str:
     return _VERTEBRAE[value - 1]
 
 
-def check_values(values: Iterable[int]) -> tuple[int, ...]:
+def check_values(values: Iterable[int] | str) -> tuple[int, ...]:
     """Return each disc value once, superior to inferior, or refuse what is not a disc.
 
     Parameters
     ----------
     values : iterable of int
-        Candidate disc values, in any order, repeats allowed.
+        Candidate disc values, in any order, repeats allowed. A text is none, whatever it says.
 
     Returns
     -------
@@ -111,12 +111,14 @@ def check_values(values: Iterable[int]) -> tuple[int, ...]:
     DeepspineError
         When one of them is not 1 to 25.
     """
-    distinct = sorted(set(values))
+    distinct = {values} if isinstance(values, str) else set(values)
     unknown = [value for value in distinct if value not in DISC_NAMES]
     if unknown:
-        listed = ", ".join(f"{value:g}" for value in unknown[:5]) + ", ..." * (len(unknown) > 5)
+        numbers, others = (sorted(v for v in unknown if isinstance(v, int | float) is real) for real in (True, False))
+        texts = [*(f"{value:g}" for value in numbers), *map(repr, others)]
+        listed = ", ".join(texts[:5]) + ", ..." * (len(texts) > 5)
         raise DeepspineError(
             f"not a disc value: {listed}; use {DISC_VALUES[0]} ({DISC_NAMES[1]}) to"
             f" {DISC_VALUES[-1]} ({DISC_NAMES[DISC_VALUES[-1]]})"
         )
-    return tuple(int(value) for value in distinct)
+    return tuple(sorted(int(value) for value in distinct))

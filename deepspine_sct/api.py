@@ -69,7 +69,7 @@ def label(
     NoDiscFound
         When the image holds no disc.
     ValueError
-        When the threshold is not between 0 and 1.
+        When the threshold is no number between 0 and 1.
 
     Examples
     --------
@@ -77,8 +77,12 @@ def label(
     >>> labelled = label("t2.nii.gz", "t2")  # doctest: +SKIP
     >>> write_discs("discs.nii.gz", labelled.volume.grid, labelled.points, like="t2.nii.gz")  # doctest: +SKIP
     """
-    if threshold is not None and not 0 < threshold < 1:
-        raise ValueError(f"threshold must lie between 0 and 1, not at {threshold}")
+    if threshold is not None and not (isinstance(threshold, int | float | np.floating) and 0 < threshold < 1):
+        raise ValueError(f"threshold must be a number between 0 and 1, not {threshold!r}")
+    if cord is not None and not isinstance(cord, str | os.PathLike):
+        raise DeepspineError(f"cord: give the path of a file, not a {type(cord).__name__}")
+    if values is not None and len(values) == 0:
+        raise DeepspineError("values: there is no disc among them; leave them out to look for all discs")
     path = Path(image) if isinstance(image, str | os.PathLike) else None
     request = ScanRequest(
         name=str(path) if path else "the image",

@@ -156,14 +156,21 @@ def test_wrong_requests_are_refused(image):
     for values, pins, message in (
         ([26], None, "not a disc value"),
         (None, {26: (0, 0, 0)}, "not a disc value"),
+        ("3:8", None, "not a disc value: '3:8'"),
+        (None, {"C3/C4": (0, 0, 0)}, "not a disc value: 'C3/C4'"),
+        ([3, "4"], None, "not a disc value: '4'"),
+        ([], None, "there is no disc among them"),
         (None, {4: (900, 0, 0)}, "does not lie in the image"),
         (None, {4: (1, 2)}, "does not lie in the image"),
         ([5, 6], {4: tuple(world(VOXELS[4]))}, "left out"),
     ):
         with pytest.raises(DeepspineError, match=message):
             label(image, "t2", predictor=predictor, values=values, pins=pins)
-    with pytest.raises(ValueError, match="threshold"):
-        label(image, "t2", predictor=predictor, threshold=1.5)
+    for threshold in (1.5, "0.1"):
+        with pytest.raises(ValueError, match="threshold"):
+            label(image, "t2", predictor=predictor, threshold=threshold)
+    with pytest.raises(DeepspineError, match="cord: give the path of a file, not a Nifti1Image"):
+        label(image, "t2", predictor=predictor, cord=image)
     assert predictor.calls == []
 
 

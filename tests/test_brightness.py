@@ -66,3 +66,13 @@ def test_whole_numbers_and_empty_scans():
     flat = Volume(np.zeros(SHAPE, np.int16), Grid(SHAPE, AFFINE))
     assert even_brightness(flat) is flat
     assert DARKENING > 4, "the development scans darken by up to 3.8"
+
+
+def test_a_voxel_of_an_absurd_value_is_no_warning(recwarn):
+    """Its square does not fit into single floats; and a scan is evened alike whatever the unit of its brightness."""
+    volume = scan(1 / 90)
+    dim = Volume(volume.data * np.float32(2.0**-30), volume.grid)
+    np.testing.assert_allclose(even_brightness(volume).data, even_brightness(dim).data * np.float32(2.0**30), rtol=1e-5)
+    volume.data[2, 30, 20] = 1e30
+    even_brightness(volume)
+    assert not recwarn.list

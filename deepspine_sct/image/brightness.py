@@ -62,6 +62,8 @@ def _profile(data: np.ndarray) -> np.ndarray:
 def _is_tissue(data: np.ndarray) -> np.ndarray:
     """(H,) bool: rows that look like the next one; noise and air look like nothing."""
     rows = np.moveaxis(_thinned(data), 1, 0).reshape(data.shape[1], -1)
+    _, exponent = np.frexp(np.abs(rows).max(initial=0))
+    rows = np.ldexp(rows, -exponent)  # squares of a few huge voxels would not fit into float32
     rows = rows - rows.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(rows, axis=1)
     alike = (rows[:-1] * rows[1:]).sum(axis=1) > _ALIKE * norm[:-1] * norm[1:]
