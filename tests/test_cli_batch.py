@@ -196,6 +196,18 @@ def test_requests_that_cannot_be_met_are_one_line(data, capsys, monkeypatch, arg
     assert words in lines[0]
 
 
+def test_the_level_group_writes_into_none_but_its_own_folders(data, capsys):
+    """The data set itself and the derivative of another program are refused, and stay as they are."""
+    other = data.parent / "other"
+    other.mkdir()
+    (other / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "another program"}]}')
+    for target, words in (("data", "is the data set itself"), ("other", "holds another data set")):
+        before = contents(data.parent / target)
+        assert run(data, "group", target=target) == 1
+        assert words in capsys.readouterr().err
+        assert contents(data.parent / target) == before
+
+
 def whole(path: Path) -> bool:
     """Tell whether a file is complete, by its own kind's measure."""
     if path.name.endswith(".nii.gz"):

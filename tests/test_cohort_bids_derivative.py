@@ -8,7 +8,7 @@ from cohort_cases import find, load, make_job, write_data_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepspine_sct.cohort.bids_derivative import files_of, open_target, sidecar
+from deepspine_sct.cohort.bids_derivative import check_target, files_of, open_target, sidecar
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
 
@@ -110,4 +110,20 @@ def test_the_folder_of_another_data_set_is_refused(tmp_path, text):
         open_target(target, tmp_path / "data", "a" * 64)
     with pytest.raises(DeepspineError, match="data set itself"):
         open_target(target, target, "a" * 64)
+    with pytest.raises(DeepspineError, match="another data set"):
+        check_target(target, tmp_path / "data")
     assert (target / "dataset_description.json").read_text() == text
+
+
+def test_a_folder_into_which_nothing_was_labelled_is_refused(tmp_path):
+    """The data set itself, a missing folder and one without our description are none of ours to write into."""
+    source, target = tmp_path / "data", tmp_path / "out"
+    source.mkdir()
+    with pytest.raises(DeepspineError, match="data set itself"):
+        check_target(source, source)
+    for make in (lambda: None, target.mkdir):
+        make()
+        with pytest.raises(DeepspineError, match="run the level participant first"):
+            check_target(target, source)
+    open_target(target, source, "a" * 64)
+    check_target(target, source)

@@ -239,12 +239,12 @@ def report_on_group(args: Namespace, findings: "Findings") -> None:
     DeepspineError
         When nothing was labelled into the folder yet, or a file cannot be written.
     """
+    from deepspine_sct.cohort.bids_derivative import check_target
     from deepspine_sct.cohort.job import Job
 
-    target = Path(args.output_dir).absolute()
-    if not target.is_dir():
-        raise DeepspineError(f"{target}: no such folder; run the level participant first")
-    write_group(args, Job(Path(args.bids_dir).absolute(), target, checksum="", date="", pictures=True), findings)
+    job = Job(Path(args.bids_dir).absolute(), Path(args.output_dir).absolute(), checksum="", date="", pictures=True)
+    check_target(job.target, job.source)
+    write_group(args, job, findings)
 
 
 if __name__ == "__main__":

@@ -202,8 +202,7 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     DeepspineError
         When the folder holds another data set, or cannot be written.
     """
-    if target.resolve() == source.resolve():
-        raise DeepspineError(f"{target}: is the data set itself; give another folder for the results")
+    _refuse_source(target, source)
     check_folder(target)
     target.mkdir(parents=True, exist_ok=True)
     known = _own_description(target / DESCRIPTION_NAME)
@@ -224,6 +223,24 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
             path.write_text(text, encoding="utf-8")
     write_json(target / DESCRIPTION_NAME, description)
     return date
+
+
+def check_target(target: Path, source: Path) -> None:
+    """Refuse a folder into which this program has labelled nothing: it is not ours to write into.
+
+    Raises
+    ------
+    DeepspineError
+        When it is missing, or is the data set itself or another data set.
+    """
+    _refuse_source(target, source)
+    if not _own_description(target / DESCRIPTION_NAME):
+        raise DeepspineError(f"{target}: nothing was labelled into it yet; run the level participant first")
+
+
+def _refuse_source(target: Path, source: Path) -> None:
+    if target.resolve() == source.resolve():
+        raise DeepspineError(f"{target}: is the data set itself; give another folder for the results")
 
 
 def _own_description(path: Path) -> dict[str, str]:
