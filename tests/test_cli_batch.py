@@ -127,6 +127,17 @@ def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):
     assert not (data.parent / "out" / "deepspine_images.tsv").exists()  # of the whole data set only
 
 
+def test_a_dry_run_of_the_level_group_is_a_wrong_usage(data, capsys):
+    """The level has no plan to show: exit status 2, and nothing is written over."""
+    assert run(data) == 0
+    before = contents(data.parent / "out")
+    with pytest.raises(SystemExit) as caught:
+        run(data, "group", "--dry-run")
+    assert caught.value.code == 2
+    assert "--dry-run: belongs to the level participant" in capsys.readouterr().err
+    assert contents(data.parent / "out") == before
+
+
 def entries_on_page(out: Path) -> dict[str, dict]:
     """Read what the page shows of each scan."""
     text = (out / "deepspine.html").read_text()

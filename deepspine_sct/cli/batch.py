@@ -52,6 +52,8 @@ def batch(args: Namespace) -> None:
     """
     from deepspine_sct.data.discovery import search
 
+    if args.analysis_level == "group" and args.dry_run:
+        get_parser().error("argument --dry-run: belongs to the level participant; leave it out")
     source = Path(args.bids_dir).absolute()
     findings = search(source, suffixes_of(args), args.participant_label, args.session_label)
     if args.analysis_level == "group":

@@ -115,7 +115,11 @@ def _add_run_arguments(parser: SctArgumentParser) -> None:
         "or input. This is the default.",
     )
     again.add_argument("--force", action="store_true", help="Label every scan again.")
-    parser.optional.add_argument("--dry-run", action="store_true", help="Print what would be done, and do nothing.")
+    parser.optional.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Print what would be done, and do nothing. Only for the level participant.",
+    )
     parser.optional.add_argument("--qc", action="store_true", help="Draw pictures of every scan, which the page shows.")
     parser.optional.add_argument(
         "--model",
