@@ -163,6 +163,19 @@ def test_the_page_holds_every_scan(data, capsys):
     assert entries_on_page(out) == shown
 
 
+def test_a_data_set_has_the_name_of_its_folder_however_it_is_reached(data, monkeypatch):
+    """By "..", as from a folder in it, and by a link, whose name it keeps."""
+    (data / "code").mkdir()
+    monkeypatch.chdir(data / "code")
+    (data.parent / "linked").symlink_to(data)
+    for n, (typed, name) in enumerate({"..": "data", "../../linked": "linked"}.items()):
+        target = data.parent / f"out{n}"
+        arguments = [typed, str(target), "participant", "--participant-label", "2", "--n-procs", "1"]
+        assert batch.main(arguments) == 0
+        assert batch.main([typed, str(target), "group"]) == 0
+        assert {scan["dataset"] for scan in entries_on_page(target).values()} == {name}
+
+
 def test_without_pictures_every_scan_is_on_the_page_all_the_same(data):
     """And a part of the data set writes no page, which would hold that part alone."""
     assert run(data, "participant", "--participant-label", "2") == 0

@@ -54,7 +54,7 @@ def batch(args: Namespace) -> None:
 
     if args.analysis_level == "group" and args.dry_run:
         get_parser().error("argument --dry-run: belongs to the level participant; leave it out")
-    source = Path(args.bids_dir).absolute()
+    source, _ = folders_of(args)
     findings = search(source, suffixes_of(args), args.participant_label, args.session_label)
     if args.analysis_level == "group":
         report_on_group(args, findings)
@@ -62,6 +62,14 @@ def batch(args: Namespace) -> None:
         show_plan(make_job(args), findings, args.force)
     else:
         label_participants(args, findings)
+
+
+def folders_of(args: Namespace) -> tuple[Path, Path]:
+    """Make the paths of the data set and of the results absolute, without "..": the last folder names the data set.
+
+    Links are not followed: a data set that is reached through one has the name of the link.
+    """
+    return Path(os.path.abspath(args.bids_dir)), Path(os.path.abspath(args.output_dir))
 
 
 def suffixes_of(args: Namespace) -> tuple[str, ...]:
@@ -86,9 +94,10 @@ def make_job(args: Namespace, date: str = "") -> "Job":
     if cords and not cords.is_dir():
         raise DeepspineError(f"{cords}: no such folder; check --derivatives-seg")
     model = Path(args.model).absolute() if args.model else None
+    source, target = folders_of(args)
     return Job(
-        source=Path(args.bids_dir).absolute(),
-        target=Path(args.output_dir).absolute(),
+        source=source,
+        target=target,
         checksum=load_runtime(model, "cpu").checksum,
         date=date,
         model=model,
@@ -244,7 +253,7 @@ def report_on_group(args: Namespace, findings: "Findings") -> None:
     from deepspine_sct.cohort.bids_derivative import check_target
     from deepspine_sct.cohort.job import Job
 
-    job = Job(Path(args.bids_dir).absolute(), Path(args.output_dir).absolute(), checksum="", date="", pictures=True)
+    job = Job(*folders_of(args), checksum="", date="", pictures=True)
     check_target(job.target, job.source)
     write_group(args, job, findings)
 
