@@ -11,7 +11,7 @@ from deepspine_sct.cohort import local, state
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.supervisor import Supervisor
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.quality_control.outcomes import LABELLED
+from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
 @pytest.fixture
@@ -57,6 +57,17 @@ def test_a_run_that_cannot_work_says_so(job, scans):
     """The error of a thread arrives in the caller's."""
     with pytest.raises(DeepspineError, match="install the same"):
         list(local.label_locally(replace(job, checksum="0" * 64), scans, 2))
+
+
+def test_a_scan_without_a_place_for_its_record_fails_alone(job, scans, tmp_path):
+    """A link that leads out of the target folder costs its own scan only, and nothing is written through it."""
+    (tmp_path / "elsewhere").mkdir()
+    job.target.mkdir()
+    (job.target / "sub-1").symlink_to(tmp_path / "elsewhere")
+    outcomes = {outcome.image: outcome for outcome in local.label_locally(job, scans[:3], 2)}
+    assert [outcomes[scan.path].kind for scan in scans[:3]] == [LABELLED, FAILED, LABELLED]
+    assert "leads out of" in outcomes[scans[1].path].reason
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_workers_are_killed_when_the_caller_stops_listening(job, scans):

@@ -34,10 +34,16 @@ def read_record(path: Path) -> tuple[Outcome, dict] | None:
 
 
 def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
-    """Note what became of a scan; a success that another worker noted before is kept."""
+    """Note what became of a scan; a success that another worker noted before is kept.
+
+    A scan whose files would lie outside of the target folder gets no record, and is tried again in the next run.
+    """
     if outcome.kind == FAILED and settled(job, scan):
         return
-    files = files_of(job, scan)
+    try:
+        files = files_of(job, scan)
+    except DeepspineError:  # which is why it has failed, as its worker said
+        return
     files.record.parent.mkdir(parents=True, exist_ok=True)
     write_json(files.record, asdict(outcome) | {"made_from": made_from(job, scan, files)})
 
