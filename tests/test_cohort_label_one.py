@@ -10,7 +10,7 @@ from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, w
 
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.label_one import is_axial, label_one
-from deepspine_sct.errors import NoDiscFound
+from deepspine_sct.errors import DeepspineError, NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.landmarks.measures import read_measures
@@ -34,7 +34,7 @@ def write_cord(folder, affine) -> None:
     data = np.zeros((30, 44, 9), np.uint8)
     data[:, 24:27, 3:6] = 1
     path = folder / "sub-1" / "ses-2" / "anat" / "sub-1_ses-2_T2star_seg.nii.gz"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(data, affine), path)
 
 
@@ -116,6 +116,28 @@ def test_a_useless_segmentation_costs_the_levels_only(tmp_path, scan):
     assert "no levels of the cord" in outcome.warnings[-1]
     assert not files_of(job, scan).levels.exists()
     assert all(path.exists() for path in files_of(job, scan).results())
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_levels_of_an_earlier_run_do_not_stay_beside_discs_that_have_none(tmp_path, scan, given):
+    """The segmentation has become useless, or is no longer given: the old levels may contradict the discs."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    job, _ = label(tmp_path, scan, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    assert files.levels.exists() and files.levels_sidecar.exists()
+    write_cord(tmp_path / "cords", oblique_affine() + 1000 * np.eye(4, k=3))
+    label(tmp_path, scan, cords=tmp_path / "cords" if given else None)
+    assert not files.levels.exists() and not files.levels_sidecar.exists()
+
+
+def test_a_scan_whose_files_cannot_all_be_written_fails_with_the_fault_alone(tmp_path, scan):
+    """Its label file will not stay, so the reason must not call it written and good."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    job = make_job(tmp_path / "data", tmp_path / "out", cords=tmp_path / "cords")
+    files_of(job, scan).levels.mkdir(parents=True)
+    with pytest.raises(DeepspineError, match="not every file could be written: .*_label-vertebrae_dseg") as caught:
+        label(tmp_path, scan, cords=tmp_path / "cords")
+    assert "good" not in str(caught.value)
 
 
 def test_axial_scans_are_skipped():

@@ -95,9 +95,44 @@ def test_a_failure_is_never_settled_and_a_skipped_scan_is(job, scan):
 
 
 def test_a_late_failure_does_not_undo_a_success(job, scan):
-    """Two workers may have had the same scan: the one that was lost has nothing to say."""
+    """Two workers may have had the same scan: the one that was lost has nothing to say, and no file goes."""
     state.write_record(job, scan, Outcome(NAME, FAILED, "the worker was killed"))
     assert state.settled(job, scan) == DONE
+    assert all(path.exists() for path in files_of(job, scan).results())
+
+
+@pytest.mark.parametrize("kind", [FAILED, SKIPPED])
+def test_a_scan_that_is_not_labelled_keeps_no_labels_of_an_earlier_run(job, scan, kind):
+    """Nothing that was made from them either; the entry of the page stays, as it shows what became of the scan."""
+    files = files_of(job, scan)
+    files.levels.touch()
+    files.levels_sidecar.touch()
+    state.take_up(job, [scan], again=True)
+    state.write_record(job, scan, Outcome(NAME, kind, "no disc was found"))
+    assert not list(files.labels.parent.iterdir())
+    assert files.entry.exists() and files.log.parent.exists()
+    assert state.read_record(files.record)[0].kind == kind
+
+
+def test_killed_before_it_notes_a_failure_a_run_leaves_no_record(job, scan, monkeypatch):
+    """Neither the one of the labels that are gone, nor one of anything else: the scan is done again."""
+
+    def die(path: object, content: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(state, "write_json", die)
+    with pytest.raises(KeyboardInterrupt):
+        state.write_record(replace(job, checksum="b" * 64), scan, Outcome(NAME, FAILED, "no disc was found"))
+    assert not files_of(job, scan).record.exists()
+
+
+def test_labels_that_cannot_be_removed_do_not_end_the_run(job, scan):
+    """The record says all the same that the scan has failed."""
+    labels = files_of(job, scan).labels
+    labels.unlink()
+    labels.mkdir()
+    state.write_record(job, scan, Outcome(NAME, FAILED, "no disc was found"))
+    assert state.read_record(files_of(job, scan).record)[0].kind == FAILED
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"image": "x"}', "\0"])

@@ -71,6 +71,8 @@ it needs neither a server nor a network.
   table explains its columns.
 - `logs/`: what became of every scan, and what the program said about it.
 
+A scan that has failed or was skipped has no labels, also where an earlier run had found some.
+
 Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
 """
 
@@ -89,7 +91,7 @@ class ScanFiles:
     ----------
     labels, sidecar, report, measures : always written
     entry : what the page shows of the scan; None where pictures were not asked for
-    levels, levels_sidecar : of the cord; None where it is not segmented
+    levels, levels_sidecar : of the cord; written where it is segmented
     cord : segmentation that is read; None where there is none
     cord_fault : why there is none where segmentations were given; "" else
     beside : other scans of the session that help to name the discs
@@ -101,8 +103,8 @@ class ScanFiles:
     report: Path
     measures: Path
     entry: Path | None
-    levels: Path | None
-    levels_sidecar: Path | None
+    levels: Path
+    levels_sidecar: Path
     cord: Path | None
     cord_fault: str
     beside: tuple[Path, ...]
@@ -113,6 +115,10 @@ class ScanFiles:
         """List what every labelled scan has."""
         paths = (self.labels, self.sidecar, self.report, self.measures, self.entry)
         return [path for path in paths if path is not None]
+
+    def labelling(self) -> list[Path]:
+        """List what holds only as long as the labels do, in the order in which it is written."""
+        return [self.labels, self.levels, self.report, self.sidecar, self.measures, self.levels_sidecar]
 
 
 def files_of(job: Job, scan: Scan) -> ScanFiles:
@@ -140,8 +146,8 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         report=folder / f"{discs}_report.json",
         measures=folder / f"{discs}_measures.tsv",
         entry=entries / f"{identity_of(job, scan).key}.json" if job.pictures else None,
-        levels=folder / f"{levels}.nii.gz" if cord else None,
-        levels_sidecar=folder / f"{levels}.json" if cord else None,
+        levels=folder / f"{levels}.nii.gz",
+        levels_sidecar=folder / f"{levels}.json",
         cord=cord,
         cord_fault=found.fault if found else "",
         beside=_find_others(job, scan),

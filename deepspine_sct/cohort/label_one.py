@@ -10,7 +10,7 @@ from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.errors import NoDiscFound
+from deepspine_sct.errors import DeepspineError, NoDiscFound
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
@@ -23,7 +23,7 @@ from deepspine_sct.scan.label_scan import Labelled, label_scan
 from deepspine_sct.scan.looks import Looks
 from deepspine_sct.scan.output_paths import OutputPaths
 from deepspine_sct.scan.request import ScanRequest
-from deepspine_sct.scan.write_outputs import write_outputs
+from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
 from deepspine_sct.stopwatch import Stopwatch
 
 AXIAL_RATIO = 2.5
@@ -70,7 +70,10 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
         if files.entry:  # a person who sees the picture can place the discs
             write_scan_entry(*_where(job, scan), volume, FAILED, str(error), made=_made(job, scan))
         raise
-    report = write_outputs(labelled, watch)
+    try:
+        report = write_outputs(labelled, watch)
+    except IncompleteOutputs as error:  # the label file does not stay: the record of a failure takes its place
+        raise DeepspineError(f"not every file could be written: {error.faults}") from error
     write_json(files.sidecar, sidecar(job, scan))
     write_measures(files.measures, _measure(labelled, inputs))
     if files.entry:
@@ -82,6 +85,9 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     if labelled.cord_labels:
         discs = f"bids::{scan.folder}/{files.labels.name}"
         write_json(files.levels_sidecar, sidecar(job, scan, discs))
+    else:  # those of an earlier run may contradict the discs
+        for path in (files.levels, files.levels_sidecar):
+            path.unlink(missing_ok=True)
     return Outcome(scan.path, LABELLED, warnings=report.warnings, seconds=watch.seconds)
 
 
@@ -119,5 +125,5 @@ def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
         beside=files.beside,
         model=job.model,
         repeatable=True,
-        outputs=OutputPaths(discs=files.labels, json=files.report, levels=files.levels),
+        outputs=OutputPaths(discs=files.labels, json=files.report, levels=files.levels if files.cord else None),
     )

@@ -3,7 +3,8 @@
 A record is written as a whole or not at all, after the files that it speaks of. Whatever is killed
 and whenever, a scan has either a record, and then its files are complete, or none, and then it is
 done again. A record counts only while the network, the program's version and the input files are
-those it was made with.
+those it was made with. A scan that is not labelled has no label files: those of an earlier run go
+after their record, and before the one that says what became of the scan.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def read_record(path: Path) -> tuple[Outcome, dict] | None:
 
 
 def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
-    """Note what became of a scan; a success that another worker noted before is kept.
+    """Note what became of a scan, and remove the labels that it no longer has.
 
-    A scan whose files would lie outside of the target folder gets no record, and is tried again in the next run.
+    A success that another worker noted before is kept, with its files. A scan whose files would lie outside of
+    the target folder gets no record, and is tried again in the next run.
     """
     if outcome.kind == FAILED and settled(job, scan):
         return
@@ -44,8 +46,21 @@ def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
         files = files_of(job, scan)
     except DeepspineError:  # which is why it has failed, as its worker said
         return
+    if outcome.kind != LABELLED:
+        _remove_labelling(files)
     files.record.parent.mkdir(parents=True, exist_ok=True)
     write_json(files.record, asdict(outcome) | {"made_from": made_from(job, scan, files)})
+
+
+def _remove_labelling(files: ScanFiles) -> None:
+    """Remove the labels of an earlier run and all that was made from them.
+
+    The last that is written goes first: where another worker writes at the same time, what is removed of its
+    files includes the first one, without which its record does not count.
+    """
+    for path in (files.record, *reversed(files.labelling())):
+        with suppress(OSError):  # it is not there, or its folder cannot be written: the record says what holds
+            path.unlink()
 
 
 def settled(job: Job, scan: Scan) -> Outcome | None:

@@ -30,12 +30,15 @@ class IncompleteOutputs(DeepspineError):  # noqa: N818 - what came of the run
 
     Attributes
     ----------
+    faults : str
+        Why what is missing could not be written.
     report : Report
         The answer, as for a run without a fault.
     """
 
-    def __init__(self, message: str, report: Report) -> None:
-        super().__init__(message)
+    def __init__(self, kept: Path | str, faults: str, report: Report) -> None:
+        super().__init__(f"{kept}: is written and good, but this is missing: {faults}")
+        self.faults = faults
         self.report = report
 
 
@@ -91,9 +94,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     if missing:
         kept = outputs.discs or request.name
         faults = "; ".join(dict.fromkeys(missing.values()))
-        raise IncompleteOutputs(
-            f"{kept}: is written and good, but this is missing: {faults}", _without(report, missing)
-        )
+        raise IncompleteOutputs(kept, faults, _without(report, missing))
     return report
 
 
