@@ -40,6 +40,15 @@ def test_every_entity_is_kept_in_the_names(scan, job):
     assert files_of(replace(job, pictures=False), scan).entry is None
 
 
+def test_only_scans_that_may_be_labelled_name_the_discs_of_others(scan, job):
+    """And only where the scans of a session are named together."""
+    other = scan.image.with_name("sub-02_ses-a_T1w.nii.gz")
+    for name in (other.name, f"._{other.name}", other.name.removesuffix(".gz")):
+        scan.image.with_name(name).write_bytes(scan.image.read_bytes())
+    assert files_of(job, scan).beside == ()
+    assert files_of(replace(job, together=("T1w", "T2w")), scan).beside == (other.with_suffix(""),)
+
+
 @given(folder=st.text(), stem=st.text(min_size=1).filter(lambda text: "/" not in text and "\0" not in text))
 def test_any_name_stays_inside_or_is_refused(folder, stem):
     """Whatever a task from outside says, no file of it lies outside of the target folder."""

@@ -1,9 +1,11 @@
 """Which images of a BIDS data set are labelled, and why the others are not."""
 
+import shutil
+
 import pytest
 from cohort_cases import write_data_set
 
-from deepspine_sct.data.discovery import search
+from deepspine_sct.data.discovery import find_beside, search
 from deepspine_sct.errors import DeepspineError
 
 BOTH = ("T1w", "T2w")
@@ -104,3 +106,26 @@ def test_scans_without_sidecar_are_told_and_kept(root):
     findings = search(root, BOTH)
     assert names(findings) == GOOD
     assert [scan.path for scan in findings.without_sidecar] == [GOOD[0], *GOOD[2:]]
+
+
+def test_beside_a_scan_lie_only_scans_that_the_search_finds(root):
+    """No hidden file, no twin of the scan or of another one, no pointer, and no name that BIDS does not know."""
+    anat = root / "sub-01" / "anat"
+    scan, other = search(root, BOTH).scans[:2]
+    refused = ("._sub-01_T1w.nii.gz", "._sub-01_acq-new_T2w.nii.gz", "sub-01_T1w.nii", "sub-01_odd_T2w.nii.gz")
+    for name in (*refused, "sub-01_acq-sag_run-2_T2w.nii", "sub-01_FLAIR.nii.gz"):
+        shutil.copyfile(scan.image, anat / name)
+    (anat / "sub-01_acq-gone_T2w.nii.gz").symlink_to("../.git/annex/objects/gone")
+    assert find_beside(root, scan, BOTH) == [other.image.with_suffix("")]
+    assert find_beside(root, scan, ("T1w",)) == []
+
+
+def test_equal_files_lie_beside_a_scan_once(root):
+    """As git-annex links them to one object: neither the scan nor another one has two votes."""
+    anat = root / "sub-01" / "anat"
+    (root / "object").write_bytes((anat / "sub-01_T1w.nii.gz").read_bytes())
+    for name in ("sub-01_run-1_T1w.nii.gz", "sub-01_run-2_T1w.nii.gz"):
+        (anat / name).symlink_to(root / "object")
+    beside = {scan.stem: find_beside(root, scan, ("T1w",)) for scan in search(root, ("T1w",)).scans}
+    alone, twice = anat / "sub-01_T1w.nii.gz", anat / "sub-01_run-1_T1w.nii.gz"
+    assert beside == {"sub-01_T1w": [twice], "sub-01_run-1_T1w": [alone], "sub-01_run-2_T1w": [alone]}

@@ -28,10 +28,10 @@ from deepspine_sct import __version__
 from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
+from deepspine_sct.data.discovery import find_beside
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.files.names import SUFFIXES, stem_of
 from deepspine_sct.files.outputs import check_folder
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.quality_control.identity import Identity, identify
@@ -150,7 +150,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         levels_sidecar=folder / f"{levels}.json",
         cord=cord,
         cord_fault=found.fault if found else "",
-        beside=_find_others(job, scan),
+        beside=tuple(find_beside(job.source, scan, job.together)) if job.together else (),
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )
@@ -159,15 +159,6 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
 def identity_of(job: Job, scan: Scan) -> Identity:
     """Say what the page calls a scan: by its entities, and by the folder of the data set."""
     return identify(scan.image, dataset=job.source.name)
-
-
-def _find_others(job: Job, scan: Scan) -> tuple[Path, ...]:
-    """Other scans in the folder of a scan, where they are to name each other's discs."""
-    if not job.together:
-        return ()
-    endings = tuple(f"_{suffix}{ending}" for suffix in job.together for ending in SUFFIXES)
-    found = sorted(path for path in scan.image.parent.iterdir() if path.name.endswith(endings))
-    return tuple(path for path in found if path.exists() and stem_of(path) != scan.stem)
 
 
 def contrast_of(scan: Scan) -> str:

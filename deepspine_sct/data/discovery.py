@@ -8,12 +8,14 @@ minute, and a disk that hangs on one of them holds up a worker, not the run.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepspine_sct.data.bids import Scan, survey
+from deepspine_sct.data.bids_files import find_files
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of
+from deepspine_sct.files.outputs import same_file
 from deepspine_sct.image.source import open_source
 
 POINTER_BYTES = 1024
@@ -78,6 +80,29 @@ def search(
         )
     bare = [scan for scan in scans if not sidecar_of(scan.image).exists()]
     return Findings(scans, skipped, bare, files.others)
+
+
+def find_beside(root: Path, scan: Scan, suffixes: tuple[str, ...]) -> list[Path]:
+    """Find the other images in the folder of a scan that a search for these suffixes finds too, sorted.
+
+    Of files that are one and the same, as git-annex makes of equal ones, the first is enough; none is the scan.
+
+    Parameters
+    ----------
+    root : Path
+        The data set.
+    scan : Scan
+        One of its scans.
+    suffixes : tuple of str
+        BIDS suffixes of the images.
+    """
+    images = find_files(root, suffixes, (scan.folder,)).images
+    found, _ = _sift([replace(scan, image=image, folder=folder) for image, folder in images])
+    distinct = [scan.image]
+    for other in found:
+        if other.stem != scan.stem and not any(same_file(other.image, image) for image in distinct):
+            distinct.append(other.image)
+    return distinct[1:]
 
 
 def _prefixed(prefix: str, labels: Iterable[str]) -> list[str]:
