@@ -127,14 +127,15 @@ def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):
     assert not (data.parent / "out" / "deepspine_images.tsv").exists()  # of the whole data set only
 
 
-def test_a_dry_run_of_the_level_group_is_a_wrong_usage(data, capsys):
-    """The level has no plan to show: exit status 2, and nothing is written over."""
+@pytest.mark.parametrize("option", [("--dry-run",), ("--participant-label", "2"), ("--session_label", "a")])
+def test_what_chooses_scans_to_label_is_a_wrong_usage_of_the_level_group(data, capsys, option):
+    """It has no plan to show, and its page is that of all: exit status 2, and nothing is written over."""
     assert run(data) == 0
     before = contents(data.parent / "out")
     with pytest.raises(SystemExit) as caught:
-        run(data, "group", "--dry-run")
+        run(data, "group", *option)
     assert caught.value.code == 2
-    assert "--dry-run: belongs to the level participant" in capsys.readouterr().err
+    assert f"{option[0].replace('_', '-')}: belongs to the level participant" in capsys.readouterr().err
     assert contents(data.parent / "out") == before
 
 
@@ -161,6 +162,23 @@ def test_the_page_holds_every_scan(data, capsys):
         assert (out / "deepspine" / scan["key"] / scan["pictures"]["slice"]["file"]).exists()
     assert run(data, "group") == 0
     assert entries_on_page(out) == shown
+
+
+def test_scans_of_other_contrasts_stay_on_the_page_and_in_the_tables(data, capsys):
+    """Whatever suffix the last run asked for, at either level, they cover all that has a record."""
+    (data / "sub-2" / "anat" / "sub-2_STIR.nii.gz").symlink_to(DATA_TEST / "t2_sim.nii.gz")
+    out = data.parent / "out"
+    assert run(data, "participant", "--suffix", "STIR") == 0
+    assert set(entries_on_page(out)) == {"sub-2_STIR.nii.gz"}
+    assert run(data, "participant", "--contrast", "t1") == 0
+    assert "This run: 1 labelled\n2 labelled, " in capsys.readouterr().out
+    assert run(data, "group", "--contrast", "t1") == 0
+    assert set(entries_on_page(out)) == {"sub-2_STIR.nii.gz", "sub-2_T1w.nii.gz"}
+    lines = (out / "deepspine_images.tsv").read_text().splitlines()[1:]
+    assert [line.split("\t")[2:4] for line in lines] == [
+        ["sub-2/anat/sub-2_STIR.nii.gz", "labelled"],
+        ["sub-2/anat/sub-2_T1w.nii.gz", "labelled"],
+    ]
 
 
 def test_a_data_set_has_the_name_of_its_folder_however_it_is_reached(data, monkeypatch):

@@ -9,6 +9,7 @@ from cohort_cases import find, make_job, write_data_set
 from deepspine_sct.cohort import state
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import Outcome
+from deepspine_sct.data.discovery import search
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 
 NAME = "sub-1/anat/sub-1_T2w.nii.gz"
@@ -167,3 +168,15 @@ def test_what_failed_before_comes_last(tmp_path):
     state.write_record(job, scans[1], failure)
     assert state.take_up(job, scans) == [scans[0], scans[2], scans[3], scans[1]]
     assert state.read_record(files_of(job, scans[1]).record)[0] == failure
+
+
+def test_suffixes_are_those_of_all_records(tmp_path):
+    """With and without a session, whatever became of the scan; nothing else in the folder of logs counts."""
+    names = ["sub-1/anat/sub-1_T2w.nii.gz", "sub-2/ses-a/anat/sub-2_ses-a_acq-sag_STIR.nii.gz"]
+    job = make_job(tmp_path / "more", tmp_path / "out", checksum="a" * 64)
+    assert state.recorded_suffixes(job.target) == set()
+    for scan in search(write_data_set(tmp_path / "more", names), ("T2w", "STIR")).scans:
+        state.write_record(job, scan, Outcome(scan.path, FAILED, "took longer than 3 s"))
+        files_of(job, scan).record.with_name(".sub-1_T1w.json").touch()
+        files_of(job, scan).log.with_name("sub-1_PDw.log").touch()
+    assert state.recorded_suffixes(job.target) == {"T2w", "STIR"}

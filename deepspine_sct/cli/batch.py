@@ -52,13 +52,12 @@ def batch(args: Namespace) -> None:
     """
     from deepspine_sct.data.discovery import search
 
-    if args.analysis_level == "group" and args.dry_run:
-        get_parser().error("argument --dry-run: belongs to the level participant; leave it out")
+    if args.analysis_level == "group":
+        report_on_group(args)
+        return
     source, _ = folders_of(args)
     findings = search(source, suffixes_of(args), args.participant_label, args.session_label)
-    if args.analysis_level == "group":
-        report_on_group(args, findings)
-    elif args.dry_run:
+    if args.dry_run:
         show_plan(make_job(args), findings, args.force)
     else:
         label_participants(args, findings)
@@ -77,6 +76,19 @@ def suffixes_of(args: Namespace) -> tuple[str, ...]:
     from deepspine_sct.data.bids import CONTRASTS
 
     return tuple(args.suffix or (CONTRASTS[contrast] for contrast in args.contrast))
+
+
+def find_group(args: Namespace, job: "Job", found: "Findings | None" = None) -> "Findings":
+    """Search the whole data set for the scans that are asked for, and for those of runs on other suffixes.
+
+    What was found of it before is handed on where there are no other ones.
+    """
+    from deepspine_sct.cohort.state import recorded_suffixes
+    from deepspine_sct.data.discovery import search
+
+    asked = suffixes_of(args)
+    others = sorted(recorded_suffixes(job.target) - set(asked))
+    return found if found and not others else search(job.source, (*asked, *others))
 
 
 def make_job(args: Namespace, date: str = "") -> "Job":
@@ -131,8 +143,10 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     counts = Counter(outcome.kind for outcome in outcomes)
     if args.v:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
-    whole = not (args.participant_label or args.session_label)
-    write_group(args, job, findings, with_page=whole)
+    if args.participant_label or args.session_label:
+        write_group(args, job, findings, with_page=False)
+    else:
+        write_group(args, job, find_group(args, job, findings))
     sum_up(findings)
     n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
     if n_bare:
@@ -147,7 +161,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
 def write_group(args: Namespace, job: "Job", findings: "Findings", with_page: bool = True) -> None:
     """Say what was labelled and what a person has to look at; write it to the log, the tables and the page.
 
-    A run on a part of the data set writes neither tables nor page, which would then hold that part
+    A run on some participants or sessions writes neither tables nor page, which would then hold these
     alone; the level group writes them.
     """
     from deepspine_sct.cohort.bids_derivative import LOG_FOLDER
@@ -242,7 +256,7 @@ def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     sum_up(findings)
 
 
-def report_on_group(args: Namespace, findings: "Findings") -> None:
+def report_on_group(args: Namespace) -> None:
     """Write the tables and the page on what is there.
 
     Raises
@@ -253,9 +267,12 @@ def report_on_group(args: Namespace, findings: "Findings") -> None:
     from deepspine_sct.cohort.bids_derivative import check_target
     from deepspine_sct.cohort.job import Job
 
+    for option in ("dry-run", "participant-label", "session-label"):
+        if getattr(args, option.replace("-", "_")):
+            get_parser().error(f"argument --{option}: belongs to the level participant; leave it out")
     job = Job(*folders_of(args), checksum="", date="", pictures=True)
     check_target(job.target, job.source)
-    write_group(args, job, findings)
+    write_group(args, job, find_group(args, job))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.bids_derivative import ScanFiles, files_of
+from deepspine_sct.cohort.bids_derivative import LOG_FOLDER, ScanFiles, files_of
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
@@ -91,6 +91,13 @@ def _stamp(path: Path) -> list[int]:
         status = path.stat()
         return [status.st_size, status.st_mtime_ns]
     return []
+
+
+def recorded_suffixes(target: Path) -> set[str]:
+    """BIDS suffixes of all scans that have a record in a target folder."""
+    logs = target / LOG_FOLDER
+    records = (path for place in ("sub-*", "sub-*/ses-*") for path in logs.glob(f"{place}/anat/sub-*.json"))
+    return {path.stem.rpartition("_")[2] for path in records}
 
 
 def take_up(job: Job, scans: Iterable[Scan], again: bool = False) -> list[Scan]:
