@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import time
 from dataclasses import replace
+from threading import Timer
 
 import pytest
 from cohort_cases import WORKER, find, make_job, write_data_set
@@ -153,11 +155,32 @@ def test_a_worker_ends_when_its_supervisor_is_gone(tmp_path):
 
 def test_stop_ends_a_run_at_once(tmp_path):
     """From another thread, in the middle of a scan that would take a minute."""
-    from threading import Timer
-
     job, scans = prepare(tmp_path, "hang", "a")
     with Supervisor(replace(job, timeout_s=60), [str(WORKER)]) as supervisor:
         Timer(2.0, supervisor.stop).start()
         started_s = time.monotonic()
         assert list(supervisor.label_all(iter(scans))) == []
     assert time.monotonic() - started_s < 30
+
+
+def test_a_stop_while_a_worker_starts_is_not_lost(tmp_path, monkeypatch):
+    """Between the last look at whether to go on and the birth of what could be killed: no scan is labelled."""
+    job, scans = prepare(tmp_path, "a")
+    start = subprocess.Popen
+    with Supervisor(job, [str(WORKER)]) as supervisor:
+
+        def stop_and_start(*arguments, **options):
+            supervisor.stop()
+            return start(*arguments, **options)
+
+        monkeypatch.setattr(subprocess, "Popen", stop_and_start)
+        assert list(supervisor.label_all(iter(scans))) == []
+    assert not list(scans[0].image.parent.glob("*.nii.gz.*"))
+
+
+def test_a_stop_while_a_worker_loads_its_network_ends_without_an_error(tmp_path):
+    """It is not a worker that could not start."""
+    job, scans = prepare(tmp_path, "a")
+    with Supervisor(job, ["-c", "import time; time.sleep(60)"]) as supervisor:
+        Timer(1.0, supervisor.stop).start()
+        assert list(supervisor.label_all(iter(scans))) == []

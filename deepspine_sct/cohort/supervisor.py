@@ -109,17 +109,17 @@ class Supervisor:
         suspects: deque[Scan] = deque()
         alone = False  # whether a suspect is in the worker's hands
         while not self._stopped:
-            while len(given) < (1 if alone or suspects else AHEAD):
-                if alone := bool(suspects):
-                    self.close()  # the next one is its own
-                scan = suspects.popleft() if alone else next(scans, None)
-                if scan is None:
-                    break
-                given.append(scan)
-                self._send(scan)
-            if not given:
-                return
             try:
+                while len(given) < (1 if alone or suspects else AHEAD):
+                    if alone := bool(suspects):
+                        self.close()  # the next one is its own
+                    scan = suspects.popleft() if alone else next(scans, None)
+                    if scan is None:
+                        break
+                    given.append(scan)
+                    self._send(scan)
+                if not given:
+                    return
                 outcome = self._receive(self.job.timeout_s)
             except WorkerLost as lost:
                 self.close()
@@ -151,10 +151,15 @@ class Supervisor:
                 env=os.environ | _ONE_THREAD,
                 start_new_session=True,  # an interruption from the keyboard is for us to handle
             )
-        self._pipe.send(self.job)
+        if self._stopped:  # while there was no process yet that `stop` could kill
+            raise WorkerLost("was stopped")
+        with suppress(OSError):  # as in `_send`
+            self._pipe.send(self.job)
         try:
             ready = self._receive(START_S)
         except WorkerLost as lost:
+            if self._stopped:
+                raise
             self.close()
             raise DeepspineError(f"a worker could not start: {lost}") from lost
         if ready != Ready(__version__, self.job.checksum):
