@@ -157,6 +157,15 @@ def test_a_disc_that_cannot_be_is_refused(tmp_path, capsys, disc):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_grid_that_cannot_be_is_refused(tmp_path, capsys):
+    """In one line, also where a number has no end."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    grid = {"shape": [float("inf"), 30, 44], "affine": np.eye(4)[:3].tolist()}
+    assert run(save(tmp_path, saved_scan(image, {}, grid=grid))) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds no corrections" in line
+
+
 def test_a_disc_twice_is_refused(tmp_path, capsys):
     """One voxel per value is what every reader expects."""
     image = write_scan(tmp_path / "t2.nii.gz")

@@ -105,7 +105,10 @@ def test_every_distance_and_angle_has_a_line(cohort):
     assert float(own[-1]["value"]) == 0
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1, 2]", '{"discs": [3]}'])
+WITHOUT_END = '{"discs": [{"value": Infinity}], "model": {"sha256": ""}, "versions": {"deepspine_sct": ""}}'
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1, 2]", '{"discs": [3]}', WITHOUT_END])
 def test_a_scan_whose_report_was_damaged_is_not_done(cohort, content):
     """The others are read all the same, and it has no disc."""
     job, findings = cohort

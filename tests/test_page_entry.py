@@ -112,9 +112,12 @@ def edited(path: Path, change) -> None:
         lambda entry: entry.update(discs=[[99, [0, 0, 0], 1]]),
         lambda entry: entry.update(discs=[[3, [0, 0], 1]]),
         lambda entry: entry.update(discs=[[3, [0, 0, 1e999], 1]]),
+        lambda entry: entry.update(discs=[[float("inf"), [0, 0, 0], 1]]),
+        lambda entry: entry.update(discs=[[3, [0, 0, 10**400], 1]]),
         lambda entry: entry.update(outcome="wonderful"),
         lambda entry: entry["plane"].update(affine=[[1, 0, 0, 0]] * 2 + [[0]]),
         lambda entry: entry["plane"].update(curve=[[0]]),
+        lambda entry: entry["plane"].update(shape=[float("inf"), 1, 1]),
         lambda entry: entry.update(level_confidence="high"),
     ],
 )

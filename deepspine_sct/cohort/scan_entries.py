@@ -57,7 +57,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
             report = json.loads(files.report.read_text(encoding="utf-8"))
             made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
-    except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return CohortScan(make_entry(identity, scan.image, NOT_DONE), unknown)
     return CohortScan(
         replace(entry, plane=drawn.plane, pictures=drawn.pictures), outcome, files.measures if report else None

@@ -79,7 +79,7 @@ def read_corrections(path: Path) -> list[Correction]:
             raise ValueError("of another format or version")
         who = {"rater": str(content["rater"]), "saved": str(content["saved"])}
         return [_correction(scan, who) for scan in content["scans"]]
-    except (KeyError, TypeError, ValueError, AttributeError, DeepspineError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, DeepspineError) as error:
         detail = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise DeepspineError(
             f"{path}: holds no corrections of this program's page ({detail}); save them on the page again"

@@ -120,7 +120,7 @@ def read_entry(path: Path) -> Entry:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return _checked(path.stem, content)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Entry(path.stem, image=path.name, outcome=DAMAGED, reason=f"{path.name} cannot be read; remove it")
 
 
