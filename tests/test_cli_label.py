@@ -225,3 +225,12 @@ def test_overlay_and_page_are_written(in_folder, predictor):
         assert (in_folder / "qc" / entry[layer]).read_bytes().startswith(b"\x89PNG")
     assert entry["overlayImage"].startswith("a-b/sub-7/")
     assert not list(in_folder.glob(".*"))
+
+
+def test_the_page_dates_labels_as_their_sidecar_does(in_folder, predictor, monkeypatch):
+    """In the same words, in UTC, and by SOURCE_DATE_EPOCH where it is set."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert run("-qc", "qc") == 0
+    (entry,) = (in_folder / "qc" / "deepspine").glob("*.json")
+    (maker,) = json.loads((in_folder / "t2_labeled_discs.json").read_text())["GeneratedBy"]
+    assert json.loads(entry.read_text())["made"]["date"] == maker["Date"] == "2023-11-14T22:13:20Z"

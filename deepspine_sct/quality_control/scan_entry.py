@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..files.atomic import atomic_path
+from ..files.provenance import now
 from ..image.volume import Volume
 from . import sct_report
 from .entry import make_entry
@@ -101,18 +102,18 @@ def add_scan(
     """
     from ..pictures.overlay import render_layers  # loads matplotlib
 
-    now = datetime.now()
     made = {
-        "date": now.isoformat(sep=" ", timespec="seconds"),
+        "date": now(),
         "command": command,
         "model": report["model"]["sha256"],
         "version": report["versions"]["deepspine_sct"],
     }
     write_scan_entry(folder, identity, image, volume, report=report, prediction=prediction, made=made)
     write_page(folder)
-    place = sct_report.picture_folder(folder, sct_identity, command, now)
+    when = datetime.now()  # SCT's report is in local time
+    place = sct_report.picture_folder(folder, sct_identity, command, when)
     for name, content in zip(("background_img", "overlay_img"), render_layers(volume, discs), strict=True):
         with atomic_path(place / f"{name}.png") as path:
             path.write_bytes(content)
     layers = (place / "background_img.png", place / "overlay_img.png")
-    sct_report.add_entry(folder, sct_identity, image, command, *layers, now)
+    sct_report.add_entry(folder, sct_identity, image, command, *layers, when)
