@@ -181,6 +181,15 @@ def test_scans_of_other_contrasts_stay_on_the_page_and_in_the_tables(data, capsy
     ]
 
 
+def test_scans_without_levels_of_their_cord_are_counted(data, capsys):
+    """At the end of the run that was given a folder of segmentations, which has none of them."""
+    (data.parent / "cords").mkdir()
+    assert run(data, "participant", "--derivatives-seg", str(data.parent / "cords")) == 0
+    assert "No levels of the cord for 3 scans; deepspine_images.tsv says why" in capsys.readouterr().err
+    assert run(data, "participant", "--force") == 0
+    assert "No levels" not in capsys.readouterr().err
+
+
 def test_a_data_set_has_the_name_of_its_folder_however_it_is_reached(data, monkeypatch):
     """By "..", as from a folder in it, and by a link, whose name it keeps."""
     (data / "code").mkdir()

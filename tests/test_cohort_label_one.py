@@ -114,6 +114,7 @@ def test_a_useless_segmentation_costs_the_levels_only(tmp_path, scan):
     job, outcome = label(tmp_path, scan, cords=tmp_path / "cords")
     assert outcome.kind == LABELLED
     assert "no levels of the cord" in outcome.warnings[-1]
+    assert outcome.codes[-1] == "no_cord_levels" and len(outcome.codes) == len(outcome.warnings)
     assert not files_of(job, scan).levels.exists()
     assert all(path.exists() for path in files_of(job, scan).results())
 

@@ -4,16 +4,17 @@ import os
 from dataclasses import replace
 
 import pytest
-from cohort_cases import find, make_job, write_data_set
+from cohort_cases import find, load, make_job, write_data_set
 
 from deepspine_sct.cohort import state
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.data.discovery import search
+from deepspine_sct.files.tables import write_json
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 
 NAME = "sub-1/anat/sub-1_T2w.nii.gz"
-DONE = Outcome(NAME, LABELLED, "", ("check disc 3",), {"network": 0.5}, 120.0)
+DONE = Outcome(NAME, LABELLED, "", ("check disc 3",), ("poor_fit",), {"network": 0.5}, 120.0)
 
 
 @pytest.fixture
@@ -37,8 +38,13 @@ def job(tmp_path, scan):
 
 
 def test_a_record_comes_back_as_it_was(job, scan):
-    """Reason, warnings, times and memory."""
+    """Reason, warnings with their codes, times and memory; also one of a version that wrote no codes."""
     assert state.settled(job, scan) == DONE
+    record = files_of(job, scan).record
+    content = load(record)
+    del content["codes"]
+    write_json(record, content)
+    assert state.settled(job, scan) == replace(DONE, codes=())
 
 
 def test_another_network_makes_it_stale_and_the_old_one_does_not(job, scan):

@@ -148,7 +148,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     else:
         write_group(args, job, find_group(args, job, findings))
     sum_up(findings)
-    n_bare = sum(any(caution.startswith("no levels of the cord") for caution in o.warnings) for o in outcomes)
+    n_bare = sum("no_cord_levels" in outcome.codes for outcome in outcomes)
     if n_bare:
         print(f"No levels of the cord for {n_bare} scans; deepspine_images.tsv says why", file=sys.stderr)
     if counts[FAILED]:

@@ -45,6 +45,7 @@ class Outcome:
     kind : LABELLED, SKIPPED or FAILED
     reason : why it was not labelled
     warnings : sentences on its labels
+    codes : what each of them is known by, see `caution.CODES`
     seconds : wall time of each stage [s]
     peak_mb : most memory that its worker had used by then [MiB]
     """
@@ -53,5 +54,6 @@ class Outcome:
     kind: str
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mb: float = 0.0

@@ -88,7 +88,8 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     else:  # those of an earlier run may contradict the discs
         for path in (files.levels, files.levels_sidecar):
             path.unlink(missing_ok=True)
-    return Outcome(scan.path, LABELLED, warnings=report.warnings, seconds=watch.seconds)
+    codes = tuple(caution.code for caution in report.warnings)
+    return Outcome(scan.path, LABELLED, warnings=report.warnings, codes=codes, seconds=watch.seconds)
 
 
 def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:

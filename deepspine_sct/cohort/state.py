@@ -27,9 +27,10 @@ from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 def read_record(path: Path) -> tuple[Outcome, dict] | None:
     """Read what became of a scan, and what that was made from; None where nothing is known."""
     try:
-        record = json.loads(path.read_text())
+        record = {"codes": [], **json.loads(path.read_text())}  # older versions wrote no codes
         outcome = {field.name: record[field.name] for field in fields(Outcome)}
-        return Outcome(**outcome | {"warnings": tuple(outcome["warnings"])}), record["made_from"]
+        lists = {name: tuple(outcome[name]) for name in ("warnings", "codes")}
+        return Outcome(**outcome | lists), record["made_from"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
