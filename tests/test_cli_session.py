@@ -89,6 +89,22 @@ def test_discs_that_were_not_asked_for_are_not_renamed_by_the_others(session):
     assert some["session"]["renamed"] == expected
 
 
+def test_a_copy_of_the_scan_has_no_vote(session, capsys):
+    """Neither the same file under another name nor the same voxels in other units make the names surer."""
+    folder, _ = session
+    shutil.copyfile(folder / "chest.nii.gz", folder / "copy.nii.gz")
+    volume = read_volume(folder / "chest.nii.gz")
+    write_volume(folder / "brighter.nii.gz", Volume(volume.data * 3 + 7, volume.grid))
+    _, alone = run(folder)
+    status, report = run(folder, "copy", "brighter")
+    assert status == 0 and report["level_confidence"] == alone["level_confidence"]
+    assert [c["joined"] for c in report["session"]["companions"]] == [False, False]
+    assert "copy.nii.gz does not help to name this scan: it shows the same image as" in capsys.readouterr().err
+    _, once = run(folder, "neck")
+    _, twice = run(folder, "neck", "copy")
+    assert twice["level_confidence"] == once["level_confidence"]
+
+
 def test_what_does_not_fit_changes_nothing_and_is_named_with_a_reason(session, capsys):
     """Beside somebody else's scan and a file that is none, the discs are those of the chest alone."""
     folder, _ = session

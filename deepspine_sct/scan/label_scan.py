@@ -186,7 +186,7 @@ def _find_together(
     request: ScanRequest, looks: Looks, inputs: ScanInputs, watch: Stopwatch
 ) -> tuple[Result, SessionReport, list[Caution]]:
     """Name the scan together with others of its session."""
-    from ..labeling.companions import conclude_together  # not for the many that are alone
+    from ..labeling.companions import Companion, conclude_together  # not for the many that are alone
     from .session_report import session_cautions, session_report
 
     if request.image is None:
@@ -194,7 +194,9 @@ def _find_together(
     look = looks.at(request.image, watch, inputs.volume)
     if isinstance(look, DeepspineError):
         raise type(look)(f"{request.name}: {look}") from look
-    paths, together = looks.together([request.image, *request.beside], request.threshold, watch)
+    scans = [request.image, *request.beside]
+    copies = looks.repeated(scans, watch)
+    paths, together = looks.together([path for path in scans if path not in copies], request.threshold, watch)
     try:
         joined = conclude_together(
             looks.predictor, look, together, paths.index(request.image), watch, request.threshold, request.values
@@ -202,7 +204,9 @@ def _find_together(
     except DeepspineError as error:
         raise type(error)(f"{request.name}: {error}") from error
     _refuse_without_disc(request, joined.result)
-    report = session_report(request, [path for path in paths if path != request.image], joined)
+    of_path = dict(zip((path for path in paths if path != request.image), joined.companions, strict=True))
+    of_path |= {path: Companion(f"it shows the same image as {first}") for path, first in copies.items()}
+    report = session_report(request, of_path, joined)
     return joined.result, report, session_cautions(report, joined.alone.discs)
 
 

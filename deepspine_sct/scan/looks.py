@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import DeepspineError
 from ..image.nifti import read_volume
 from ..image.volume import Volume
@@ -14,6 +16,11 @@ from ..stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from ..labeling.companions import Together
+
+
+SAME_BRIGHTNESS = 0.02
+"""Of images that were brought to unit variance: a copy in other units differs by rounding, a second acquisition by its
+noise."""
 
 
 class Looks:
@@ -56,6 +63,32 @@ class Looks:
             except DeepspineError as error:
                 self._known[path] = error
         return self._known[path]
+
+    def repeated(self, paths: Sequence[Path], watch: Stopwatch) -> dict[Path, Path]:
+        """Find the scans that show what a scan before them shows: a copy says nothing new of the names.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            The files, the one that is to be labelled first.
+        watch : Stopwatch
+            Takes the times of the stages.
+
+        Returns
+        -------
+        dict of Path to Path
+            Each such file, and the first one that shows the same.
+        """
+        seen = {path: look.seen.slabs.data for path in paths if isinstance(look := self.at(path, watch), Look)}
+        copies: dict[Path, Path] = {}
+        for path, image in seen.items():
+            for first, other in seen.items():
+                if first == path:
+                    break
+                if image.shape == other.shape and np.allclose(image, other, rtol=0, atol=SAME_BRIGHTNESS):
+                    copies[path] = first
+                    break
+        return copies
 
     def together(self, paths: Sequence[Path], threshold: float | None, watch: Stopwatch) -> tuple[list[Path], Together]:
         """Name the scans of a session; those of other sessions are forgotten.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,19 +79,18 @@ class SessionReport:
         return asdict(self)
 
 
-def session_report(request: ScanRequest, paths: Sequence[Path], joined: Joined) -> SessionReport:
+def session_report(request: ScanRequest, of_path: Mapping[Path, Companion], joined: Joined) -> SessionReport:
     """Describe what the other scans changed.
 
     Parameters
     ----------
     request : ScanRequest
         The scan's, which says how files are named.
-    paths : sequence of Path
-        The other scans.
+    of_path : mapping of Path to Companion
+        The other scans, and what each of them had to say.
     joined : Joined
-        What came of them, in this order.
+        What came of them.
     """
-    of_path = dict(zip(paths, joined.companions, strict=True))
     companions = {request.named(path): of_path[path] for path in request.beside}
     support = {request.name: joined.support}
     support |= {file: companion.support for file, companion in companions.items() if not companion.refused}
