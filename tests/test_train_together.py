@@ -8,6 +8,7 @@ import torch
 from test_dataset import stack
 from test_trainer import CONFIG, Stop, equal_states, small_network
 
+from deepspine_sct.errors import DeepspineError
 from deepspine_sct.model.checkpoint import load_checkpoint
 from deepspine_sct.model.hourglass import HourglassConfig
 from deepspine_sct.training import recipe
@@ -140,6 +141,13 @@ def test_the_recipe_of_two_folds_equals_the_recipe_of_one(subjects, tmp_path):
     for fold, inside in ((0, "."), (2, "fold_2")):
         recipe.train(subjects, tmp_path / str(fold), recipe_config(), SMALL, folds=(fold,))
         assert equal_states(tmp_path / "both" / inside, tmp_path / str(fold))
+
+
+def test_a_training_of_one_fold_does_not_go_on_as_one_of_another(subjects, tmp_path):
+    """The recipe says which fold a network must not see, so that the same folder with another fold is refused."""
+    recipe.train(subjects, tmp_path, recipe_config(2), SMALL, folds=(0,))
+    with pytest.raises(DeepspineError, match="withheld fold 0 to fold 2"):
+        recipe.train(subjects, tmp_path, recipe_config(4), SMALL, folds=(2,))
 
 
 def test_each_fold_starts_from_its_own_weights(tmp_path):

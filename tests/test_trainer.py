@@ -257,6 +257,23 @@ def test_another_training_in_the_same_folder_is_refused(tmp_path):
     assert train(tmp_path, config=longer).step == 8
 
 
+def test_a_training_does_not_go_on_with_what_was_withheld_from_it(tmp_path):
+    """A state says what the network must not see: another one is refused, and an older state without it resumes."""
+
+    def withholding(what: str) -> Trainer:
+        return Trainer(small_network(), stream(), cross_entropy_loss, CONFIG, tmp_path, withheld=what)
+
+    torch.set_num_threads(1)
+    withholding("fold 0").run()
+    assert withholding("fold 0").step == 6
+    with pytest.raises(DeepspineError, match=r"state\.pt.*withheld fold 0 to fold 2.*give the same arguments"):
+        withholding("fold 2")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["withheld"]
+    torch.save(state, tmp_path / "state.pt")
+    assert withholding("fold 2").step == 6
+
+
 def test_the_learning_rate_rises_holds_and_falls():
     """Up over the warm-up, one in between, to zero over the cool-down."""
     config = TrainingConfig(steps=100, warmup=10, cooldown_share=0.3)

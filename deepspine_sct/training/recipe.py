@@ -232,7 +232,7 @@ def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, begi
         return {key: value[seen.to(value.device)] for key, value in batch.items()}
 
     loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight, emphasis=config.emphasis)
-    return Trainer(model, stream, loss, config, folder, save, save_best, on_log, keep)
+    return Trainer(model, stream, loss, config, folder, save, save_best, on_log, keep, f"fold {fold}")
 
 
 def _real_images(sources: Sources, config: TrainingConfig) -> list[RealSlice | PreparedSlices]:

@@ -68,6 +68,7 @@ class Trainer:
         learnt longest
     on_log : called with all rows of the log, after the state was written
     keep : returns the part of a batch that this network may see, which may be empty
+    withheld : what ``keep`` takes away, in words such as "fold 2"; a training cannot be resumed with other words
 
     Raises
     ------
@@ -86,9 +87,11 @@ class Trainer:
         on_best: Callable[[nn.Module, int], None] = lambda network, step: None,
         on_log: Callable[[list[Row]], None] = lambda rows: None,
         keep: Callable[[Batch], Batch] = lambda batch: batch,
+        withheld: str = "",
     ):
         self.config, self.stream, self.loss, self.folder = config, stream, loss, folder
-        self.on_save, self.on_best, self.on_log, self.keep = on_save, on_best, on_log, keep
+        self.on_save, self.on_best, self.on_log = on_save, on_best, on_log
+        self.keep, self.withheld = keep, withheld
         self.device = torch.device(config.device)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         average = get_ema_multi_avg_fn(config.average_decay)
@@ -188,13 +191,16 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "rows": self.rows,
             "config": self.config.to_dict(),
+            "withheld": self.withheld,
         }
         with atomic_path(self._state_path) as temporary:
             torch.save(state, temporary)
 
     def _resume(self) -> None:
         state = torch.load(self._state_path, map_location=self.device, weights_only=True)
-        before, now = state.get("config", {}), self.config.to_dict()
+        withheld = state.get("withheld", self.withheld)  # older states do not say
+        before = state.get("config", {}) | {"withheld": withheld}
+        now = self.config.to_dict() | {"withheld": self.withheld}
         changed = [
             f"{key} {before[key]} to {now[key]}"
             for key in sorted(before.keys() & now.keys() - _MAY_CHANGE)
