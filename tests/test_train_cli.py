@@ -13,7 +13,8 @@ from PIL import Image
 from templates import needs_templates
 
 from deepspine_sct.cli.prepare import main as prepare
-from deepspine_sct.cli.train import main
+from deepspine_sct.cli.train import main, make_config
+from deepspine_sct.cli.train_arguments import get_parser
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.model.checkpoint import load_checkpoint
 from deepspine_sct.training import dataset, held_out, recipe
@@ -164,6 +165,20 @@ def test_simulated_spines_train_with_and_without_lumbar_subjects(
         assert training["real_sites"] == (["lumbar"] if with_lumbar else [])
         assert [row["step"] for row in rows(folder)] == ["2"]
     assert set(seen) == ({4} if with_lumbar else {0})
+
+
+def test_a_training_names_its_data_by_what_is_in_it(tmp_path):
+    """A lumbar subject more in -data is another source, and no source is named by the place where it lies."""
+
+    def sources() -> str:
+        arguments = ["-data", str(tmp_path / "data"), "-ofolder", str(tmp_path / "run"), "-device", "cpu"]
+        return make_config(get_parser().parse_args(arguments), None).sources
+
+    (tmp_path / "data" / "lumbar").mkdir(parents=True)
+    before = sources()
+    (tmp_path / "data" / "lumbar" / "a_T2w.nii.gz").touch()
+    assert before.startswith("-data:") and sources().startswith("-data:") and sources() != before
+    assert str(tmp_path) not in before
 
 
 @pytest.mark.parametrize(

@@ -110,16 +110,17 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> Tra
 
 
 def _name_sources(args: argparse.Namespace) -> str:
-    """Name what a training learns from: the set and the start by their content."""
+    """Name what a training learns from by its content."""
     from deepspine_sct.data.prepared_set import INDEX
     from deepspine_sct.model.checkpoint import checksum
+    from deepspine_sct.training.data_digest import digest
 
     files = {
         "-set": args.set / INDEX if args.set else None,
         "-start": checkpoint_path(args.start) if args.start else None,
     }
     parts = [f"{name}:{checksum(path)[:8]}" for name, path in files.items() if path and path.is_file()]
-    return " ".join((["-data"] if args.data else []) + parts)
+    return " ".join(([f"-data:{digest(args.data)}"] if args.data else []) + parts)
 
 
 def _score_line(scores: dict[str, float]) -> str:
