@@ -16,7 +16,8 @@ from deepspine_sct.cli.prepare import main as prepare
 from deepspine_sct.cli.train import main, make_config
 from deepspine_sct.cli.train_arguments import get_parser
 from deepspine_sct.labeling.predictor import Predictor
-from deepspine_sct.model.checkpoint import load_checkpoint
+from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
+from deepspine_sct.model.original import OriginalConfig, OriginalHourglass
 from deepspine_sct.training import dataset, held_out, recipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,6 +132,25 @@ def test_the_first_stack_of_a_start_goes_on_alone(prepared, tmp_path, capsys):
     assert main([*arguments, *more, "3", "-ofolder", str(tmp_path / "c")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert str(start) in line and "-stacks" in line
+
+
+def test_a_start_of_fewer_discs_goes_on_with_them(prepared, tmp_path):
+    """A network that names 13 discs is taught these 13, without being told -discs again."""
+    arguments = ["-set", prepared, "-epochs", "1", *SMALL, "-stacks", "1", "-v", "0"]
+    assert main([*arguments, "-discs", "13", "-ofolder", str(tmp_path / "a")]) == 0
+    start = tmp_path / "a" / "best.safetensors"
+    assert main([*arguments, "-start", str(start), "-ofolder", str(tmp_path / "b")]) == 0
+    network, description = load_checkpoint(tmp_path / "b" / "best.safetensors")
+    assert network.config.n_discs == 13 and description["disc_values"] == list(range(1, 14))
+
+
+def test_an_imported_original_network_is_no_start(tmp_path, capsys):
+    """Its heatmaps have other pixels than training teaches: it is refused in one line, before the sources are read."""
+    start = tmp_path / "original.safetensors"
+    save_checkpoint(start, OriginalHourglass(OriginalConfig(n_features=8, n_stacks=1)), {"spacing_mm": 1.0})
+    assert main(["-set", str(tmp_path / "none"), "-ofolder", str(tmp_path / "run"), "-start", str(start)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{start}: is an imported original network" in line and "leave -start out" in line
 
 
 @pytest.fixture

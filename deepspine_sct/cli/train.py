@@ -44,6 +44,9 @@ def train(args: argparse.Namespace) -> None:
     from deepspine_sct.training.held_out import held_out
 
     recipe.use_threads(args.threads)
+    start = checkpoint_path(args.start) if args.start else None
+    if start:
+        recipe.read_start(start, args.stacks)  # what cannot be trained further is said before the sources are read
     prepared = read_set(args.set) if args.set else None
     config = make_config(args, prepared)
     sources = recipe.read_sources(args.data, prepared, config)
@@ -68,7 +71,6 @@ def train(args: argparse.Namespace) -> None:
         attention=bool(args.attention),
         **({"n_discs": args.discs} if args.discs else {}),
     )
-    start = checkpoint_path(args.start) if args.start else None
     checkpoint = recipe.train(
         sources, args.ofolder, config, network, start, on_save, diary.close_epoch, tuple(args.folds), args.stacks
     )

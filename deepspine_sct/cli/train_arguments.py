@@ -164,7 +164,7 @@ def _add_network_arguments(parser: SctArgumentParser) -> None:
         type=Path,
         metavar="<file>",
         help="Checkpoint whose weights and architecture the training starts from, or the word installed for the one "
-        "that comes with the package.",
+        "that comes with the package. A network that sct_deepspine_import has made cannot be trained further.",
     )
     add(
         "-loss",

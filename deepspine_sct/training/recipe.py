@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from deepspine_sct import __version__
-from deepspine_sct.anatomy import DISC_VALUES
+from deepspine_sct.anatomy import DISC_VALUES, N_DISCS
 from deepspine_sct.data.bids import CONTRASTS
 from deepspine_sct.data.prepared_set import PreparedSet
 from deepspine_sct.errors import DeepspineError
@@ -31,7 +31,7 @@ from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.loss import LOSSES
 from deepspine_sct.training.prepared_slices import PreparedSlices, stack_slabs, stack_subject
 from deepspine_sct.training.real import RealSlice, load_slices
-from deepspine_sct.training.targets import Batch
+from deepspine_sct.training.targets import STRIDE, Batch
 from deepspine_sct.training.trainer import Row, Trainer, train_together
 
 SPACING_MM = SlabSpec.spacing_mm  # working resolution
@@ -142,17 +142,17 @@ def train(
     Raises
     ------
     DeepspineError
-        Where ``start`` cannot be read or has fewer stacks.
+        Where ``start`` cannot be trained further; see `read_start`.
     """
+    starts = [_start_of(start, fold) if start else None for fold in folds]
+    begun = [_begin(network, own, n_stacks, config.seed) for own in starts]
     images = _real_images(sources, config)
-    stream = _stream(sources, images, config, network)
+    stream = _stream(sources, images, config, begun[0][0].config.n_discs)
     trainers = []
     for k, fold in enumerate(folds):
         inside = folder if k == 0 else folder / f"fold_{fold}"
         hooks = (on_save, on_log) if k == 0 else (lambda path, step: None, lambda rows: None)
-        own_start = _start_of(start, fold) if start else None
-        begin = partial(_begin, network, own_start, n_stacks)
-        trainers.append(_trainer(sources, images, stream, inside, config, begin, own_start, fold, *hooks))
+        trainers.append(_trainer(sources, images, stream, inside, config, *begun[k], starts[k], fold, *hooks))
     train_together(trainers)
     return folder / BEST if (folder / BEST).exists() else folder / CHECKPOINT
 
@@ -171,10 +171,10 @@ def _start_of(start: Path, fold: int) -> Path:
 
 def stream_of(sources: Sources, config: TrainingConfig) -> SampleStream:
     """Return the images that a network of these sources is trained on, in their order."""
-    return _stream(sources, _real_images(sources, config), config, None)
+    return _stream(sources, _real_images(sources, config), config, N_DISCS)
 
 
-def _stream(sources: Sources, images: list, config: TrainingConfig, network: HourglassConfig | None) -> SampleStream:
+def _stream(sources: Sources, images: list, config: TrainingConfig, n_discs: int) -> SampleStream:
     return SampleStream(
         sources.atlas,
         images,
@@ -185,31 +185,53 @@ def _stream(sources: Sources, images: list, config: TrainingConfig, network: Hou
         sources.spacing_mm,
         families=FAMILIES_OF.get(config.contrast),
         flip_share=config.flip_share,
-        n_discs=(network or HourglassConfig()).n_discs,
+        n_discs=n_discs,
         lower=_each(straighten, filter(is_usable, sources.lumbar)) if sources.atlas else [],
         folds=deal(subject.name for subject in sources.lumbar),
     )
 
 
-def _begin(network: HourglassConfig | None, start: Path | None, n_stacks: int | None) -> tuple[StackedHourglass, dict]:
+def _begin(
+    network: HourglassConfig | None, start: Path | None, n_stacks: int | None, seed: int
+) -> tuple[StackedHourglass, dict]:
     """Return the network before its first step, and the description of the checkpoint that it comes from."""
-    if start is None:
-        return StackedHourglass(network or HourglassConfig()), {}
-    model, before = load_checkpoint(start)
+    torch.manual_seed(seed)
+    return read_start(start, n_stacks) if start else (StackedHourglass(network or HourglassConfig()), {})
+
+
+def read_start(path: Path, n_stacks: int | None = None) -> tuple[StackedHourglass, dict]:
+    """Read the network that a training goes on from, and the description of its checkpoint.
+
+    Parameters
+    ----------
+    path : the checkpoint
+    n_stacks : so many of its first stacks; None for all of them
+
+    Raises
+    ------
+    DeepspineError
+        Where it cannot be read, has fewer stacks, or answers on other heatmap pixels than training teaches.
+    """
+    model, before = load_checkpoint(path)
+    if model.config.stride != STRIDE:
+        raise DeepspineError(
+            f"{path}: is an imported original network, which can label but cannot be trained further; give another "
+            "checkpoint, or leave -start out"
+        )
     if n_stacks in (None, model.config.n_stacks):
         return model, before
-    if n_stacks > model.config.n_stacks or type(model) is not StackedHourglass:
+    if n_stacks > model.config.n_stacks:
         raise DeepspineError(
-            f"{start}: training cannot go on with {n_stacks} of the {model.config.n_stacks} stacks of this network; "
+            f"{path}: training cannot go on with {n_stacks} of the {model.config.n_stacks} stacks of this network; "
             "leave -stacks out"
         )
     return first_stacks(model, n_stacks), before
 
 
-def _trainer(sources, images, stream, folder: Path, config: TrainingConfig, begin, start, fold: int, on_save, on_log):
+def _trainer(
+    sources, images, stream, folder: Path, config: TrainingConfig, model, before, start, fold: int, on_save, on_log
+):
     """Build the trainer of the network that never sees ``fold``."""
-    torch.manual_seed(config.seed)
-    model, before = begin()
     description = _describe(sources, config, images, model, start, before, fold)
     if "prior" in before:  # learnt from data (see `labeling.prior_fit`), which is still true
         description["prior"] = before["prior"]
