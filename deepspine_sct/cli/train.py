@@ -81,7 +81,7 @@ def train(args: argparse.Namespace) -> None:
 def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> TrainingConfig:
     """Turn the arguments into a configuration; a set sets the length of an epoch."""
     from deepspine_sct.data.bids import CONTRASTS
-    from deepspine_sct.training.recipe import pick_device
+    from deepspine_sct.model.device import pick_device
 
     contrasts = None if args.c == "all" else (CONTRASTS[args.c],)
     n_images = len(prepared.select("train", contrasts)) if prepared else 0

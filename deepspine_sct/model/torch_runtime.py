@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import DeepspineError
 from .checkpoint import checksum, load_checkpoint
+from .device import pick_device
 from .output import Maps
 
 
@@ -20,7 +20,7 @@ class TorchRuntime:
     path : Path
         Checkpoint of `save_checkpoint`.
     device : {"auto", "cpu", "cuda"}
-        ``auto`` takes CUDA where there is a device.
+        See `pick_device`.
 
     Raises
     ------
@@ -29,10 +29,7 @@ class TorchRuntime:
     """
 
     def __init__(self, path: Path, device: str = "auto"):
-        if device == "cuda" and not torch.cuda.is_available():
-            raise DeepspineError("-device cuda: no CUDA device is available; use -device cpu")
-        name = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-        self.device = torch.device(name)
+        self.device = torch.device(pick_device(device))
         network, self.description = load_checkpoint(path)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.multiple = network.config.multiple

@@ -67,19 +67,6 @@ class Sources:
         return self.prepared.spacing_mm if self.prepared else SPACING_MM
 
 
-def pick_device(name: str) -> str:
-    """Return "cuda" or "cpu" for "auto", "cuda" or "cpu".
-
-    Raises
-    ------
-    DeepspineError
-        Where a GPU is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DeepspineError("-device cuda: no CUDA device is available; use -device cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
-
-
 def use_threads(n: int) -> None:
     """Let torch use n threads; results are equal, bit for bit, only for an equal number of them."""
     torch.set_num_threads(n)
