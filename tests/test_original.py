@@ -202,7 +202,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path, capsys):
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("content", [{"epoch": 3}, {"model_weights": {"a": 1}}, [1, 2]])
+@pytest.mark.parametrize("content", [{"epoch": 3}, {"model_weights": {"a": 1}}, {3: torch.ones(1)}, [1, 2]])
 def test_other_pickles_are_named(tmp_path, content):
     """A pickle without such weights is refused with what is expected."""
     torch.save(content, tmp_path / "other")

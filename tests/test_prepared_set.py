@@ -197,6 +197,18 @@ def test_damaged_sets_are_named(data, tmp_path):
         case.load()
 
 
+@pytest.mark.parametrize("discs", [[[1, 2, 3]], {"30": [1, 2, 3]}, {"3": [1, 2]}, {"3": None}])
+def test_discs_that_are_none_are_refused_with_the_file_and_the_remedy(data, tmp_path, discs):
+    """A list, a value that is no disc, and a place that is none end in one line each."""
+    prepare(data, tmp_path / "set")
+    path = tmp_path / "set" / INDEX
+    index = json.loads(path.read_text())
+    index["cases"][0]["discs_xyz_mm"] = discs
+    path.write_text(json.dumps(index))
+    with pytest.raises(DeepspineError, match=r"set\.json: a case is .*; prepare the set again"):
+        read_set(tmp_path / "set")
+
+
 def test_straightened_images_are_cut_and_their_discs_go_with_them(data, tmp_path):
     """What the straightening returns is what is prepared; discs that it loses drop the image."""
 

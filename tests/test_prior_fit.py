@@ -7,6 +7,7 @@ import numpy as np
 import phantom
 import pytest
 
+from deepspine_sct.cli.learn_prior import _load
 from deepspine_sct.cli.learn_prior import main as learn
 from deepspine_sct.cli.prepare import main as prepare
 from deepspine_sct.errors import DeepspineError
@@ -121,6 +122,14 @@ def test_the_command_stores_what_it_learnt_in_a_checkpoint(tmp_path, capsys):
     assert names["png"].read_bytes()[:4] == b"\x89PNG"
     before, after = (load_checkpoint(p)[0].state_dict() for p in (model, names["safetensors"]))
     assert all((before[key] == after[key]).all() for key in before)
+
+
+def test_a_network_whose_prior_has_another_length_is_refused(tmp_path):
+    """What is learnt is not put into a prior that no scan could be named with; the message names the file."""
+    model = tmp_path / "model.safetensors"
+    save_checkpoint(model, StackedHourglass(HourglassConfig(n_features=8)), {"prior": {"spread": [0.1]}})
+    with pytest.raises(DeepspineError, match=r"model\.safetensors: its prior cannot be used .*; check -model"):
+        _load(model)
 
 
 def test_a_model_without_a_place_to_write_is_a_usage_error(tmp_path):

@@ -482,6 +482,14 @@ def test_the_prior_survives_json():
         SkeletonPrior.from_dict({"sapcing_mm": []})
 
 
+@pytest.mark.parametrize("name", ["spacing_mm", "spread", "level_mm", "scale_range"])
+def test_a_prior_of_another_length_is_refused_when_it_is_read(name):
+    """A field with one number too few is named there, not by a fault in the middle of the first scan."""
+    stored = SkeletonPrior.default().to_dict()
+    with pytest.raises(ValueError, match=f"{name} of a skeleton prior holds"):
+        SkeletonPrior.from_dict(stored | {name: stored[name][1:]})
+
+
 def test_only_the_strongest_candidates_are_considered():
     """A flood of weak noise neither drowns the spine nor takes long."""
     rng = np.random.default_rng(7)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deepspine_sct.cli.argument_types import checkpoint_path
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
+from deepspine_sct.errors import DeepspineError
 
 if TYPE_CHECKING:
     from deepspine_sct.labeling.prior import SkeletonPrior
@@ -128,7 +129,11 @@ def _load(model: Path) -> _Checkpoint:
     from deepspine_sct.model.checkpoint import load_checkpoint
 
     network, description = load_checkpoint(checkpoint_path(model))
-    return _Checkpoint(network, description, SkeletonPrior.from_dict(description.get("prior", {})))
+    try:
+        prior = SkeletonPrior.from_dict(description.get("prior", {}))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DeepspineError(f"{model}: its prior cannot be used ({error}); check -model") from error
+    return _Checkpoint(network, description, prior)
 
 
 def _store(prior: "SkeletonPrior", before: _Checkpoint, target: Path) -> None:

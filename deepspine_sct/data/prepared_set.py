@@ -146,8 +146,8 @@ def read_set(folder: Path) -> PreparedSet:
         raise DeepspineError(f"{path}: not a prepared set of format {FORMAT_VERSION}; prepare it again")
     try:
         cases = [_case(entry, folder) for entry in index.pop("cases")]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DeepspineError(f"{path}: a case is incomplete ({error}); prepare the set again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, DeepspineError) as error:
+        raise DeepspineError(f"{path}: a case is incomplete or wrong ({error}); prepare the set again") from error
     return PreparedSet(folder, index, cases)
 
 
@@ -166,7 +166,7 @@ def _entry(case: LabelledImage) -> dict:
 
 
 def _case(entry: dict, folder: Path) -> LabelledImage:
-    points = {int(value): np.array(xyz_mm, float) for value, xyz_mm in entry["discs_xyz_mm"].items()}
+    points = {int(value): np.array(xyz_mm, float).reshape(3) for value, xyz_mm in entry["discs_xyz_mm"].items()}
     check_values(points)
     about = {name: entry[name] for name in ("name", "subject", "session", "site", "contrast", "part")}
     load = partial(read_slabs, folder / entry["slabs"])

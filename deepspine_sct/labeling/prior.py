@@ -100,10 +100,15 @@ class SkeletonPrior:
         Raises
         ------
         ValueError
-            When a field is unknown.
+            When a field is unknown, or does not hold as many numbers as there are discs or distances.
         """
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown fields of a skeleton prior: {', '.join(sorted(unknown))}")
         known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        for field in fields(cls):
+            if isinstance(field.default, tuple) and len(known.get(field.name, field.default)) != len(field.default):
+                raise ValueError(
+                    f"{field.name} of a skeleton prior holds {len(known[field.name])} numbers, not {len(field.default)}"
+                )
         return cls(**known)

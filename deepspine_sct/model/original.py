@@ -112,7 +112,7 @@ def read_original(path: Path) -> dict[str, Tensor]:
             "original project"
         ) from error
     state = content.get("model_weights", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise DeepspineError(f"{path}: holds no `model_weights`; give a file of the original project")
     return {name.removeprefix("module."): tensor.float() for name, tensor in state.items()}
 
