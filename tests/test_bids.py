@@ -51,6 +51,17 @@ def test_older_labels_sessions_and_plain_nifti_are_found(tmp_path):
     assert scan.label.name == f"{stem}_labels-disc-manual.nii"
 
 
+def test_two_files_of_one_name_are_one_scan(tmp_path, caplog):
+    """Of x.nii and x.nii.gz one is taken, the first whose content is here, and the other is named."""
+    touch(tmp_path, *(f"sub-{n}/anat/sub-{n}_T2w{end}" for n in (1, 2) for end in (".nii", ".nii.gz")))
+    gone = tmp_path / "sub-2" / "anat" / "sub-2_T2w.nii"
+    gone.unlink()
+    gone.symlink_to("../../.git/annex/objects/a/b/SHA-1/SHA-1")
+    assert [scan.image.name for scan in find_scans(tmp_path)] == ["sub-1_T2w.nii", "sub-2_T2w.nii.gz"]
+    for skipped, kept in (("sub-1_T2w.nii.gz", "sub-1_T2w.nii"), ("sub-2_T2w.nii", "sub-2_T2w.nii.gz")):
+        assert f"{skipped}: has the same name as {kept}; remove one of them" in caplog.text
+
+
 def test_the_first_label_suffix_that_exists_counts(tmp_path):
     """The order of the suffixes is the user's, and so is the folder."""
     image = "sub-amu01/anat/sub-amu01_T2w"

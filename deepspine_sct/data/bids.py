@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct.data.bids_files import Files, find_files
+from deepspine_sct.data.pointer import why_not_here
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import SUFFIXES, stem_of
 
@@ -97,6 +98,8 @@ def survey(
 ) -> tuple[list[Scan], Files]:
     """Find images as `find_scans` does; return them and all that was seen on the way.
 
+    Of two files of one name, such as ``x.nii`` and ``x.nii.gz``, one is returned and the other is passed over.
+
     Raises
     ------
     DeepspineError
@@ -113,7 +116,27 @@ def survey(
         )
     sites = _read_sites(root / "participants.tsv")
     scans = [_describe(image, folder, sites, label_suffixes, root / label_folder) for image, folder in files.images]
-    return scans, files
+    return without_twins(scans, files.passed), files
+
+
+def without_twins(scans: list[Scan], passed: dict[str, str]) -> list[Scan]:
+    """Keep the first of two files of one name whose content is here: they are one scan, and its outputs one file.
+
+    Parameters
+    ----------
+    scans : list of Scan
+        Sorted by name.
+    passed : dict of str to str
+        Gets the reason for each file that is left out, by its path below the data set.
+    """
+    kept: dict[tuple[str, str], Scan] = {}
+    for scan in scans:
+        name = scan.folder, scan.stem
+        twin = kept.setdefault(name, scan)
+        if twin is not scan:
+            kept[name], other = (scan, twin) if why_not_here(twin.image) else (twin, scan)
+            passed[other.path] = f"has the same name as {kept[name].image.name}; remove one of them"
+    return list(kept.values())
 
 
 def _describe(image: Path, folder: str, sites: dict[str, str], label_suffixes, label_root: Path) -> Scan:

@@ -11,15 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deepspine_sct.data.bids import Scan, survey
+from deepspine_sct.data.bids import Scan, survey, without_twins
 from deepspine_sct.data.bids_files import find_files
+from deepspine_sct.data.pointer import why_not_here
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of
 from deepspine_sct.files.outputs import same_file
-from deepspine_sct.image.source import open_source
-
-POINTER_BYTES = 1024
-"""A smaller file may be git-annex's note of where the content is; no scan is as small."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,8 @@ def find_beside(root: Path, scan: Scan, suffixes: tuple[str, ...]) -> list[Path]
         BIDS suffixes of the images.
     """
     images = find_files(root, suffixes, (scan.folder,)).images
-    found, _ = _sift([replace(scan, image=image, folder=folder) for image, folder in images])
+    there = [replace(scan, image=image, folder=folder) for image, folder in images]
+    found, _ = _sift(without_twins(there, {}))
     distinct = [scan.image]
     for other in found:
         if other.stem != scan.stem and not any(same_file(other.image, image) for image in distinct):
@@ -122,33 +120,18 @@ def _sift(found: list[Scan]) -> tuple[list[Scan], dict[str, str]]:
     """Part the scans that can be labelled from those that cannot."""
     from bids_validator import BIDSValidator  # reads the schema: not for -h
 
-    scans: dict[tuple[str, str], Scan] = {}
-    skipped = {}
+    scans, skipped = [], {}
     for scan in found:
-        twin = scans.get((scan.folder, scan.stem))
         # A suffix that BIDS does not know, such as STIR, is the user's own wish: the rest of the name must do.
         name = f"/{scan.path}"
         in_bids = f"{name.rpartition('_')[0]}_T2w.nii.gz"
         if not (BIDSValidator.parse(name) or BIDSValidator.parse(in_bids)):
             skipped[scan.path] = "is not named as BIDS asks; rename it"
-        elif pointer := _pointer(scan.image):
-            skipped[scan.path] = pointer
-        elif twin:
-            skipped[scan.path] = f"has the same name as {twin.image.name}; remove one of them"
+        elif reason := why_not_here(scan.image):
+            skipped[scan.path] = reason
         else:
-            scans[scan.folder, scan.stem] = scan
-    return list(scans.values()), skipped
-
-
-def _pointer(image: Path) -> str:
-    """Say why the content of an image is not here; "" where it may be."""
-    if image.exists() and not 0 < image.stat().st_size < POINTER_BYTES:
-        return ""
-    try:
-        with open_source(image):
-            return ""
-    except DeepspineError as error:
-        return str(error).removeprefix(f"{image}: ")
+            scans.append(scan)
+    return scans, skipped
 
 
 def left_out_lines(findings: Findings) -> list[str]:
