@@ -84,7 +84,7 @@ def make_case(height=24, width=32) -> Case:
 
 def test_targets_are_gaussians_at_the_tips_scaled_by_presence():
     """Heatmap pixel (r, c) covers image pixels 2r, 2r + 1: a tip at 6.5 is in the middle of 3."""
-    sample = to_sample(make_case(), sigma_mm=4.0)
+    sample = to_sample(make_case())
     assert np.unravel_index(sample["target"][2].argmax(), (12, 16)) == (3, 5)
     assert sample["target"][2].max() == pytest.approx(1, abs=1e-6)
     assert sample["target"][4].max() == pytest.approx(0.5, abs=1e-6)
@@ -107,7 +107,7 @@ def test_targets_are_the_formula_of_every_disc_also_beyond_the_border():
 
 def test_fewer_channels_leave_the_lower_discs_to_the_background():
     """With three discs, disc 5 is no disc."""
-    sample = to_sample(make_case(), sigma_mm=4.0, n_discs=3)
+    sample = to_sample(make_case(), n_discs=3)
     assert sample["target"].shape[0] == 4
     assert sample["target"][3, 8, 10] == pytest.approx(1, abs=1e-3)
 
@@ -188,7 +188,7 @@ def case_with(values: list[int]) -> Case:
 def test_without_an_end_in_view_neighbours_get_a_share_of_the_name(values, is_anchored):
     """Who sees C4/C5 or higher, or L5/S1, is sure of a name; others give each neighbour 8 %, and no mass is lost."""
     case = case_with(values)
-    sample = to_sample(case, sigma_mm=4.0)
+    sample = to_sample(case)
     for n, value in enumerate(values):
         row, column = 10 + 8 * n, 7  # heatmap pixel of the tip
         named = sample["target"][:25, row, column]
@@ -215,7 +215,7 @@ def test_an_unsure_name_conserves_probability():
 
 def test_the_attention_belongs_around_the_tips():
     """One at a tip, half of it at a half present one, a Gaussian of 10 mm around both, next to nothing far off."""
-    look = to_sample(make_case(), sigma_mm=4.0)["look"]
+    look = to_sample(make_case())["look"]
     assert look.shape == (1, 12, 16)
     assert look[0, 3, 5] == pytest.approx(1, abs=1e-6)
     assert look[0, 3, 10] == pytest.approx(np.exp(-0.5 * (20 / 10) ** 2), abs=1e-3)  # five pixels of 4 mm off disc 3

@@ -11,8 +11,6 @@ import numpy as np
 from deepspine_sct.anatomy import Points
 from deepspine_sct.image.volume import Volume
 
-"""World RAS+ position (3,) [mm] of each disc value."""
-
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:

@@ -13,6 +13,7 @@ from scipy import special
 from deepspine_sct.evaluation.metrics import CaseScore
 
 LEVEL = 0.95
+"""Coverage of the intervals."""
 
 
 def wilson_interval(n_right: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -38,7 +39,7 @@ def wilson_interval(n_right: float, n: float, level: float = LEVEL) -> tuple[flo
     return max(low if n_right > 0 else 0.0, 0.0), min(high if n_right < n else 1.0, 1.0)
 
 
-def pooled_share_interval(part: np.ndarray, whole: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+def pooled_share_interval(part: np.ndarray, whole: np.ndarray) -> tuple[float, float]:
     """Interval of a share that is pooled over images, such as the discs named right of all discs.
 
     It is Wilson's with as many trials as the images are worth (Korn and Graubard 1998, who use the exact interval in
@@ -50,8 +51,6 @@ def pooled_share_interval(part: np.ndarray, whole: np.ndarray, level: float = LE
     ----------
     part, whole : (n,) arrays
         Successes and trials of each image.
-    level : float
-        Coverage.
 
     Returns
     -------
@@ -66,18 +65,16 @@ def pooled_share_interval(part: np.ndarray, whole: np.ndarray, level: float = LE
     share = parts.sum() / wholes.sum()
     variance = np.square(parts - share * wholes).sum() / wholes.sum() ** 2
     n_effective = float(np.clip(share * (1 - share) / variance - 2, 1, whole.sum()))
-    return wilson_interval(part.sum() / whole.sum() * n_effective, n_effective, level)
+    return wilson_interval(part.sum() / whole.sum() * n_effective, n_effective)
 
 
-def pooled_mean_interval(total: np.ndarray, count: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+def pooled_mean_interval(total: np.ndarray, count: np.ndarray) -> tuple[float, float]:
     """Interval of a mean that is pooled over images, such as the distance of all discs: Student's t over images.
 
     Parameters
     ----------
     total, count : (n,) arrays
         Sum and number of the values of each image.
-    level : float
-        Coverage.
 
     Returns
     -------
@@ -90,11 +87,11 @@ def pooled_mean_interval(total: np.ndarray, count: np.ndarray, level: float = LE
         return nan, nan
     mean = total.sum() / count.sum()
     error = sqrt(np.square(total - mean * count).sum() * n / (n - 1)) / count.sum()
-    half = float(special.stdtrit(n - 1, (1 + level) / 2)) * error
+    half = float(special.stdtrit(n - 1, (1 + LEVEL) / 2)) * error
     return float(mean - half), float(mean + half)
 
 
-def confidence_interval(cases: Sequence[CaseScore], name: str, level: float = LEVEL) -> tuple[float, float]:
+def confidence_interval(cases: Sequence[CaseScore], name: str) -> tuple[float, float]:
     """Interval of one entry of `metrics.summarise`.
 
     Parameters
@@ -103,8 +100,6 @@ def confidence_interval(cases: Sequence[CaseScore], name: str, level: float = LE
         One per image.
     name : str
         Key of the summary, one of `SHARES` or `MEANS`.
-    level : float
-        Coverage.
 
     Returns
     -------
@@ -115,7 +110,7 @@ def confidence_interval(cases: Sequence[CaseScore], name: str, level: float = LE
         return nan, nan
     pooled, parts = (pooled_share_interval, SHARES) if name in SHARES else (pooled_mean_interval, MEANS)
     first, second = np.array([parts[name](case) for case in cases], dtype=float).T
-    return pooled(first, second, level)
+    return pooled(first, second)
 
 
 def _quantile(level: float) -> float:

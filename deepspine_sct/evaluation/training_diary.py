@@ -12,6 +12,7 @@ from deepspine_sct.pictures.matplotlib_settings import own_settings
 
 FRAME_MS = 400  # how long the animation shows an epoch
 _LAST_FRAME_MS = 2000
+_N_SHOWN = 3  # images in a picture, the first of the validation
 _PANELS = (
     ("loss", "loss", ("loss", "discs", "level")),
     ("share", "validation", ("images_all_named", "naming_rate", "identification_rate", "fpr")),
@@ -95,12 +96,11 @@ class Diary:
     Parameters
     ----------
     folder : folder of the training
-    n_images : images in a picture, the first of the validation
     """
 
-    def __init__(self, folder: Path, n_images: int = 3):
+    def __init__(self, folder: Path):
         require_matplotlib()
-        self.folder, self.n_images = folder, n_images
+        self.folder = folder
         self.frames = folder / "frames"
 
     def add(
@@ -115,7 +115,7 @@ class Diary:
         rate = scores["identification_rate"]
         shown = "none" if math.isnan(rate) else f"{100 * rate:.0f} %"
         title = f"step {step}: identification rate {shown}"
-        frame = render_frame(cases[: self.n_images], results[: self.n_images], title)
+        frame = render_frame(cases[:_N_SHOWN], results[:_N_SHOWN], title)
         with atomic_path(self._frame(step)) as path:
             path.write_bytes(frame)
 

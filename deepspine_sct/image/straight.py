@@ -12,8 +12,6 @@ from ..errors import DeepspineError
 from .grid import Grid
 from .volume import Volume
 
-"""World RAS+ position (3,) [mm] of each disc value."""
-
 
 class Straight(Protocol):
     """A straight image of a scan, and the way there and back."""

@@ -20,7 +20,7 @@ from deepspine_sct.simulation.simulator import Case, simulate
 from deepspine_sct.training.folds import NO_FOLD
 from deepspine_sct.training.prepared_slices import PreparedSlices, soften
 from deepspine_sct.training.real import RealSlice, augment
-from deepspine_sct.training.targets import SIGMA_MM, STRIDE, Batch, make_targets
+from deepspine_sct.training.targets import STRIDE, Batch, make_targets
 from deepspine_sct.training.variation import vary
 
 SHAPES = ((128, 128), (160, 96), (288, 64))  # windows of about equal cost; every batch has one
@@ -53,7 +53,6 @@ class SampleStream(Dataset):
         seed: int,
         real_share: float = 0.0,
         spacing_mm: float = 2.0,
-        sigma_mm: float = SIGMA_MM,
         families: tuple[str, ...] | None = None,
         flip_share: float = 0.0,
         n_discs: int = N_DISCS,
@@ -62,7 +61,7 @@ class SampleStream(Dataset):
     ):
         self.atlas, self.batch_size, self.n_batches, self.seed = atlas, batch_size, n_batches, seed
         self.real_share = real_share if slices else 0.0
-        self.spacing_mm, self.sigma_mm = spacing_mm, sigma_mm
+        self.spacing_mm = spacing_mm
         self.families, self.flip_share, self.n_discs = families, flip_share, n_discs
         self.lower, self.folds = lower, folds or {}
         # Kinds take turns, so that few T2w slices of the neck weigh as much as many T1w ones; lumbar ones take more.
@@ -86,14 +85,14 @@ class SampleStream(Dataset):
         """Return a batch that was learnt before, altered for an optimiser step; see `variation`."""
         device = batch["image"].device
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
-        return vary(batch, torch.Generator(device).manual_seed(seed), self.spacing_mm, self.sigma_mm)
+        return vary(batch, torch.Generator(device).manual_seed(seed), self.spacing_mm)
 
     def _sample(self, rng, shape) -> dict[str, np.ndarray]:
         case = self._draw(rng, shape)
         if self.flip_share and rng.random() < self.flip_share:
             case = mirror(case)
         fold = np.int64(self.folds.get(case.subject, NO_FOLD))
-        return to_sample(case, self.sigma_mm, n_discs=self.n_discs) | {"fold": fold}
+        return to_sample(case, n_discs=self.n_discs) | {"fold": fold}
 
     def _draw(self, rng, shape) -> Case:
         if rng.random() < self.real_share:
@@ -125,7 +124,7 @@ def mirror(case: Case) -> Case:
     )
 
 
-def to_sample(case: Case, sigma_mm: float, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
+def to_sample(case: Case, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
     """Turn a case into arrays for the network, on heatmap pixels of `STRIDE` image pixels.
 
     Returns
@@ -137,7 +136,7 @@ def to_sample(case: Case, sigma_mm: float, n_discs: int = N_DISCS) -> dict[str, 
     height, width = case.image.shape
     tips_rc, presence = (a[:n_discs].astype(np.float32) for a in (case.tips_rc, case.presence))
     truth = torch.from_numpy(tips_rc)[None], torch.from_numpy(presence)[None]
-    targets = make_targets(*truth, (height, width), case.spacing_mm, sigma_mm)
+    targets = make_targets(*truth, (height, width), case.spacing_mm)
     blocks = (height // STRIDE, STRIDE, width // STRIDE, STRIDE)
     known = np.all(case.known.reshape(blocks), axis=(1, 3))
     return {

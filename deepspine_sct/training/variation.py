@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepspine_sct.image.preprocessing import CLIP_PERCENTILES
-from deepspine_sct.training.targets import SIGMA_MM, Batch, make_targets
+from deepspine_sct.training.targets import Batch, make_targets
 
 _ASKEW, _ASKEW_DEG, _TURN_DEG = 0.3, 40.0, 6.0  # share of the images that are turned by any angle up to so much
 _SIZES = (0.8, 1.35)
@@ -21,7 +21,7 @@ _RISING, _FALLING, _ANY = 0.5, 0.05, 0.05  # share of the images with a new inte
 _DARKENED, _NOISY, _BLURRED = 0.25, 0.5, 0.4
 
 
-def vary(batch: Batch, generator: torch.Generator, spacing_mm: float, sigma_mm: float = SIGMA_MM) -> Batch:
+def vary(batch: Batch, generator: torch.Generator, spacing_mm: float) -> Batch:
     """Return a batch of the same images, each of them altered, and of what is still true of them.
 
     Parameters
@@ -30,7 +30,6 @@ def vary(batch: Batch, generator: torch.Generator, spacing_mm: float, sigma_mm: 
         (B, 1, h, w), and fold (B,), which stays
     generator : on the batch's device; all chance comes from it
     spacing_mm : size of a pixel
-    sigma_mm : see `make_targets`
     """
     image = batch["image"]
     shape = image.shape[-2:]
@@ -53,7 +52,7 @@ def vary(batch: Batch, generator: torch.Generator, spacing_mm: float, sigma_mm: 
     presence = batch["presence"] * seen
     return (
         batch
-        | make_targets(tips_rc, presence, tuple(shape), spacing_mm, sigma_mm)
+        | make_targets(tips_rc, presence, tuple(shape), spacing_mm)
         | {
             "image": image,
             "tips_rc": tips_rc,
