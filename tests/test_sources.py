@@ -10,6 +10,8 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from deepspine_sct.data.bids import find_scans
+from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_any, read_volume, write_discs, write_volume
@@ -146,6 +148,47 @@ def test_slices_are_cut_through_the_discs_and_bring_their_points(tmp_path):
     assert upright.grid.to_world((0, row, column)) == pytest.approx(points[3], abs=0.01)
     with (made / "index.csv").open() as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["sub-amu01_T1w.nii.gz", "sub-tokyo750w01_T2w.nii.gz"]
+
+
+def make_scan(root: Path, zooms_mm=(1.0, 1.0, 1.0), middle: int = 7, values=(3, 4, 5, 6)) -> Path:
+    """A labelled scan of one subject, in whose every slice another pixel is bright; its discs lie in ``middle``."""
+    grid = Grid((15, 60, 50), np.diag([*zooms_mm, 1.0]))
+    data = np.zeros(grid.shape, np.float32)
+    data[np.arange(15), 10 + np.arange(15), 40] = 100
+    stem = "sub-amu01/anat/sub-amu01_T2w"
+    label = root / "derivatives" / "labels" / f"{stem}_label-discs_dlabel.nii.gz"
+    for path in (root / f"{stem}.nii.gz", label):
+        path.parent.mkdir(parents=True)
+    write_volume(root / f"{stem}.nii.gz", Volume(data, grid))
+    write_discs(label, grid, {value: grid.to_world((middle, 20 + value, 45 - 5 * value)) for value in values})
+    return root
+
+
+@pytest.mark.parametrize("middle", [6, 7])
+@pytest.mark.parametrize(("width_mm", "n_slices"), [(1.0, 5), (0.8, 7), (2.0, 3), (4.0, 1)])
+def test_as_many_slices_are_averaged_around_every_middle(tmp_path, middle, width_mm, n_slices):
+    """The number is the odd one nearest to 5 mm, whether the discs lie in an even or an odd slice."""
+    (scan,) = find_scans(make_scan(tmp_path, (width_mm, 1.0, 1.0), middle))
+    _, made = spine_generic.mid_sagittal(scan)
+    bright = np.flatnonzero(made.data[0].any(axis=0))
+    assert len(bright) == n_slices and np.ptp(bright) == n_slices - 1
+    assert made.grid.shape[2] - 1 - bright.mean() == 10 + middle
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"values": (3,)}, "holds only 1 disc"),
+        ({"values": (3, 4, 6)}, "disc 5 is missing between 4 and 6"),
+        ({"zooms_mm": (1.0, 1.0, 0.8)}, "pixels of 0.80 x 1.00 mm"),
+    ],
+)
+def test_a_scan_that_would_teach_what_is_wrong_is_left_out(tmp_path, capsys, how, reason):
+    """One disc, a gap and pixels that are not square are refused here as in a prepared set; the subject is named."""
+    with pytest.raises(DeepspineError, match="that can be used"):
+        spine_generic.lay_out(make_scan(tmp_path / "bids", **how), tmp_path / "out")
+    message = capsys.readouterr().err
+    assert "left out" in message and "sub-amu01_T2w" in message and reason in message
 
 
 def make_spider(archive: Path, orientation: str, mask_name: str) -> dict[int, np.ndarray]:

@@ -10,12 +10,12 @@ import numpy as np
 from tqdm import tqdm
 
 from deepspine_sct.data.bids import Scan, find_scans
+from deepspine_sct.data.preparation import load_labelled
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.labels import read_labels
-from deepspine_sct.image.nifti import read_volume, write_volume
+from deepspine_sct.image.nifti import write_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.sources.eight_bit import eight_bit
@@ -23,6 +23,8 @@ from deepspine_sct.training.real import ANNOTATIONS
 
 SLICE_MM = 5.0
 """Width that a slice is the average of, that of the network's slabs."""
+
+_SQUARE = 0.01  # share by which the sides of a square pixel may differ
 
 
 def lay_out(archive: Path, folder: Path) -> int:
@@ -61,7 +63,9 @@ def lay_out(archive: Path, folder: Path) -> int:
         entries[scan.stem] = {"site": _site(scan.subject), "contrast": scan.contrast, "discs_xyz_mm": discs}
         rows.append((f"{scan.stem}.nii.gz", scan.contrast, f"{middle.grid.zooms_mm[1]:.3f}"))
     if not entries:
-        raise DeepspineError(f"{archive}: holds no labelled T1w or T2w scan; download derivatives/labels as well")
+        raise DeepspineError(
+            f"{archive}: holds no labelled T1w or T2w scan that can be used; download derivatives/labels as well"
+        )
     _write_tables(out, entries, rows)
     return len(entries)
 
@@ -75,16 +79,28 @@ def mid_sagittal(scan: Scan) -> tuple[dict[int, np.ndarray], Volume]:
         World position [mm] of each disc, moved into the slice.
     slice : Volume
         (1, H, W) uint8 in (L, I, P), with the pixels of the scan.
+
+    Raises
+    ------
+    DeepspineError
+        Where a file cannot be read, the labels are none that a network can learn from (see `load_labelled`), or the
+        pixels are not square.
     """
-    points, volume = read_labels(scan.label), canonical(read_volume(scan.image))
+    volume, points = load_labelled(scan)
+    volume = canonical(volume)
+    width_mm, height_mm, depth_mm = volume.grid.zooms_mm
+    if abs(height_mm / depth_mm - 1) > _SQUARE:
+        raise DeepspineError(
+            f"{scan.image}: has sagittal pixels of {height_mm:.2f} x {depth_mm:.2f} mm, and training takes square "
+            "ones; resample it"
+        )
     points_ijk = {value: volume.grid.to_index(xyz_mm) for value, xyz_mm in points.items()}
-    middle = float(np.clip(np.median([ijk[0] for ijk in points_ijk.values()]), 0, volume.data.shape[0] - 1))
-    half = SLICE_MM / volume.grid.zooms_mm[0] / 2
-    first, last = max(0, round(middle - half)), min(volume.data.shape[0] - 1, round(middle + half))
+    middle = int(np.clip(np.rint(np.median([ijk[0] for ijk in points_ijk.values()])), 0, len(volume.data) - 1))
+    beside = max(0, round((SLICE_MM / width_mm - 1) / 2))  # slices on either side
     affine = volume.grid.affine.copy()
     affine[:3, 3] = volume.grid.to_world((middle, 0, 0))
-    affine[:3, 0] *= SLICE_MM / volume.grid.zooms_mm[0]
-    data = eight_bit(volume.data[first : last + 1].mean(axis=0, dtype=np.float32))[None]
+    affine[:3, 0] *= SLICE_MM / width_mm
+    data = eight_bit(volume.data[max(0, middle - beside) : middle + beside + 1].mean(axis=0, dtype=np.float32))[None]
     flat = {value: volume.grid.to_world((middle, *ijk[1:])) for value, ijk in points_ijk.items()}
     return flat, Volume(data, Grid(data.shape, affine))
 
