@@ -34,7 +34,7 @@ ALLOWED_ROOMS = {
     "cohort": _SCAN | {"scan", "data"},
     "simulation": _IMAGES | {"data"},
     "training": _CORE | {"data", "simulation"},
-    "sources": _CORE | {"data", "training"},
+    "sources": _CORE | {"data", "simulation.lumbar", "training"},
     "evaluation": _CORE | {"pictures", "data"},
     "cli": _SCAN | {"scan", "data", "cohort", "simulation", "training", "evaluation"},
     "api": _SCAN | {"scan"},

@@ -21,6 +21,7 @@ from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
 
 VERTEBRA, DISC, CANAL = 1, 2, 3
+"""Values of the tissues."""
 
 SITE = "lumbar"  # of every subject: they come from one collection
 _STEP_MM = 1.0

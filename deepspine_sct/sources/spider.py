@@ -5,17 +5,17 @@ alone, in ``masks/``: vertebrae 1 to 25 counted from L5 upwards (101 to 125 wher
 100, and discs 201 to 225 counted from L5/S1 upwards.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.files.tables import write_csv
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
+from deepspine_sct.simulation.lumbar import CANAL, DISC, VERTEBRA
 from deepspine_sct.sources.block_mean import block_mean
 from deepspine_sct.sources.disc_tips import posterior_tips
 from deepspine_sct.sources.eight_bit import eight_bit
@@ -29,9 +29,6 @@ SERIES = "t2_SPACE"
 
 FINE_MM = 0.7
 """Pixels finer than this are averaged two by two."""
-
-VERTEBRA, DISC, CANAL = 1, 2, 3
-"""Values of the tissues that are written."""
 
 _FILE_ORIENTATION = ("R", "A", "S")
 _CANAL, _DISCS, _LAST_DISC = 100, range(201, 226), 25
@@ -69,11 +66,10 @@ def lay_out(archive: Path, folder: Path) -> int:
     for number, path in tqdm(images.items(), unit="subject", disable=None):
         name = f"spider{number:03d}"
         points = _lay_out_subject(path, _mask_of(path, number), out, name)
-        rows += [(f"{name}_T2w", value, *np.round(points[value], 2).tolist()) for value in sorted(points, reverse=True)]
-    with atomic_path(out / "discs.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("scan", "value", "x_mm", "y_mm", "z_mm"))
-        writer.writerows(rows)
+        for value in sorted(points, reverse=True):
+            x_mm, y_mm, z_mm = map(str, np.round(points[value], 2).tolist())
+            rows.append({"scan": f"{name}_T2w", "value": value, "x_mm": x_mm, "y_mm": y_mm, "z_mm": z_mm})
+    write_csv(out / "discs.csv", rows)
     return len(images)
 
 

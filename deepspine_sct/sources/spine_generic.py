@@ -1,6 +1,5 @@
 """Spine-generic (Cohen-Adad et al. 2021) in BIDS: `slices/`, mid-sagittal slices with its own disc points."""
 
-import csv
 import json
 import re
 import sys
@@ -12,8 +11,7 @@ from tqdm import tqdm
 from deepspine_sct.data.bids import Scan, find_scans
 from deepspine_sct.data.preparation import load_labelled
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.files.tables import write_json
+from deepspine_sct.files.tables import write_csv, write_json
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import write_volume
 from deepspine_sct.image.preprocessing import canonical
@@ -61,7 +59,8 @@ def lay_out(archive: Path, folder: Path) -> int:
         write_volume(out / f"{scan.stem}.nii.gz", middle)
         discs = {str(value): np.round(xyz_mm, 2).tolist() for value, xyz_mm in sorted(points.items())}
         entries[scan.stem] = {"site": _site(scan.subject), "contrast": scan.contrast, "discs_xyz_mm": discs}
-        rows.append((f"{scan.stem}.nii.gz", scan.contrast, f"{middle.grid.zooms_mm[1]:.3f}"))
+        mm_per_pixel = f"{middle.grid.zooms_mm[1]:.3f}"
+        rows.append({"file": f"{scan.stem}.nii.gz", "contrast": scan.contrast, "mm_per_pixel": mm_per_pixel})
     if not entries:
         raise DeepspineError(
             f"{archive}: holds no labelled T1w or T2w scan that can be used; download derivatives/labels as well"
@@ -110,14 +109,11 @@ def _site(subject: str) -> str:
     return re.sub(r"^sub-|\d+$", "", subject)
 
 
-def _write_tables(out: Path, entries: dict[str, dict], rows: list[tuple]) -> None:
+def _write_tables(out: Path, entries: dict[str, dict], rows: list[dict[str, str]]) -> None:
     about = {
         "what": "Posterior disc tips on mid-sagittal slices of spine-generic, world mm of each slice file",
         "who": "the data set's own labels",
         "evaluation_only_sites": json.loads(ANNOTATIONS.read_text())["about"]["evaluation_only_sites"],
     }
     write_json(out / "annotations.json", {"about": about, "slices": entries})
-    with atomic_path(out / "index.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "contrast", "mm_per_pixel"))
-        writer.writerows(rows)
+    write_csv(out / "index.csv", rows)
