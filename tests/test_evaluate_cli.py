@@ -75,7 +75,8 @@ def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, caps
     assert overall(tmp_path / "out")["tool"]["identification_rate"] == pytest.approx(25 / 30)
     assert "sub-aa01_T1w_discs.nii.gz: no such file" in capsys.readouterr().err
     assert main([*arguments, "-pred", "tool=nowhere/{stem}.nii.gz"]) == 1
-    assert "no file can be read" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "there is no answer to any image" in message and "counted" not in message
     assert main([*arguments, "-pred", "tool={name}.nii.gz"]) == 1
     assert "use the fields {stem}" in capsys.readouterr().err
 
@@ -159,7 +160,10 @@ def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_
 
 
 def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):
-    """One line that says how to prepare the set; scans that are still there are labelled whatever the slabs are."""
+    """One line that says how to prepare the set, not that a file cannot be read or a disc is counted as not found.
+
+    Scans that are still there are labelled whatever the slabs are.
+    """
     gone = shutil.copytree(data, tmp_path / "data")
     prepare(["-path-data", str(gone), "-o", str(tmp_path / "set"), "-spacing", "1.5", "-v", "0"])
     model = tmp_path / "net.safetensors"
@@ -169,7 +173,9 @@ def test_slabs_of_another_pixel_size_are_refused(data, tmp_path, capsys):
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
     shutil.rmtree(gone)
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 1
-    assert "prepare the set with -spacing 2" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "there is no answer to any image" in message and "prepare the set with -spacing 2" in message
+    assert "can be read" not in message and "counted" not in message
 
 
 @pytest.mark.parametrize(

@@ -98,18 +98,18 @@ def ask(
         Where there is no answer at all.
     """
     answers: list[Points | None] = []
-    faults = []
+    faults: list[tuple[DeepspineError, str]] = []
     for case in cases:
         try:
             answers.append(answer(case))
         except DeepspineError as error:
             found_none = isinstance(error, NoLabels)
             answers.append({} if found_none else None)
-            faults.append(f"{error}; {'counted as no disc found' if found_none else 'the image is left out'}")
+            faults.append((error, "counted as no disc found" if found_none else "the image is left out"))
     if len(faults) == len(answers):
-        raise DeepspineError(f"{tool}: no file can be read; the first fault is: {faults[0]}")
-    for fault in faults:
-        print(f"Warning: {tool}: {fault}", file=sys.stderr)
+        raise DeepspineError(f"{tool}: there is no answer to any image; the first fault is: {faults[0][0]}")
+    for fault, consequence in faults:
+        print(f"Warning: {tool}: {fault}; {consequence}", file=sys.stderr)
     return answers
 
 
