@@ -131,7 +131,7 @@ def test_the_recipe_keeps_each_network_from_its_fold(subjects, tmp_path, monkeyp
     for folder, fold in ((tmp_path, 0), (tmp_path / "fold_2", 2)):
         training = load_checkpoint(folder / recipe.CHECKPOINT)[1]["training"]
         assert training["never_seen"] == sorted(name for name, its in folds.items() if its == fold)
-        assert training["real_sites"] == ["lumbar"]
+        assert training["real_sites"] == ["lumbar"] and training["real_images"] == len(folds)
     assert not any({0, 2} <= one for one in seen)  # no batch that a network learnt from holds both kept folds
 
 

@@ -280,7 +280,7 @@ def _describe(sources: Sources, config: TrainingConfig, images: list, model, sta
         | {
             "start": start.name if start else None,
             "simulated": sources.atlas is not None,
-            "real_slices": len(images),
+            "real_images": len(images),
             "never_seen": _never_seen(sources, before, fold),
             "real_sites": sorted({image.site for image in images}),
             "versions": {
