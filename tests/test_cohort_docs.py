@@ -62,7 +62,9 @@ def test_the_reference_is_the_help():
 
 def test_every_file_that_the_page_names_is_there():
     """Links lead to the scripts beside it."""
-    for link in re.findall(r"\]\(([^):]+)\)", PAGE):
+    links = re.findall(r"\]\(([^):]+)\)", PAGE)
+    assert links
+    for link in links:
         assert (DOCS / link).exists(), link
 
 

@@ -54,9 +54,11 @@ def test_every_command_line_is_valid(command):
 def test_every_make_target_and_file_exists():
     """What the README tells to run or to read is there."""
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"\bmake ([a-z]+)\b", README)):
+    targets, links = re.findall(r"\bmake ([a-z]+)\b", README), re.findall(r"\]\(([^)#:]+)\)", README)
+    assert targets and links
+    for target in set(targets):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+    for link in links:
         assert (ROOT / link).exists(), link
 
 

@@ -36,7 +36,9 @@ def test_every_call_is_accepted_by_its_parser(call):
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_the_page_points_to_exist(page):
     """Links, and the files of the checkout that its commands use."""
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[page]):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[page])
+    assert links
+    for link in links:
         assert (ROOT / "docs" / link).exists(), link
     for path in re.findall(r"\$CHECKOUT/([^\" ]+)", PAGES[page]):
         assert (ROOT / path).exists(), path

@@ -35,7 +35,7 @@ def test_every_subject_has_one_part_whatever_the_order(n, shares, seed):
 
 
 def test_another_seed_is_another_split():
-    """The seed decides, and only it."""
+    """Two seeds give two splits of the same subjects; one seed gives the same split again."""
     sites = {f"sub-{i:02d}": "" for i in range(40)}
     assert split_subjects(sites, SHARES, seed=0) == split_subjects(sites, SHARES, seed=0)
     assert split_subjects(sites, SHARES, seed=0) != split_subjects(sites, SHARES, seed=1)

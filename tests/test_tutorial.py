@@ -31,7 +31,9 @@ def test_every_call_is_accepted_by_its_parser(call):
 
 def test_pictures_and_links_exist():
     """Every picture and file that the tutorial points to is there."""
-    for link in re.findall(r"\]\(([^)#:]+)\)", TUTORIAL):
+    links = re.findall(r"\]\(([^)#:]+)\)", TUTORIAL)
+    assert links
+    for link in links:
         assert (ROOT / "docs" / link).exists(), link
 
 
