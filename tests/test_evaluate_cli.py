@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from itertools import product
 
 import nibabel as nib
 import numpy as np
@@ -92,11 +93,15 @@ def spoil(path, how: str) -> None:
     elif how == "levels":
         top = np.argwhere(data == data.max())[0]
         data[tuple(slice(max(0, n - 8), n + 8) for n in top)] = data.max()
-    nib.save(nib.Nifti1Image(data, image.affine), path)
+    affine = image.affine.copy()
+    affine[2, 3] += 400 if how == "of another image" else 0
+    nib.save(nib.Nifti1Image(data, affine), path)
 
 
-@pytest.mark.parametrize("how", ["interpolated", "twice", "levels"])
-@pytest.mark.parametrize("where", ["truth", "prediction"])
+@pytest.mark.parametrize(
+    ("how", "where"),
+    [*product(("interpolated", "twice", "levels"), ("truth", "prediction")), ("of another image", "truth")],
+)
 def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, capsys, how, where):
     """It is neither scored as truth nor as a tool that found nothing: the others get their 100 %."""
     root = tmp_path / "data"

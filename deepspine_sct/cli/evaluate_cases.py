@@ -54,8 +54,9 @@ def _from_set(folder: Path, part: str, contrasts: tuple[str, ...]) -> Iterator["
 def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iterator["LabelledImage"]:
     from deepspine_sct.data.bids import find_scans
     from deepspine_sct.data.labelled_image import LabelledImage
-    from deepspine_sct.image.labels import check_order, read_labels
-    from deepspine_sct.image.nifti import read_volume
+    from deepspine_sct.data.pointer import why_not_here
+    from deepspine_sct.image.labels import check_inside, check_order, read_labels
+    from deepspine_sct.image.nifti import read_grid, read_volume
 
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
     n_left_out, bare = 0, []
@@ -66,6 +67,8 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         try:
             points = read_labels(scan.label)
             check_order(scan.label, points)
+            if not why_not_here(scan.image):  # disc files are scored without their images, too
+                check_inside(scan.label, points, read_grid(scan.image))
         except DeepspineError as error:
             print(f"Warning: left out: {error}", file=sys.stderr)
             n_left_out += 1

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.anatomy import Points, disc_name
+from deepspine_sct.anatomy import Points
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.data.prepared_set import (
@@ -23,7 +23,7 @@ from deepspine_sct.data.split import split_subjects
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.extent import check_extent
 from deepspine_sct.image.grid import CANONICAL
-from deepspine_sct.image.labels import check_order, read_labels
+from deepspine_sct.image.labels import check_inside, check_order, read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import SlabSpec, extract_slabs
@@ -143,9 +143,7 @@ def check_labels(path: Path, points: Points, volume: Volume) -> None:
     values = sorted(points)
     if len(values) < FEWEST_DISCS:
         raise DeepspineError(f"{path}: holds only {len(values)} disc; at least {FEWEST_DISCS} are needed")
-    for value in values:
-        if not volume.grid.contains(volume.grid.to_index(points[value])):
-            raise DeepspineError(f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it")
+    check_inside(path, points, volume.grid)
     check_order(path, points)
     for upper, lower in zip(values, values[1:], strict=False):
         if lower != upper + 1:

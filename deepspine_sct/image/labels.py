@@ -78,6 +78,19 @@ def read_labels(path: str | os.PathLike[str]) -> dict[int, np.ndarray]:
     return {value: volume.grid.to_world(ijk.mean(axis=0)) for value, ijk in marks.items()}
 
 
+def check_inside(path: str | os.PathLike[str], points: Mapping[int, np.ndarray], grid: Grid) -> None:
+    """Refuse discs that lie outside of the image that they are said to be of.
+
+    Raises
+    ------
+    DeepspineError
+        Naming ``path`` and the first one.
+    """
+    for value, xyz_mm in sorted(points.items()):
+        if not grid.contains(grid.to_index(xyz_mm)):
+            raise DeepspineError(f"{path}: disc {value} ({disc_name(value)}) lies outside of the image; check it")
+
+
 def check_order(path: str | os.PathLike[str], points: Mapping[int, np.ndarray]) -> None:
     """Refuse discs that are not in the order of their values from head to foot.
 

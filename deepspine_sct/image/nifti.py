@@ -211,6 +211,13 @@ def disagreement(grid: Grid, affine: np.ndarray) -> float:
     return float(np.abs(grid.to_index(corners_mm) - grid.corners_ijk).max())
 
 
+def read_grid(path: Path) -> Grid:
+    """Where the voxels of an image lie, from its header alone."""
+    header = read_header(path)
+    with refusing(path):
+        return Grid(_spatial_shape(path, header), header.get_best_affine())
+
+
 def read_any(path: Path, lazy: bool = False) -> Volume:
     """Any finite 3-D image; see `read_volume` for `lazy` and for what is refused."""
     header = read_header(path)
