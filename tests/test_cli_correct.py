@@ -173,9 +173,9 @@ def test_a_disc_twice_is_refused(tmp_path, capsys):
     assert "given twice" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_a_file_that_is_no_json_is_one_line(tmp_path, capsys, content):
-    """As where the download broke off."""
+    """As where the download broke off, or an editor went astray."""
     path = tmp_path / "corrections.json"
     path.write_bytes(content)
     assert run(path) == 1

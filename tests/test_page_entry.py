@@ -85,7 +85,7 @@ def test_an_entry_is_read_as_it_was_written_and_is_small(tmp_path):
     assert (tmp_path / "deepspine" / f"{entry.key}.json").stat().st_size < 3000
 
 
-DAMAGES = [b"", b"{", b"[]", b"null", b"{}", b'{"outcome": "labelled"}', b"\xff\xfe", b'{"discs": 1}']
+DAMAGES = [b"", b"{", b"[]", b"null", b"{}", b'{"outcome": "labelled"}', b"\xff\xfe", b'{"discs": 1}', b"[" * 100_000]
 
 
 @pytest.mark.parametrize("content", DAMAGES)

@@ -3,7 +3,9 @@
 import csv
 import json
 
-from deepspine_sct.files.tables import write_csv, write_json
+import pytest
+
+from deepspine_sct.files.tables import read_json, write_csv, write_json
 
 NAN = float("nan")
 
@@ -24,3 +26,14 @@ def test_json_is_strict(tmp_path):
     text = path.read_text()
     assert "NaN" not in text and "Infinity" not in text
     assert json.loads(text) == {"rows": [{"3": None, "x": [1, None]}], "ok": 0.5}
+
+
+def test_json_is_read_with_the_mark_of_an_editor_and_refused_as_a_value_error(tmp_path):
+    """A byte order mark changes nothing, and brackets without an end are no reason for another kind of error."""
+    path = tmp_path / "t.json"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(path) == {"a": 1}
+    for text in ("", "x", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(ValueError):
+            read_json(path)

@@ -6,7 +6,6 @@ worker wrote has the pictures. Where they contradict each other, the record and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from deepspine_sct.cohort.state import read_record
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.data.discovery import Findings
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.tables import read_json
 from deepspine_sct.quality_control.about import About
 from deepspine_sct.quality_control.entry import Entry, make_entry, read_entry
 from deepspine_sct.quality_control.identity import identify
@@ -54,7 +54,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
         outcome, _ = read_record(files.record) or (unknown, {})
         report, made = None, drawn.made
         if outcome.kind == LABELLED:
-            report = json.loads(files.report.read_text(encoding="utf-8"))
+            report = read_json(files.report)
             made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
     except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
@@ -89,6 +89,6 @@ def about(job: Job, scans: Sequence[CohortScan], command: str) -> About:
 def _name_of(source: Path) -> str:
     """Name of a data set by its own description, else by its folder."""
     try:
-        return str(json.loads((source / "dataset_description.json").read_text(encoding="utf-8"))["Name"])
+        return str(read_json(source / "dataset_description.json")["Name"])
     except (OSError, ValueError, KeyError, TypeError):
         return source.name

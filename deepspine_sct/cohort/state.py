@@ -9,7 +9,6 @@ after their record, and before the one that says what became of the scan.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, fields
@@ -20,14 +19,14 @@ from deepspine_sct.cohort.bids_derivative import LOG_FOLDER, ScanFiles, files_of
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.files.tables import write_json
+from deepspine_sct.files.tables import read_json, write_json
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
 def read_record(path: Path) -> tuple[Outcome, dict] | None:
     """Read what became of a scan, and what that was made from; None where nothing is known."""
     try:
-        record = {"codes": [], **json.loads(path.read_text())}  # older versions wrote no codes
+        record = {"codes": [], **read_json(path)}  # older versions wrote no codes
         outcome = {field.name: record[field.name] for field in fields(Outcome)}
         lists = {name: tuple(outcome[name]) for name in ("warnings", "codes")}
         return Outcome(**outcome | lists), record["made_from"]

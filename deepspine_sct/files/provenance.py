@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deepspine_sct import __version__
+from deepspine_sct.files.tables import read_json
 
 NAME = "deepspine_sct"
 
@@ -64,7 +64,7 @@ def generated_by(checksum: str, date: str, command: str = "") -> dict[str, str]:
 def makers_of(sidecar: Path) -> list[dict[str, Any]]:
     """Read what made a file, the first maker first, from the JSON file that says it; [] where it says nothing."""
     try:
-        makers = json.loads(sidecar.read_text(encoding="utf-8"))["GeneratedBy"]
+        makers = read_json(sidecar)["GeneratedBy"]
         return [maker | {"Name": str(maker["Name"])} for maker in makers]
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -1,4 +1,4 @@
-"""Rows to files: CSV for a spreadsheet, JSON for a program."""
+"""Rows to files: CSV for a spreadsheet, JSON for a program, which is read back here, too."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from deepspine_sct.files.atomic import atomic_path
 
@@ -26,6 +27,22 @@ def write_json(path: Path, content: object) -> None:
     with atomic_path(path) as temporary:
         text = json.dumps(_plain(content), indent=1, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, also with the mark at its start that editors under Windows write.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is no JSON, or its brackets are nested so deeply that no program wrote it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("too many brackets in each other") from error
 
 
 def _cell(value: object) -> object:

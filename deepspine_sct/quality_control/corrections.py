@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import os
@@ -19,7 +18,7 @@ from ..errors import DeepspineError
 from ..files.names import sidecar_of, stem_of
 from ..files.outputs import refuse_overwriting
 from ..files.provenance import generated_by, makers_of, sidecar
-from ..files.tables import write_json
+from ..files.tables import read_json, write_json
 from ..image.grid import CANONICAL, Grid
 from ..image.labels import check_order
 from ..image.nifti import place_discs, read_volume, write_discs
@@ -71,7 +70,7 @@ def read_corrections(path: Path) -> list[Correction]:
         When it cannot be read, is none, or names a disc that does not exist or lies nowhere.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path))
     except (OSError, ValueError) as error:
         raise DeepspineError(f"{path}: cannot be read as JSON ({error}); save the corrections again") from error
     try:

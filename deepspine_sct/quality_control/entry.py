@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..anatomy import DISC_NAMES
 from ..caution import Caution
+from ..files.tables import read_json
 from .identity import Identity
 from .outcomes import DAMAGED, NOT_DONE, OUTCOMES
 from .plane import Plane
@@ -118,8 +119,7 @@ def read_entry(path: Path) -> Entry:
         One with the outcome `DAMAGED` and the reason where the file cannot be read as an entry.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return _checked(path.stem, content)
+        return _checked(path.stem, read_json(path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Entry(path.stem, image=path.name, outcome=DAMAGED, reason=f"{path.name} cannot be read; remove it")
 

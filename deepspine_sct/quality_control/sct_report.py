@@ -23,6 +23,7 @@ from .. import __version__
 from ..files.atomic import atomic_path
 from ..files.gathering import rebuild
 from ..files.lock import locked
+from ..files.tables import read_json
 
 _LONGEST_NAME = 80
 _PICTURES = ("backgroundImage", "overlayImage")  # without both, SCT's page shows no entry at all
@@ -186,7 +187,7 @@ def _write_datasets(report: Path) -> None:
 def _read_entry(path: Path) -> dict | None:
     """Read an entry of anybody's; None, with a warning, for one that would break SCT's page."""
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
+        entry = read_json(path)
         if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in _PICTURES):
             return entry
         fault = "is no entry with two pictures"
