@@ -111,15 +111,15 @@ FOREIGN = ['{"Name": "mine", "DatasetType": "raw"}', "{", "[]", '{"GeneratedBy":
 
 @pytest.mark.parametrize("text", FOREIGN)
 def test_the_folder_of_another_data_set_is_refused(tmp_path, text):
-    """And so is the data set itself: nothing that is not ours is written over."""
+    """And so is the data set itself: nothing that is not ours is written over; each level has its own remedy."""
     target = tmp_path / "out"
     target.mkdir()
     (target / "dataset_description.json").write_text(text)
-    with pytest.raises(DeepspineError, match="another data set"):
+    with pytest.raises(DeepspineError, match="another data set; give a new or an empty folder"):
         open_target(target, tmp_path / "data", "a" * 64)
     with pytest.raises(DeepspineError, match="data set itself"):
         open_target(target, target, "a" * 64)
-    with pytest.raises(DeepspineError, match="another data set"):
+    with pytest.raises(DeepspineError, match="another data set; give the folder into which the level participant has"):
         check_target(target, tmp_path / "data")
     assert (target / "dataset_description.json").read_text() == text
 
@@ -136,3 +136,32 @@ def test_a_folder_into_which_nothing_was_labelled_is_refused(tmp_path):
             check_target(target, source)
     open_target(target, source, "a" * 64)
     check_target(target, source)
+
+
+def test_the_results_of_another_data_set_are_refused(tmp_path):
+    """Both levels name it, and the folder stays as it is: two data sets may have scans of the same name."""
+    first, second, target = tmp_path / "s1" / "bids #1", tmp_path / "s2" / "bids", tmp_path / "out"
+    for source in (first, second):
+        source.mkdir(parents=True)
+    open_target(target, first, "a" * 64)
+    before = (target / "dataset_description.json").read_bytes()
+    for refuse in (lambda: open_target(target, second, "b" * 64), lambda: check_target(target, second)):
+        with pytest.raises(DeepspineError, match=f"results of another data set, {first.as_uri()}; give another folder"):
+            refuse()
+    assert (target / "dataset_description.json").read_bytes() == before
+
+
+def test_a_data_set_that_was_moved_is_the_same_one(tmp_path, monkeypatch):
+    """Its results go on with their date and name the new place, also of one that is reached through a link."""
+    source, moved, target = tmp_path / "data", tmp_path / "mnt" / "data", tmp_path / "out"
+    source.mkdir()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    date = open_target(target, source, "a" * 64)
+    (tmp_path / "linked").symlink_to(source)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1800000000")
+    assert open_target(target, tmp_path / "linked", "a" * 64) == date
+    moved.parent.mkdir()
+    source.rename(moved)
+    check_target(target, moved)
+    assert open_target(target, moved, "a" * 64) == date
+    assert load(target / "dataset_description.json")["DatasetLinks"] == {"raw": moved.as_uri()}

@@ -19,10 +19,12 @@ name for points in an image yet, so they are called what spine-generic calls the
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.cords import find_cord
@@ -32,8 +34,8 @@ from deepspine_sct.data.discovery import find_beside
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.files.outputs import check_folder
-from deepspine_sct.files.tables import write_json
+from deepspine_sct.files.outputs import check_folder, same_file
+from deepspine_sct.files.tables import read_json, write_json
 from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
@@ -197,16 +199,18 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     Raises
     ------
     DeepspineError
-        When the folder holds another data set, or cannot be written.
+        When the folder holds another data set or the results of one, or cannot be written.
     """
     _refuse_source(target, source)
     check_folder(target)
     target.mkdir(parents=True, exist_ok=True)
-    known = _own_description(target / DESCRIPTION_NAME)
-    if (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known:
-        return known["Date"]
-    date = provenance.now()
+    known = _own_maker(target, "give a new or an empty folder")
+    _refuse_results_of_another(target, source)
+    goes_on = (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known
+    date = known["Date"] if goes_on else provenance.now()
     uri = source.resolve().as_uri()
+    if goes_on and _recorded_source(target) == uri:
+        return date
     description = {
         "Name": "Labels of intervertebral discs",
         "BIDSVersion": "1.9.0",
@@ -228,23 +232,45 @@ def check_target(target: Path, source: Path) -> None:
     Raises
     ------
     DeepspineError
-        When it is missing, or is the data set itself or another data set.
+        When it is missing, is the data set itself or another data set, or holds the results of one.
     """
     _refuse_source(target, source)
-    if not _own_description(target / DESCRIPTION_NAME):
+    if not _own_maker(target, "give the folder into which the level participant has labelled"):
         raise DeepspineError(f"{target}: nothing was labelled into it yet; run the level participant first")
+    _refuse_results_of_another(target, source)
 
 
 def _refuse_source(target: Path, source: Path) -> None:
-    if target.resolve() == source.resolve():
+    if same_file(target, source):
         raise DeepspineError(f"{target}: is the data set itself; give another folder for the results")
 
 
-def _own_description(path: Path) -> dict[str, str]:
+def _refuse_results_of_another(target: Path, source: Path) -> None:
+    """Refuse a folder that was made from another data set: scans of the same name would replace each other.
+
+    A data set that was moved, or that this machine sees at another place, is the same one: where it was is no
+    folder any more.
+    """
+    uri = _recorded_source(target)
+    place = unquote(urlsplit(uri).path)
+    if uri.startswith("file:") and os.path.isdir(place) and not same_file(Path(place), source):
+        raise DeepspineError(f"{target}: holds results of another data set, {uri}; give another folder")
+
+
+def _recorded_source(target: Path) -> str:
+    """URI of the data set from which a target folder was made; "" where it does not say."""
+    try:
+        return str(read_json(target / DESCRIPTION_NAME)["SourceDatasets"][0]["URL"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def _own_maker(target: Path, remedy: str) -> dict[str, str]:
     """Read what the description of a target folder says of its maker; {} where there is none."""
+    path = target / DESCRIPTION_NAME
     if not path.exists():
         return {}
     makers = provenance.makers_of(path)
     if makers and makers[0]["Name"] == provenance.NAME:
         return makers[0]
-    raise DeepspineError(f"{path.parent}: holds another data set; give a new or an empty folder")
+    raise DeepspineError(f"{target}: holds another data set; {remedy}")
