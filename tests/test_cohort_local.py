@@ -70,6 +70,18 @@ def test_a_scan_without_a_place_for_its_record_fails_alone(job, scans, tmp_path)
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.parametrize("place", ["out/sub-1", "out/logs/sub-1", "cords/sub-1"])
+def test_a_link_that_leads_to_itself_costs_its_own_scan_only(job, scans, tmp_path, place):
+    """In the target folder, in that of the records, and in that of the segmentations."""
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).symlink_to(tmp_path / place)
+    job = replace(job, cords=tmp_path / "cords")
+    outcomes = {outcome.image: outcome for outcome in local.label_locally(job, scans[:3], 2)}
+    assert [outcomes[scan.path].kind for scan in scans[:3]] == [LABELLED, FAILED, LABELLED]
+    reason = outcomes[scans[1].path].reason
+    assert reason.startswith(f"{tmp_path / place}") and "symbolic links); check" in reason
+
+
 def test_workers_are_killed_when_the_caller_stops_listening(job, scans):
     """An interruption from the keyboard leaves no process behind."""
     outcomes = local.label_locally(job, scans, 2)

@@ -129,16 +129,15 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     Raises
     ------
     DeepspineError
-        When its name, or a link in the target folder, would lead out of the target folder.
+        When its name, or a link in the target folder, would lead out of the target folder or nowhere, or its
+        segmentations cannot be read.
     """
     if not (_FOLDER.fullmatch(scan.folder) and _STEM.fullmatch(scan.stem)):
         raise DeepspineError(f"{scan.path}: is not named as BIDS asks; rename it")
     folder, logs = job.target / scan.folder, job.target / LOG_FOLDER / scan.folder
     entries = job.target / ENTRIES_NAME
-    root = job.target.resolve()
     for place in (folder, logs, entries):
-        if not place.resolve().is_relative_to(root):
-            raise DeepspineError(f"{place}: leads out of {job.target}; remove the link")
+        _check_way(place, job.target)
     found = find_cord(job.cords, scan) if job.cords else None
     cord = found.path if found else None
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
@@ -156,6 +155,20 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )
+
+
+def _check_way(place: Path, target: Path) -> None:
+    """Refuse a folder to which the links in the target folder lead out of it, or do not lead at all."""
+    if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(target)):  # ends in loops, as resolve does not
+        raise DeepspineError(f"{place}: leads out of {target}; remove the link")
+    try:
+        os.stat(place)
+    except FileNotFoundError:
+        return  # it is made when the files are written
+    except OSError as error:
+        raise DeepspineError(
+            f"{place}: cannot be reached ({error.strerror}); check the links and the permissions on the way"
+        ) from error
 
 
 def identity_of(job: Job, scan: Scan) -> Identity:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct.data.bids import Scan
+from deepspine_sct.errors import DeepspineError
 
 CORD_NAMES = "_seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg, _label-cord_mask"
 """What may follow a scan's name, for help and messages."""
@@ -44,11 +46,19 @@ def find_cord(folder: Path, scan: Scan) -> Cord:
     Cord
         Of several, the one that says that it is the cord's counts, and one that was corrected by hand
         before one that was not.
+
+    Raises
+    ------
+    DeepspineError
+        When the folder may not be read, which does not say that there is none.
     """
     place = folder / scan.folder
-    if not place.is_dir():
+    try:
+        names = sorted(name for name in os.listdir(place) if not name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
         return Cord(None, f"there is no folder {place}")
-    names = sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DeepspineError(f"{place}: cannot be read ({error.strerror}); check its permissions") from error
     endings = {name: _ENDING.fullmatch(name.removeprefix(scan.stem)) for name in names if name.startswith(scan.stem)}
     matches = {name: ending for name, ending in endings.items() if ending}
     best = max((_rank(ending) for ending in matches.values()), default=None)
