@@ -32,7 +32,7 @@ def job(tmp_path, scan):
     files.labels.parent.mkdir(parents=True)
     for path in files.results():
         path.parent.mkdir(exist_ok=True)
-        path.touch()
+        path.write_text("{}")
     state.write_record(job, scan, DONE)
     return job
 
@@ -89,6 +89,17 @@ def test_a_missing_file_makes_it_stale(job, scan, which):
     assert state.settled(job, scan) is None
     if which == "entry":
         assert state.settled(replace(job, pictures=False), scan) == DONE
+
+
+@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "measures", "entry"])
+@pytest.mark.parametrize("text", ["", "x"])
+def test_a_damaged_file_makes_it_stale(job, scan, which, text):
+    """An empty one of any kind, and JSON that cannot be read: else the scan stays off the page for ever."""
+    path = getattr(files_of(job, scan), which)
+    path.write_text(text)
+    is_damaged = not text or path.suffix == ".json"
+    assert state.settled(job, scan) == (None if is_damaged else DONE)
+    assert state.take_up(job, [scan]) == ([scan] if is_damaged else [])
 
 
 def test_a_failure_is_never_settled_and_a_skipped_scan_is(job, scan):

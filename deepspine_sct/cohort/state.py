@@ -3,8 +3,9 @@
 A record is written as a whole or not at all, after the files that it speaks of. Whatever is killed
 and whenever, a scan has either a record, and then its files are complete, or none, and then it is
 done again. A record counts only while the network, the program's version and the input files are
-those it was made with. A scan that is not labelled has no label files: those of an earlier run go
-after their record, and before the one that says what became of the scan.
+those it was made with, and none of its files is missing or damaged. A scan that is not labelled has
+no label files: those of an earlier run go after their record, and before the one that says what
+became of the scan.
 """
 
 from __future__ import annotations
@@ -69,9 +70,19 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
         files = files_of(job, scan)
         known = read_record(files.record)
         if known and known[0].kind != FAILED and known[1] == made_from(job, scan, files):
-            complete = known[0].kind != LABELLED or all(p.is_file() for p in files.results())
+            complete = known[0].kind != LABELLED or all(map(_is_whole, files.results()))
             return known[0] if complete else None
     return None
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell a result that is there from one that a full disk, or somebody, has damaged; an image is not read."""
+    try:
+        if path.suffix == ".json":
+            read_json(path)
+        return path.is_file() and path.stat().st_size > 0
+    except (OSError, ValueError):
+        return False
 
 
 def made_from(job: Job, scan: Scan, files: ScanFiles) -> dict:
