@@ -91,6 +91,29 @@ def test_labels_of_an_expert_are_replaced_on_request_only(tmp_path, points, caps
         assert sorted(read_labels(expert)) == sorted(points)
 
 
+def add_maker(label: Path, maker: object) -> None:
+    """Say in the JSON file beside a label file who edited it, as SCT's manual-correction does."""
+    sidecar = label.with_name(label.name.replace(".nii.gz", ".json"))
+    content = json.loads(sidecar.read_text())
+    content["GeneratedBy"].append(maker)
+    sidecar.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("maker", [{"Name": "Manual", "Author": "Dr Expert"}, {"Author": "Dr Expert"}, "Dr Expert"])
+def test_labels_of_the_page_that_an_expert_has_edited_since_are_the_experts(tmp_path, points, capsys, maker):
+    """The last maker decides: they are replaced on request only, and are then the page's again."""
+    path = save(tmp_path, saved_scan(write_scan(tmp_path / "a.nii.gz"), points))
+    assert run(path) == 0
+    labels = tmp_path / "out" / "a_labeled_discs.nii.gz"
+    labels.write_bytes(b"edited")
+    add_maker(labels, maker)
+    assert run(path) == 1 and labels.read_bytes() == b"edited"
+    assert "were edited since; give another -ofolder" in capsys.readouterr().err
+    for arguments in (("-overwrite", "1"), ()):
+        assert run(path, *arguments) == 0
+        assert sorted(read_labels(labels)) == sorted(points)
+
+
 def test_one_bad_scan_does_not_stop_the_others(tmp_path, points, capsys):
     """Exit status 1, the bad one named, the good one written."""
     good = write_scan(tmp_path / "good.nii.gz")

@@ -67,8 +67,8 @@ def get_parser() -> SctArgumentParser:
         type=int,
         choices=(0, 1),
         default=0,
-        help="1: also replace label files that were not made on the page, such as those of an expert. 0: leave them as "
-        "they are, and say so. Default: 0.",
+        help="1: also replace label files that were not made on the page, such as those of an expert, or that somebody "
+        "has edited since. 0: leave them as they are, and say so. Default: 0.",
     )
     parser.add_misc_arguments()
     return parser

@@ -65,8 +65,8 @@ def makers_of(sidecar: Path) -> list[dict[str, Any]]:
     """Read what made a file, the first maker first, from the JSON file that says it; [] where it says nothing."""
     try:
         makers = read_json(sidecar)["GeneratedBy"]
-        return [maker | {"Name": str(maker["Name"])} for maker in makers]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [maker | {"Name": str(maker.get("Name", ""))} for maker in makers]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 

@@ -143,7 +143,7 @@ def write_corrected(
     path_data : Path, optional
         Data set in which the image is sought in place of where the page saw it.
     overwrite : bool
-        Also replace labels that no page made, such as those of an expert.
+        Also replace labels that were not made last on a page, such as those of an expert.
 
     Returns
     -------
@@ -160,11 +160,7 @@ def write_corrected(
     grid = read_volume(image, lazy=True).grid
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
-    if target.exists() and not (overwrite or _comes_from_page(target)):
-        raise DeepspineError(
-            f"{target}: holds labels that were not made on the page; give another -ofolder, or replace them with "
-            "-overwrite 1"
-        )
+    _refuse_labels_of_others(target, overwrite)
     refuse_overwriting([target, sidecar_of(target)], [image])
     placed = place_discs(target, grid, correction.points)
     lost = [disc_name(value) for value in correction.points if value not in placed]
@@ -177,9 +173,16 @@ def write_corrected(
     return target
 
 
-def _comes_from_page(label: Path) -> bool:
-    """Whether the JSON file beside a label file says that the labels were made on the page."""
-    return any(_PAGE in str(maker.get("Description", "")) for maker in makers_of(sidecar_of(label)))
+def _refuse_labels_of_others(label: Path, overwrite: bool) -> None:
+    """Refuse to touch a label file whose last maker is not the page: who edits one later adds a maker to its JSON."""
+    if not label.exists() or overwrite:
+        return
+    last = makers_of(sidecar_of(label))[-1:]
+    if not any(_PAGE in str(maker.get("Description", "")) for maker in last):
+        raise DeepspineError(
+            f"{label}: holds labels that were not made on the page, or were edited since; give another -ofolder, or "
+            "replace them with -overwrite 1"
+        )
 
 
 def find_image(image: Path, path_data: Path | None = None) -> Path:
