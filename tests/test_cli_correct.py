@@ -114,6 +114,24 @@ def test_labels_of_the_page_that_an_expert_has_edited_since_are_the_experts(tmp_
         assert sorted(read_labels(labels)) == sorted(points)
 
 
+def test_a_scan_without_a_disc_left_loses_the_label_file_of_an_earlier_call(tmp_path, points, capsys):
+    """Else a training would use it; the file of an expert goes on request only, and what is not there is no fault."""
+    image = write_scan(tmp_path / "a.nii.gz")
+    labels = tmp_path / "out" / "a_labeled_discs.nii.gz"
+    for is_edited in (False, True):
+        assert run(save(tmp_path, saved_scan(image, points))) == 0
+        emptied = save(tmp_path, saved_scan(image, {}, discs=[]))
+        if is_edited:
+            add_maker(labels, {"Name": "Manual", "Author": "Dr Expert"})
+            assert run(emptied) == 1 and labels.exists()
+            assert "replace or remove them with -overwrite 1" in capsys.readouterr().err
+        for _ in range(2):
+            assert run(emptied, "-overwrite", str(int(is_edited))) == 0
+            assert not list((tmp_path / "out").iterdir())
+        said = capsys.readouterr().out
+        assert f"Removed {labels}, as no disc" in said and "or no disc left (1)" in said
+
+
 def test_one_bad_scan_does_not_stop_the_others(tmp_path, points, capsys):
     """Exit status 1, the bad one named, the good one written."""
     good = write_scan(tmp_path / "good.nii.gz")

@@ -29,9 +29,10 @@ writes into -ofolder:
   sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz and .json for a scan with a BIDS name; that
   is where `sct_deepspine_prepare` looks when -ofolder is <data>/derivatives/labels. Any other scan
   gets <scan>_labeled_discs.nii.gz and .json. `sct_deepspine_label -initlabel` takes each of them.
+  The label file of an earlier call is removed where all discs of the scan were deleted since.
 
 exit status:
-  0 all label files were written, 1 error or some could not be written, 2 wrong usage."""
+  0 all label files were written, 1 error or some could not be written or removed, 2 wrong usage."""
 
 
 def get_parser() -> SctArgumentParser:
@@ -67,8 +68,8 @@ def get_parser() -> SctArgumentParser:
         type=int,
         choices=(0, 1),
         default=0,
-        help="1: also replace label files that were not made on the page, such as those of an expert, or that somebody "
-        "has edited since. 0: leave them as they are, and say so. Default: 0.",
+        help="1: also replace or remove label files that were not made on the page, such as those of an expert, or "
+        "that somebody has edited since. 0: leave them as they are, and say so. Default: 0.",
     )
     parser.add_misc_arguments()
     return parser
@@ -86,33 +87,48 @@ def correct(args: Namespace) -> None:
     ------
     DeepspineError
         When the corrections cannot be read, two scans would get one label file, or some label
-        files could not be written.
+        files could not be written or removed.
     """
     from deepspine_sct.files.outputs import check_folder
-    from deepspine_sct.quality_control.corrections import read_corrections, write_corrected
+    from deepspine_sct.quality_control.corrections import read_corrections
 
     check_folder(args.ofolder)
     corrections = read_corrections(args.i)
     chosen = [c for c in corrections if c.points and (c.corrected or (args.passed and c.mark == "pass"))]
-    _refuse_one_file_for_two(chosen, args.ofolder)
-    failures = 0
-    for correction in chosen:
+    emptied = [c for c in corrections if c.corrected and not c.points]
+    todo = [*chosen, *emptied]
+    _refuse_one_file_for_two(todo, args.ofolder)
+    written, failures = 0, 0
+    for correction in todo:
         try:
-            path = write_corrected(correction, args.ofolder, args.path_data, bool(args.overwrite))
+            deed = _carry_out(correction, args)
         except DeepspineError as error:
             failures += 1
             print(f"failed: {error}", file=sys.stderr)
         else:
-            if args.v:
-                say(f"Wrote {path}")
+            written += bool(correction.points)
+            if args.v and deed:
+                say(deed)
     if args.v:
-        n_emptied = sum(c.corrected and not c.points for c in corrections)
         say(
-            f"{len(chosen) - failures} label files written; {len(corrections) - len(chosen)} other scans of the file "
-            f"have only marks or comments" + (f", or no disc left ({n_emptied})" if n_emptied else "")
+            f"{written} label files written; {len(corrections) - len(chosen)} other scans of the file "
+            f"have only marks or comments" + (f", or no disc left ({len(emptied)})" if emptied else "")
         )
     if failures:
-        raise DeepspineError(f"{failures} of {len(chosen)} label files could not be written; the reasons are above")
+        raise DeepspineError(
+            f"{failures} of {len(todo)} label files could not be written or removed; the reasons are above"
+        )
+
+
+def _carry_out(correction: "Correction", args: Namespace) -> str:
+    """Write the label file of a scan, or remove the one of a scan without a disc; say so, or "" of nothing."""
+    from deepspine_sct.quality_control.corrections import remove_emptied, write_corrected
+
+    overwrite = bool(args.overwrite)
+    if correction.points:
+        return f"Wrote {write_corrected(correction, args.ofolder, args.path_data, overwrite)}"
+    removed = remove_emptied(correction, args.ofolder, overwrite)
+    return f"Removed {removed}, as no disc of the scan is left" if removed else ""
 
 
 def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path) -> None:

@@ -173,6 +173,38 @@ def write_corrected(
     return target
 
 
+def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = False) -> Path | None:
+    """Remove the label file that an earlier call wrote of a scan, all of whose discs a person has deleted since.
+
+    Parameters
+    ----------
+    correction : Correction
+        Without a disc.
+    ofolder, overwrite
+        As for `write_corrected`.
+
+    Returns
+    -------
+    Path or None
+        The label file; None where there was none.
+
+    Raises
+    ------
+    DeepspineError
+        When the labels are those of others, or cannot be removed.
+    """
+    target = label_file(correction.image, ofolder)
+    if not target.exists():
+        return None
+    _refuse_labels_of_others(target, overwrite)
+    try:
+        target.unlink()
+        sidecar_of(target).unlink(missing_ok=True)
+    except OSError as error:
+        raise DeepspineError(f"{target}: cannot be removed ({error.strerror}); check the permissions") from error
+    return target
+
+
 def _refuse_labels_of_others(label: Path, overwrite: bool) -> None:
     """Refuse to touch a label file whose last maker is not the page: who edits one later adds a maker to its JSON."""
     if not label.exists() or overwrite:
@@ -181,7 +213,7 @@ def _refuse_labels_of_others(label: Path, overwrite: bool) -> None:
     if not any(_PAGE in str(maker.get("Description", "")) for maker in last):
         raise DeepspineError(
             f"{label}: holds labels that were not made on the page, or were edited since; give another -ofolder, or "
-            "replace them with -overwrite 1"
+            "replace or remove them with -overwrite 1"
         )
 
 
