@@ -22,6 +22,7 @@ CODES = {
     "sheared": "The axes of the image are not at right angles, and some programs do not read such images.",
     "length_units": "The lengths in the header are in another unit than millimetres.",
     "output_failed": "A file that was asked for beside the label file could not be written.",
+    "corrected_by_hand": "A label file that a person has corrected was not replaced by the automatic labels.",
     "no_attention": "The network has no attention, so its map says nothing.",
     "beyond_cord": "A disc lies beyond the ends of the segmented cord.",
     "cord_gap": "The segmentation of the cord is interrupted.",

@@ -50,6 +50,16 @@ def load(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+def edit_by_hand(label: Path) -> dict[Path, bytes]:
+    """Edit a label file as people do, with SCT's manual-correction; return it and its JSON file as they are now."""
+    sidecar = label.with_name(label.name.replace(".nii.gz", ".json"))
+    content = load(sidecar)
+    content["GeneratedBy"].append({"Name": "Manual", "Author": "Dr Expert"})
+    sidecar.write_text(json.dumps(content))
+    label.write_bytes(b"of an expert")
+    return {path: path.read_bytes() for path in (label, sidecar)}
+
+
 def contents(folder: Path, *but: str) -> dict[str, bytes]:
     """Read every file below a folder, but for those in some folders of it; none may be hidden."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]

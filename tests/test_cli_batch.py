@@ -12,7 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from cohort_cases import DATA_TEST, ROOT, children_of, contents, load
+from cohort_cases import DATA_TEST, ROOT, children_of, contents, edit_by_hand, load
 
 from deepspine_sct.cli import batch
 
@@ -109,6 +109,19 @@ def test_force_does_all_again_and_gives_the_same_files(data, capsys):
     assert run(data, "participant", "--force", "--n-procs", "1") == 0
     assert "This run: 3 labelled" in capsys.readouterr().out
     assert contents(data.parent / "out", "logs", "deepspine.html") == before
+
+
+def test_a_label_file_that_was_corrected_by_hand_stays_and_is_not_done_for_ever(data, capsys):
+    """With --force the run says at its end that it stays, the table says of which scan, and the next does nothing."""
+    assert run(data, "participant", "--suffix", "T1w") == 0
+    (label,) = (data.parent / "out").rglob("*_dlabel.nii.gz")
+    edited = edit_by_hand(label)
+    assert run(data, "participant", "--suffix", "T1w", "--force") == 0
+    assert "Label files that were corrected by hand stay for 1 scans" in capsys.readouterr().err
+    assert f"{label.name} was corrected by hand" in (data.parent / "out" / "deepspine_images.tsv").read_text()
+    assert run(data, "participant", "--suffix", "T1w") == 0
+    assert "1 of 1 scans are done already" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in edited} == edited
 
 
 def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):

@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from cohort_cases import contents, find, load, make_job, write_data_set
+from cohort_cases import contents, edit_by_hand, find, load, make_job, write_data_set
 from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world
 
 from deepspine_sct.cohort.bids_derivative import files_of
@@ -129,6 +129,49 @@ def test_levels_of_an_earlier_run_do_not_stay_beside_discs_that_have_none(tmp_pa
     write_cord(tmp_path / "cords", oblique_affine() + 1000 * np.eye(4, k=3))
     label(tmp_path, scan, cords=tmp_path / "cords" if given else None)
     assert not files.levels.exists() and not files.levels_sidecar.exists()
+
+
+def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path, scan):
+    """All else is labelled again; nothing claims to be made from the corrected file, or to have made it."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    job, _ = label(tmp_path, scan, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    edited = edit_by_hand(files.labels)
+    files.measures.unlink()
+    _, outcome = label(tmp_path, scan, cords=tmp_path / "cords")
+    assert {path: path.read_bytes() for path in edited} == edited
+    assert outcome.kind == LABELLED and outcome.codes[-1] == "corrected_by_hand"
+    assert outcome.warnings[-1].startswith(f"{files.labels.name} was corrected by hand and is not replaced")
+    assert set(load(files.report)["outputs"]) == {"json", "levels"} and files.measures.exists()
+    assert load(files.levels_sidecar)["Sources"] == [f"bids:raw:{NAME}"]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_levels_that_a_person_has_corrected_stay(tmp_path, scan, given):
+    """Whether this run has levels or none; the discs are replaced as ever."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    job, _ = label(tmp_path, scan, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    edited = edit_by_hand(files.levels)
+    discs = files.labels.read_bytes()
+    files.labels.write_bytes(b"old")
+    _, outcome = label(tmp_path, scan, cords=tmp_path / "cords" if given else None)
+    assert {path: path.read_bytes() for path in edited} == edited and files.labels.read_bytes() == discs
+    assert "corrected_by_hand" in outcome.codes
+
+
+@pytest.mark.parametrize("sidecar", [None, "", "{"])
+def test_labels_of_which_nothing_is_said_are_those_of_a_run_that_was_killed(tmp_path, scan, sidecar):
+    """It writes them before their JSON file, so they are replaced where that is missing or damaged."""
+    job, _ = label(tmp_path, scan)
+    files = files_of(job, scan)
+    discs = files.labels.read_bytes()
+    files.labels.write_bytes(b"old")
+    files.sidecar.unlink()
+    if sidecar is not None:
+        files.sidecar.write_text(sidecar)
+    assert "corrected_by_hand" not in label(tmp_path, scan)[1].codes
+    assert files.labels.read_bytes() == discs and load(files.sidecar)["GeneratedBy"]
 
 
 def test_a_scan_whose_files_cannot_all_be_written_fails_with_the_fault_alone(tmp_path, scan):

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from cohort_cases import find, load, make_job, write_data_set
+from cohort_cases import edit_by_hand, find, load, make_job, write_data_set
 
 from deepspine_sct.cohort import state
 from deepspine_sct.cohort.bids_derivative import files_of
@@ -32,7 +32,7 @@ def job(tmp_path, scan):
     files.labels.parent.mkdir(parents=True)
     for path in files.results():
         path.parent.mkdir(exist_ok=True)
-        path.write_text("{}")
+        path.write_text('{"GeneratedBy": [{"Name": "deepspine_sct"}]}')
     state.write_record(job, scan, DONE)
     return job
 
@@ -130,6 +130,19 @@ def test_a_scan_that_is_not_labelled_keeps_no_labels_of_an_earlier_run(job, scan
     assert not list(files.labels.parent.iterdir())
     assert files.entry.exists() and files.log.parent.exists()
     assert state.read_record(files.record)[0].kind == kind
+
+
+@pytest.mark.parametrize("kind", [FAILED, SKIPPED])
+@pytest.mark.parametrize("which", ["labels", "levels"])
+def test_labels_that_a_person_has_corrected_are_never_removed(job, scan, kind, which):
+    """Whatever becomes of the scan; the other files of the earlier run go, as ever."""
+    files = files_of(job, scan)
+    files.levels.write_bytes(files.labels.read_bytes())
+    files.levels_sidecar.write_bytes(files.sidecar.read_bytes())
+    edited = edit_by_hand(getattr(files, which))
+    state.take_up(job, [scan], again=True)
+    state.write_record(job, scan, Outcome(NAME, kind, "no disc was found"))
+    assert {path: path.read_bytes() for path in files.labels.parent.iterdir()} == edited
 
 
 def test_killed_before_it_notes_a_failure_a_run_leaves_no_record(job, scan, monkeypatch):

@@ -148,6 +148,13 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     else:
         write_group(args, job, find_group(args, job, findings))
     sum_up(findings)
+    n_kept = sum("corrected_by_hand" in outcome.codes for outcome in outcomes)
+    if n_kept:
+        print(
+            f"Label files that were corrected by hand stay for {n_kept} scans; reports, measures and page have the "
+            "automatic labels",
+            file=sys.stderr,
+        )
     n_bare = sum("no_cord_levels" in outcome.codes for outcome in outcomes)
     if n_bare:
         print(f"No levels of the cord for {n_bare} scans; deepspine_images.tsv says why", file=sys.stderr)

@@ -114,7 +114,11 @@ def _add_run_arguments(parser: SctArgumentParser) -> None:
         help="Label the scans whose results are missing, have failed, or were made with another network, version "
         "or input. This is the default.",
     )
-    again.add_argument("--force", action="store_true", help="Label every scan again.")
+    again.add_argument(
+        "--force",
+        action="store_true",
+        help="Label every scan again. Label files that were corrected by hand stay.",
+    )
     parser.optional.add_argument(
         "--dry-run",
         action="store_true",

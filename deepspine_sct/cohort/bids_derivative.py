@@ -73,7 +73,8 @@ it needs neither a server nor a network.
   table explains its columns.
 - `logs/`: what became of every scan, and what the program said about it.
 
-A scan that has failed or was skipped has no labels, also where an earlier run had found some.
+A scan that has failed or was skipped has no labels, also where an earlier run had found some. Only a label file that a
+person has corrected stays: the JSON file beside it names that person, or a program, as its last maker in `GeneratedBy`.
 
 Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
 """
@@ -120,7 +121,7 @@ class ScanFiles:
 
     def labelling(self) -> list[Path]:
         """List what holds only as long as the labels do, in the order in which it is written."""
-        return [self.labels, self.levels, self.report, self.sidecar, self.measures, self.levels_sidecar]
+        return [self.labels, self.levels, self.report, self.sidecar, self.levels_sidecar, self.measures]
 
 
 def files_of(job: Job, scan: Scan) -> ScanFiles:

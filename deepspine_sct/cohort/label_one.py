@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
+from deepspine_sct.cohort.corrected import corrected_files, kept_cautions
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError, NoDiscFound
@@ -31,7 +32,7 @@ AXIAL_RATIO = 2.5
 
 
 def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
-    """Label a scan and write its files.
+    """Label a scan and write its files; a label file that a person has corrected stays as it is.
 
     Parameters
     ----------
@@ -59,11 +60,12 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     if is_axial(volume.grid):
         return Outcome(scan.path, SKIPPED, "is an axial scan; discs are told apart from the side")
     files = files_of(job, scan)
-    request = make_request(job, scan, files)
+    corrected = corrected_files(files)
+    request = make_request(job, scan, files, corrected)
     watch = Stopwatch()
     inputs = read_inputs(request, volume)
-    if files.cord_fault:
-        inputs = replace(inputs, cautions=(*inputs.cautions, no_cord_levels(files.cord_fault)))
+    of_cord = (no_cord_levels(files.cord_fault),) if files.cord_fault else ()
+    inputs = replace(inputs, cautions=(*inputs.cautions, *of_cord, *kept_cautions(files, corrected)))
     try:
         labelled = label_scan(request, looks.predictor, inputs, watch, looks)
     except NoDiscFound as error:
@@ -74,7 +76,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
         report = write_outputs(labelled, watch)
     except IncompleteOutputs as error:  # the label file does not stay: the record of a failure takes its place
         raise DeepspineError(f"not every file could be written: {error.faults}") from error
-    write_json(files.sidecar, sidecar(job, scan))
+    _write_sidecars(job, scan, files, corrected, has_levels=labelled.cord_labels is not None)
     write_measures(files.measures, _measure(labelled, inputs))
     if files.entry:
         with watch.stage("pictures"):
@@ -82,14 +84,23 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
                 *_where(job, scan), volume, report=report.to_dict(), prediction=labelled.result.prediction,
                 made=_made(job, scan),
             )  # fmt: skip
-    if labelled.cord_labels:
-        discs = f"bids::{scan.folder}/{files.labels.name}"
-        write_json(files.levels_sidecar, sidecar(job, scan, discs))
-    else:  # those of an earlier run may contradict the discs
-        for path in (files.levels, files.levels_sidecar):
-            path.unlink(missing_ok=True)
     codes = tuple(caution.code for caution in report.warnings)
     return Outcome(scan.path, LABELLED, warnings=report.warnings, codes=codes, seconds=watch.seconds)
+
+
+def _write_sidecars(job: Job, scan: Scan, files: ScanFiles, corrected: Collection[Path], has_levels: bool) -> None:
+    """Say what made the label files of this run; levels of an earlier one, which may contradict the discs, go."""
+    made_from = []
+    if files.labels not in corrected:
+        write_json(files.sidecar, sidecar(job, scan))
+        made_from.append(f"bids::{scan.folder}/{files.labels.name}")
+    if files.levels in corrected:
+        return
+    if has_levels:
+        write_json(files.levels_sidecar, sidecar(job, scan, *made_from))
+    else:
+        for path in (files.levels, files.levels_sidecar):
+            path.unlink(missing_ok=True)
 
 
 def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:
@@ -115,8 +126,8 @@ def is_axial(grid: Grid) -> bool:
     return bool(zooms_mm[1] == zooms_mm.max() and zooms_mm[1] > AXIAL_RATIO * zooms_mm.min())
 
 
-def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
-    """Say what a job asks of a scan: the same scan gives the same files on every machine."""
+def make_request(job: Job, scan: Scan, files: ScanFiles, corrected: Collection[Path] = ()) -> ScanRequest:
+    """Say what a job asks of a scan: the same scan gives the same files on every machine, but for corrected ones."""
     return ScanRequest(
         name=scan.path,
         image=scan.image,
@@ -126,5 +137,9 @@ def make_request(job: Job, scan: Scan, files: ScanFiles) -> ScanRequest:
         beside=files.beside,
         model=job.model,
         repeatable=True,
-        outputs=OutputPaths(discs=files.labels, json=files.report, levels=files.levels if files.cord else None),
+        outputs=OutputPaths(
+            discs=None if files.labels in corrected else files.labels,
+            json=files.report,
+            levels=None if files.levels in corrected or not files.cord else files.levels,
+        ),
     )

@@ -5,7 +5,7 @@ and whenever, a scan has either a record, and then its files are complete, or no
 done again. A record counts only while the network, the program's version and the input files are
 those it was made with, and none of its files is missing or damaged. A scan that is not labelled has
 no label files: those of an earlier run go after their record, and before the one that says what
-became of the scan.
+became of the scan. Only label files that a person has corrected stay, whatever becomes of the scan.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from deepspine_sct import __version__
 from deepspine_sct.cohort.bids_derivative import LOG_FOLDER, ScanFiles, files_of
+from deepspine_sct.cohort.corrected import corrected_files
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
@@ -54,12 +55,13 @@ def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
 
 
 def _remove_labelling(files: ScanFiles) -> None:
-    """Remove the labels of an earlier run and all that was made from them.
+    """Remove the labels of an earlier run and all that was made from them, but for what a person has corrected.
 
     The last that is written goes first: where another worker writes at the same time, what is removed of its
     files includes the first one, without which its record does not count.
     """
-    for path in (files.record, *reversed(files.labelling())):
+    corrected = corrected_files(files)
+    for path in (files.record, *(path for path in reversed(files.labelling()) if path not in corrected)):
         with suppress(OSError):  # it is not there, or its folder cannot be written: the record says what holds
             path.unlink()
 
