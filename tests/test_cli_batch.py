@@ -203,6 +203,17 @@ def test_scans_without_levels_of_their_cord_are_counted(data, capsys):
     assert "No levels" not in capsys.readouterr().err
 
 
+def test_a_part_of_the_data_set_points_to_the_reports_as_it_writes_no_table(data, capsys):
+    """Which then say why a scan has no levels of its cord."""
+    (data.parent / "cords").mkdir()
+    arguments = ("--participant-label", "2", "--derivatives-seg", str(data.parent / "cords"))
+    assert run(data, "participant", *arguments) == 0
+    errors = capsys.readouterr().err
+    assert "No levels of the cord for 1 scans; *_label-discs_report.json of each says why" in errors
+    (report,) = (data.parent / "out").rglob("*_label-discs_report.json")
+    assert "there is no folder" in report.read_text()
+
+
 def test_a_data_set_has_the_name_of_its_folder_however_it_is_reached(data, monkeypatch):
     """By "..", as from a folder in it, and by a link, whose name it keeps."""
     (data / "code").mkdir()

@@ -143,21 +143,10 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     counts = Counter(outcome.kind for outcome in outcomes)
     if args.v:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
-    if args.participant_label or args.session_label:
-        write_group(args, job, findings, with_page=False)
-    else:
-        write_group(args, job, find_group(args, job, findings))
+    is_part = bool(args.participant_label or args.session_label)
+    write_group(args, job, findings if is_part else find_group(args, job, findings), with_page=not is_part)
     sum_up(findings)
-    n_kept = sum("corrected_by_hand" in outcome.codes for outcome in outcomes)
-    if n_kept:
-        print(
-            f"Label files that were corrected by hand stay for {n_kept} scans; reports, measures and page have the "
-            "automatic labels",
-            file=sys.stderr,
-        )
-    n_bare = sum("no_cord_levels" in outcome.codes for outcome in outcomes)
-    if n_bare:
-        print(f"No levels of the cord for {n_bare} scans; deepspine_images.tsv says why", file=sys.stderr)
+    count_cautions(outcomes, "*_label-discs_report.json of each" if is_part else "deepspine_images.tsv")
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
@@ -246,6 +235,19 @@ def sum_up(findings: "Findings") -> None:
 
     for line in left_out_lines(findings):
         print(line, file=sys.stderr)
+
+
+def count_cautions(outcomes: "Sequence[Outcome]", where: str) -> None:
+    """Say at the end how many scans lack something that was asked for, and which file says why."""
+    counts = Counter(code for outcome in outcomes for code in set(outcome.codes))
+    if n := counts["corrected_by_hand"]:
+        print(
+            f"Label files that were corrected by hand stay for {n} scans; reports, measures and page have the "
+            "automatic labels",
+            file=sys.stderr,
+        )
+    if n := counts["no_cord_levels"]:
+        print(f"No levels of the cord for {n} scans; {where} says why", file=sys.stderr)
 
 
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
