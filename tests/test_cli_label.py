@@ -227,6 +227,28 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     assert not list(in_folder.glob(".*"))
 
 
+def test_a_scan_that_takes_the_place_of_another_on_the_page_is_warned_of(in_folder, predictor, capsys):
+    """Two data sets whose folders have one name; not where the same scan comes again, or the data sets are named."""
+    first, second = (in_folder / place / "bids" / "sub-1" / "anat" / "sub-1_T2w.nii.gz" for place in ("s1", "s2"))
+    for image in (first, second):
+        image.parent.mkdir(parents=True)
+        write_scan(image)
+    (in_folder / "linked").symlink_to(first.parents[2])
+    again = in_folder / "linked" / "sub-1" / "anat" / first.name
+
+    def entries_after(image: Path, *options: str) -> int:
+        assert label.main(["-i", str(image), "-c", "t2", "-qc", "qc", *options]) == 0
+        return len(list((in_folder / "qc" / "deepspine").glob("*.json")))
+
+    assert entries_after(first) == entries_after(first) == entries_after(again, "-qc-dataset", "bids") == 1
+    assert entries_after(second, "-qc-dataset", "other") == 2
+    assert not capsys.readouterr().err
+    assert entries_after(second) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Warning: {second}: takes the place of {again} on the page")
+    assert "with -qc-dataset" in line
+
+
 def test_the_page_dates_labels_as_their_sidecar_does(in_folder, predictor, monkeypatch):
     """In the same words, in UTC, and by SOURCE_DATE_EPOCH where it is set."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")

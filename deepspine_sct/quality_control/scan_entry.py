@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,19 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..files.atomic import atomic_path
+from ..files.outputs import same_file
 from ..files.provenance import now
 from ..image.volume import Volume
 from . import sct_report
-from .entry import make_entry
+from .entry import make_entry, read_entry
 from .identity import Identity
-from .outcomes import LABELLED
-from .page_folder import write_entry, write_page
+from .outcomes import DAMAGED, LABELLED
+from .page_folder import ENTRIES_NAME, write_entry, write_page
 from .plane import plane_through
 from .slice_pictures import draw_pictures
 
 if TYPE_CHECKING:
     from ..labeling.discs import Disc
     from ..model.output import Prediction
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_scan_entry(
@@ -108,6 +112,7 @@ def add_scan(
         "model": report["model"]["sha256"],
         "version": report["versions"]["deepspine_sct"],
     }
+    _warn_of_another(folder, identity, image)
     write_scan_entry(folder, identity, image, volume, report=report, prediction=prediction, made=made)
     write_page(folder)
     when = datetime.now()  # SCT's report is in local time
@@ -117,3 +122,16 @@ def add_scan(
             path.write_bytes(content)
     layers = (place / "background_img.png", place / "overlay_img.png")
     sct_report.add_entry(folder, sct_identity, image, command, *layers, when)
+
+
+def _warn_of_another(folder: Path, identity: Identity, image: Path) -> None:
+    """Warn where the entry that will be replaced shows another image: data sets may have folders of one name."""
+    known = read_entry(folder / ENTRIES_NAME / f"{identity.key}.json")
+    if known.outcome != DAMAGED and not same_file(Path(known.image), image):
+        _LOG.warning(
+            "%s: takes the place of %s on the page, because the data set of both is called %s; if they are not the "
+            "same scan, give each data set a name with -qc-dataset",
+            image,
+            known.image,
+            identity.dataset,
+        )
