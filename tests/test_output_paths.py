@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -122,6 +123,24 @@ LATE = {
     "the picture": (fail_overlay, "-overlay", "o.png"),
     "a map": (fail_map, "-attention", "where.nii"),
 }
+
+
+def test_a_page_of_another_user_is_refused_with_the_remedy(in_folder, monkeypatch, capsys):
+    """The one line names what may not be touched, and the option that gives another folder."""
+    assert run("-qc", "qc") == 0
+    (entry,) = (in_folder / "qc" / "deepspine").glob("*.json")
+    real = Path.unlink
+
+    def unlink(path, *args, **kwargs):
+        if path.name == entry.name:
+            raise PermissionError(13, "Permission denied", str(path))
+        real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    capsys.readouterr()
+    assert run("-qc", "qc") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{entry.name}: cannot be written (Permission denied); give another folder with -qc" in line
 
 
 @pytest.mark.parametrize("case", LATE)

@@ -195,7 +195,11 @@ def _add_to_pages(folder: Path, labelled: Labelled, report: Report) -> None:
     sct_identity = default_identity(image) | {name: text for name, text in given.items() if text}
     # The maps of a straight image do not lie on the scan.
     prediction = None if labelled.straight else labelled.result.prediction
-    add_scan(
-        folder, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
-        request.command, sct_identity,
-    )  # fmt: skip
+    try:
+        add_scan(
+            folder, identity, image, labelled.volume, labelled.discs, report.to_dict(), prediction,
+            request.command, sct_identity,
+        )  # fmt: skip
+    except OSError as error:  # as where another user has made the folder
+        place, reason = error.filename or folder, error.strerror or error
+        raise DeepspineError(f"{place}: cannot be written ({reason}); give another folder with -qc") from error
