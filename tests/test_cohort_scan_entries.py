@@ -151,3 +151,14 @@ def test_the_page_says_what_made_the_labels_and_what_they_cost(cohort):
     (job.source / "dataset_description.json").write_text('{"Name": "Lab"}')
     assert about(job, scans, "").dataset == "Lab"
     assert about(job, [], "").cost == ""
+
+
+def test_reasons_tell_nobody_where_the_data_set_lies(cohort):
+    """Failures and scans that are left out name their files by their path below the data set."""
+    job, findings = cohort
+    state.write_record(job, findings.scans[0], Outcome(NAMES[0], FAILED, f"{job.source}/{NAMES[0]}: is damaged"))
+    skipped = {"sub-99/anat/x.nii.gz": f"no such file; fetch it with: git annex get {job.source}/sub-99/anat/x.nii.gz"}
+    scans = list(read_scans(job, Findings(findings.scans, skipped, [])))
+    assert scans[0].outcome.reason == f"{NAMES[0]}: is damaged"
+    assert scans[-1].outcome.reason == "no such file; fetch it with: git annex get sub-99/anat/x.nii.gz"
+    assert not any(str(job.source) in scan.entry.reason for scan in scans)

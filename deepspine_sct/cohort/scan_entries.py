@@ -6,6 +6,7 @@ worker wrote has the pictures. Where they contradict each other, the record and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +41,14 @@ def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
     for scan in findings.scans:
         yield _read_scan(job, scan)
     for image, reason in findings.skipped.items():
-        path = job.source / image
+        path, reason = job.source / image, below(job.source, reason)
         entry = make_entry(identify(path, dataset=job.source.name), path, SKIPPED, reason)
         yield CohortScan(entry, Outcome(image, SKIPPED, reason))
+
+
+def below(source: Path, text: str) -> str:
+    """Name files by their path below a data set: who is shown a page or a table has it elsewhere."""
+    return text.replace(f"{source}{os.sep}", "")
 
 
 def _read_scan(job: Job, scan: Scan) -> CohortScan:
@@ -52,6 +58,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
     try:
         files = files_of(job, scan)
         outcome, _ = read_record(files.record) or (unknown, {})
+        outcome = replace(outcome, reason=below(job.source, outcome.reason))
         report, made = None, drawn.made
         if outcome.kind == LABELLED:
             report = read_json(files.report)
