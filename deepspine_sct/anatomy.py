@@ -114,7 +114,9 @@ def check_values(values: Iterable[int] | str) -> tuple[int, ...]:
     distinct = {values} if isinstance(values, str) else set(values)
     unknown = [value for value in distinct if value not in DISC_NAMES]
     if unknown:
-        numbers, others = (sorted(v for v in unknown if isinstance(v, int | float) is real) for real in (True, False))
+        numbers, others = (
+            sorted(v for v in unknown if isinstance(v, int | float | np.number) is real) for real in (True, False)
+        )
         texts = [*(f"{value:g}" for value in numbers), *map(repr, others)]
         listed = ", ".join(texts[:5]) + ", ..." * (len(texts) > 5)
         raise DeepspineError(

@@ -233,7 +233,7 @@ def test_of_several_cords_the_most_certain_counts(tmp_path):
         ("sub-01/anat", "there is no folder"),
         ("sub-01/anat/sub-01_desc-sc_mask.nii.gz", "sub-01_desc-sc_mask.nii.gz has another name"),
         ("sub-01/anat/sub-01_T2w_label-lesion_seg.nii.gz", "has another name"),
-        ("sub-01/anat/sub-01_T1w.nii.gz", "holds no file sub-01_T2w with an ending such as _seg"),
+        ("sub-01/anat/sub-01_T1w.nii.gz", "holds no segmentation sub-01_T2w with an ending such as _seg"),
     ],
 )
 def test_a_cord_that_is_not_found_is_explained(tmp_path, name, fault):
@@ -242,13 +242,15 @@ def test_a_cord_that_is_not_found_is_explained(tmp_path, name, fault):
     assert find_cord(tmp_path, SCAN).path is None and fault in find_cord(tmp_path, SCAN).fault
 
 
-def test_cords_that_may_not_be_seen_are_refused(tmp_path, monkeypatch):
+def test_cords_that_may_not_be_seen_are_no_cords_that_are_missing(tmp_path, monkeypatch):
     """It is not known that there are none, so the scan must not pass as one without."""
     touch(tmp_path, "sub-01/anat/sub-01_T2w_seg.nii.gz")
+    assert not find_cord(tmp_path / "none", SCAN).is_hidden
 
     def refuse(folder: object) -> list[str]:
         raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(DeepspineError, match="sub-01/anat: cannot be read .*; check its permissions"):
-        find_cord(tmp_path, SCAN)
+    hidden = find_cord(tmp_path, SCAN)
+    assert hidden.path is None and hidden.is_hidden
+    assert "sub-01/anat of segmentations cannot be read (Permission denied); check its permissions" in hidden.fault

@@ -9,7 +9,9 @@ from cohort_cases import contents, edit_by_hand, find, load, make_job, write_dat
 from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world
 
 from deepspine_sct.cohort.bids_derivative import files_of
+from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.label_one import is_axial, label_one
+from deepspine_sct.cohort.state import read_record, write_record
 from deepspine_sct.errors import DeepspineError, NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
@@ -160,9 +162,9 @@ def test_levels_that_a_person_has_corrected_stay(tmp_path, scan, given):
     assert "corrected_by_hand" in outcome.codes
 
 
-@pytest.mark.parametrize("sidecar", [None, "", "{"])
-def test_labels_of_which_nothing_is_said_are_those_of_a_run_that_was_killed(tmp_path, scan, sidecar):
-    """It writes them before their JSON file, so they are replaced where that is missing or damaged."""
+@pytest.mark.parametrize(("sidecar", "replaced"), [(None, True), ("", True), ("{", False)])
+def test_labels_of_which_nothing_is_said_are_those_of_a_run_that_was_killed(tmp_path, scan, sidecar, replaced):
+    """They are replaced where their JSON file is missing or empty; who has damaged it has perhaps corrected them."""
     job, _ = label(tmp_path, scan)
     files = files_of(job, scan)
     discs = files.labels.read_bytes()
@@ -170,8 +172,11 @@ def test_labels_of_which_nothing_is_said_are_those_of_a_run_that_was_killed(tmp_
     files.sidecar.unlink()
     if sidecar is not None:
         files.sidecar.write_text(sidecar)
-    assert "corrected_by_hand" not in label(tmp_path, scan)[1].codes
-    assert files.labels.read_bytes() == discs and load(files.sidecar)["GeneratedBy"]
+    assert ("corrected_by_hand" in label(tmp_path, scan)[1].codes) != replaced
+    if replaced:
+        assert files.labels.read_bytes() == discs and load(files.sidecar)["GeneratedBy"]
+    else:
+        assert files.labels.read_bytes() == b"old" and files.sidecar.read_text() == sidecar
 
 
 def test_a_scan_whose_files_cannot_all_be_written_fails_with_the_fault_alone(tmp_path, scan):
@@ -182,6 +187,21 @@ def test_a_scan_whose_files_cannot_all_be_written_fails_with_the_fault_alone(tmp
     with pytest.raises(DeepspineError, match="not every file could be written: .*_label-vertebrae_dseg") as caught:
         label(tmp_path, scan, cords=tmp_path / "cords")
     assert "good" not in str(caught.value)
+
+
+def test_a_segmentation_that_cannot_be_seen_fails_its_scan(tmp_path, scan):
+    """The record says so, and the labels of the run before, which may have had levels, do not stay."""
+    job, outcome = label(tmp_path, scan)
+    write_record(job, scan, outcome)
+    hidden = tmp_path / "cords" / "sub-1"
+    hidden.parent.mkdir()
+    hidden.symlink_to(hidden)
+    with pytest.raises(DeepspineError, match="of segmentations cannot be read"):
+        label(tmp_path, scan, cords=tmp_path / "cords")
+    job = make_job(tmp_path / "data", tmp_path / "out", checksum="c" * 64, cords=tmp_path / "cords")
+    write_record(job, scan, Outcome(scan.path, FAILED, "of segmentations cannot be read"))
+    files = files_of(job, scan)
+    assert read_record(files.record)[0].kind == FAILED and not files.labels.exists()
 
 
 def test_axial_scans_are_skipped():

@@ -70,12 +70,11 @@ def test_a_scan_without_a_place_for_its_record_fails_alone(job, scans, tmp_path)
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-@pytest.mark.parametrize("place", ["out/sub-1", "out/logs/sub-1", "cords/sub-1"])
+@pytest.mark.parametrize("place", ["out/sub-1", "out/logs/sub-1"])
 def test_a_link_that_leads_to_itself_costs_its_own_scan_only(job, scans, tmp_path, place):
-    """In the target folder, in that of the records, and in that of the segmentations."""
+    """In the target folder and in that of the records."""
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).symlink_to(tmp_path / place)
-    job = replace(job, cords=tmp_path / "cords")
     outcomes = {outcome.image: outcome for outcome in local.label_locally(job, scans[:3], 2)}
     assert [outcomes[scan.path].kind for scan in scans[:3]] == [LABELLED, FAILED, LABELLED]
     reason = outcomes[scans[1].path].reason

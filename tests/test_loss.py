@@ -131,11 +131,13 @@ def test_emphasis_bears_a_background_of_less_than_nothing(scores, attention, bat
 
 def test_one_image_does_not_make_a_step_alone(scores, attention, batch):
     """However wrong one answer is, its image counts four times as much as the mean at most, before the scaling."""
-    wrong = torch.cat([scores[:, :1], scores[:, :1].repeat(1, 19, 1, 1, 1) * 1e-3], 1)
-    wrong[:, 0] *= 1e3
+    right = torch.full_like(scores[:, :1], -20)  # of no disc, which the batch then asks for
+    batch["target"][0, :-1] = 0
+    wrong = torch.cat([scores[:, :1].abs() * 1e3, right.repeat(1, 19, 1, 1, 1) + 17 * (scores[:, :1] > 0)], 1)
     many = {key: value[:1].repeat(20, *[1] * (value.ndim - 1)) for key, value in batch.items()}
     alone = float(heatmap_loss(wrong[:, :1], attention[:1], {k: v[:1] for k, v in many.items()})["discs"])
     others = float(heatmap_loss(wrong[:, 1:2], attention[:1], {k: v[:1] for k, v in many.items()})["discs"])
+    assert alone / np.mean([alone] + [others] * 19) > 4
     relative = np.minimum(np.array([alone] + [others] * 19) / np.mean([alone] + [others] * 19), 4)
     expected = np.mean(relative / relative.mean() * ([alone] + [others] * 19))
     answer = heatmap_loss(wrong, attention[:1].repeat(20, 1, 1, 1), many, emphasis=1.0)

@@ -97,6 +97,7 @@ class ScanFiles:
     levels, levels_sidecar : of the cord; written where it is segmented
     cord : segmentation that is read; None where there is none
     cord_fault : why there is none where segmentations were given; "" else
+    cord_hidden : whether it could not be seen if there is one
     beside : other scans of the session that help to name the discs
     record, log : what became of the scan, and what its worker said
     """
@@ -110,6 +111,7 @@ class ScanFiles:
     levels_sidecar: Path
     cord: Path | None
     cord_fault: str
+    cord_hidden: bool
     beside: tuple[Path, ...]
     record: Path
     log: Path
@@ -130,8 +132,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     Raises
     ------
     DeepspineError
-        When its name, or a link in the target folder, would lead out of the target folder or nowhere, or its
-        segmentations cannot be read.
+        When its name, or a link in the target folder, would lead out of the target folder or nowhere.
     """
     if not (_FOLDER.fullmatch(scan.folder) and _STEM.fullmatch(scan.stem)):
         raise DeepspineError(f"{scan.path}: is not named as BIDS asks; rename it")
@@ -152,6 +153,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         levels_sidecar=folder / f"{levels}.json",
         cord=cord,
         cord_fault=found.fault if found else "",
+        cord_hidden=bool(found and found.is_hidden),
         beside=tuple(find_beside(job.source, scan, job.together)) if job.together else (),
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepspine_sct.data.bids import Scan
-from deepspine_sct.errors import DeepspineError
 
 CORD_NAMES = "_seg, _label-SC_seg, _label-SC_mask, _desc-sc_seg, _label-cord_mask"
 """What may follow a scan's name, for help and messages."""
@@ -25,10 +24,12 @@ class Cord:
     ----------
     path : None where there is none, or several that could be meant
     fault : why not; "" where there is one
+    is_hidden : whether it could not be seen if there is one
     """
 
     path: Path | None
     fault: str = ""
+    is_hidden: bool = False
 
 
 def find_cord(folder: Path, scan: Scan) -> Cord:
@@ -46,19 +47,15 @@ def find_cord(folder: Path, scan: Scan) -> Cord:
     Cord
         Of several, the one that says that it is the cord's counts, and one that was corrected by hand
         before one that was not.
-
-    Raises
-    ------
-    DeepspineError
-        When the folder may not be read, which does not say that there is none.
     """
     place = folder / scan.folder
     try:
         names = sorted(name for name in os.listdir(place) if not name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
-        return Cord(None, f"there is no folder {place}")
+        return Cord(None, f"there is no folder {scan.folder} of segmentations")
     except OSError as error:
-        raise DeepspineError(f"{place}: cannot be read ({error.strerror}); check its permissions") from error
+        fault = f"the folder {scan.folder} of segmentations cannot be read ({error.strerror}); check its permissions"
+        return Cord(None, fault, is_hidden=True)
     endings = {name: _ENDING.fullmatch(name.removeprefix(scan.stem)) for name in names if name.startswith(scan.stem)}
     matches = {name: ending for name, ending in endings.items() if ending}
     best = max((_rank(ending) for ending in matches.values()), default=None)
@@ -69,7 +66,7 @@ def find_cord(folder: Path, scan: Scan) -> Cord:
         return Cord(None, f"{' and '.join(chosen)} could both be the cord; keep only one")
     segmented = [name for name in names if re.search(r"_(d?seg|mask)(-manual)?\.nii", name)]
     seen = f"; {segmented[0]} has another name" if segmented else ""
-    return Cord(None, f"{place} holds no file {scan.stem} with an ending such as {CORD_NAMES}{seen}")
+    return Cord(None, f"{scan.folder} holds no segmentation {scan.stem} with an ending such as {CORD_NAMES}{seen}")
 
 
 def _rank(ending: re.Match[str]) -> tuple[bool, bool]:

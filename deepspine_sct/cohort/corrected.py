@@ -8,14 +8,13 @@ from pathlib import Path
 from deepspine_sct.caution import Caution
 from deepspine_sct.cohort.bids_derivative import ScanFiles
 from deepspine_sct.files.provenance import NAME, makers_of
-from deepspine_sct.files.tables import read_json
 
 
 def corrected_files(files: ScanFiles) -> frozenset[Path]:
     """List the label files of a scan whose last maker is not this program, each with the JSON file that says so.
 
-    That is SCT's manual-correction, or the page by `sct_deepspine_correct`. Labels whose JSON file is missing or
-    damaged were left by a run that was killed: they are corrected by nobody.
+    That is SCT's manual-correction, or the page by `sct_deepspine_correct`. Labels without a JSON file, or with an
+    empty one, were left by a run that was killed: they are corrected by nobody. A damaged one is a person's work.
     """
     pairs = ((files.labels, files.sidecar), (files.levels, files.levels_sidecar))
     return frozenset(path for pair in pairs if _is_corrected(*pair) for path in pair)
@@ -23,10 +22,10 @@ def corrected_files(files: ScanFiles) -> frozenset[Path]:
 
 def _is_corrected(label: Path, sidecar: Path) -> bool:
     try:
-        read_json(sidecar)
-    except (OSError, ValueError):
+        said = label.exists() and sidecar.stat().st_size > 0
+    except OSError:
         return False
-    return label.exists() and not any(maker["Name"] == NAME for maker in makers_of(sidecar)[-1:])
+    return said and not any(maker["Name"] == NAME for maker in makers_of(sidecar)[-1:])
 
 
 def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Caution, ...]:
@@ -36,7 +35,7 @@ def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Cautio
         Caution(
             "corrected_by_hand",
             f"{path.name} was corrected by hand and is not replaced, but all other files of the scan, and this report, "
-            "are of the automatic labels; remove it to have it made again",
+            "are of the automatic labels; remove it and run with --force to have it made again",
         )
         for path in kept
     )

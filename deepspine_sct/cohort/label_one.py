@@ -60,6 +60,8 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
     if is_axial(volume.grid):
         return Outcome(scan.path, SKIPPED, "is an axial scan; discs are told apart from the side")
     files = files_of(job, scan)
+    if files.cord_hidden:  # it is not known that there is none, so the scan must not pass as one without
+        raise DeepspineError(files.cord_fault)
     corrected = corrected_files(files)
     request = make_request(job, scan, files, corrected)
     watch = Stopwatch()

@@ -7,6 +7,7 @@ worker wrote has the pictures. Where they contradict each other, the record and 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +49,7 @@ def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
 
 def below(source: Path, text: str) -> str:
     """Name files by their path below a data set: who is shown a page or a table has it elsewhere."""
-    return text.replace(f"{source}{os.sep}", "")
+    return re.sub(rf"(?<![\w./-]){re.escape(str(source) + os.sep)}", "", text)
 
 
 def _read_scan(job: Job, scan: Scan) -> CohortScan:

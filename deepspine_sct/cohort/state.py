@@ -70,7 +70,7 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
     """Return what became of a scan if that still holds: it was not a failure, and nothing changed."""
     with suppress(DeepspineError):
         files = files_of(job, scan)
-        known = read_record(files.record)
+        known = None if files.cord_hidden else read_record(files.record)
         if known and known[0].kind != FAILED and known[1] == made_from(job, scan, files):
             complete = known[0].kind != LABELLED or all(map(_is_whole, files.results()))
             return known[0] if complete else None

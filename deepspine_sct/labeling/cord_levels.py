@@ -11,8 +11,8 @@ line, so do the boundaries.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
@@ -73,6 +73,11 @@ class CordLabels:
     along: np.ndarray
     whole: tuple[int, ...]
     warnings: list[Caution]
+
+    def only(self, values: Collection[int]) -> CordLabels:
+        """Leave out the discs that are not asked for; the levels stay."""
+        asked = np.isin(self.discs.data, list(values))
+        return replace(self, discs=Volume(np.where(asked, self.discs.data, 0).astype(np.uint8), self.discs.grid))
 
 
 def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:

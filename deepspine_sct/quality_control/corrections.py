@@ -19,9 +19,10 @@ from ..files.names import sidecar_of, stem_of
 from ..files.outputs import refuse_overwriting
 from ..files.provenance import generated_by, makers_of, sidecar
 from ..files.tables import read_json, write_json
+from ..files.target import follow
 from ..image.grid import CANONICAL, Grid
 from ..image.labels import check_order
-from ..image.nifti import place_discs, read_volume, write_discs
+from ..image.nifti import place_discs, read_grid, write_discs
 from .identity import identify
 
 FORMAT, VERSION = "deepspine_sct corrections", 1
@@ -157,7 +158,7 @@ def write_corrected(
         or above one of a lower value, labels of others would be replaced, or a file cannot be written.
     """
     image = find_image(correction.image, path_data)
-    grid = read_volume(image, lazy=True).grid
+    grid = read_grid(image)
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
     _refuse_labels_of_others(target, overwrite)
@@ -191,12 +192,14 @@ def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = Fals
     Raises
     ------
     DeepspineError
-        When the labels are those of others, or cannot be removed.
+        When the labels are those of others or of another image, or may not be removed.
     """
     target = label_file(correction.image, ofolder)
     if not target.exists():
         return None
     _refuse_labels_of_others(target, overwrite)
+    _check_grid(target, read_grid(target), correction.grid)
+    follow(target)  # what may not be replaced may not be removed either
     try:
         target.unlink()
         sidecar_of(target).unlink(missing_ok=True)

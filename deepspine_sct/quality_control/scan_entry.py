@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +128,12 @@ def add_scan(
 def _warn_of_another(folder: Path, identity: Identity, image: Path) -> None:
     """Warn where the entry that will be replaced shows another image: data sets may have folders of one name."""
     known = read_entry(folder / ENTRIES_NAME / f"{identity.key}.json")
-    if known.outcome != DAMAGED and not same_file(Path(known.image), image):
+    if known.outcome == DAMAGED:
+        return
+    same = False
+    with suppress(OSError):  # an image in a folder that is closed to this user is another one
+        same = same_file(Path(known.image), image)
+    if not same:
         _LOG.warning(
             "%s: takes the place of %s on the page, because the data set of both is called %s; if they are not the "
             "same scan, give each data set a name with -qc-dataset",

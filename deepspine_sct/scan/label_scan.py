@@ -136,6 +136,8 @@ def label_scan(
             raise _no_disc(request) from error
         centres = {value: grid.to_world(ijk) for value, ijk in place_discs(name, grid, everything.points).items()}
         cord_labels, of_cord = _label_cord(request, inputs, centres)
+        if cord_labels and request.values:
+            cord_labels = cord_labels.only(request.values)
     of_header = geometry_warnings(request.image) if request.image else []
     for path in filter(None, (request.cord, request.initlabel)):
         of_header += [Caution(caution.code, f"{path}: {caution}") for caution in geometry_warnings(path)]

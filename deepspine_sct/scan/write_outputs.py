@@ -101,16 +101,17 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
 def _write_reports(request: ScanRequest, report: Report, missing: dict[str, str]) -> None:
     """Write the report, and what made the labels: beside each of them, or in a report of the same name."""
     outputs = request.outputs
+    if outputs.json:
+        with _noting(missing, "json"):
+            _make_folder(outputs.json)  # before the command is told, whose paths are known by their folders
     origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
     for name in outputs.sidecars:
         if name in report.outputs:
             with _noting(missing, f"{name}_sidecar"):
                 write_json(outputs.sidecars[name], origin)
     if outputs.json:
-        with _noting(missing, "json"):
-            _make_folder(outputs.json)
-            with atomic_path(outputs.json) as path:
-                path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
+        with _noting(missing, "json"), atomic_path(outputs.json) as path:
+            path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
 
 
 @contextmanager
