@@ -102,48 +102,6 @@ def test_no_gradient_comes_from_what_is_not_known(scores, attention, batch, loss
         assert answer.grad[..., 3, :].abs().max() > 0
 
 
-def test_emphasis_counts_images_by_a_power_of_their_error(scores, attention, batch):
-    """The error is what is above the least possible cross-entropy; the images count one on average."""
-    errors, losses = [], []
-    for b in range(BATCH):
-        own = {key: value[b : b + 1] for key, value in batch.items()}
-        truth = own["target"].clamp(min=1e-30).log()[None].expand(STACKS, -1, -1, -1, -1)
-        perfect = torch.cat([truth, scores[:, b : b + 1, -1:]], 2)
-        of_truth = float(cross_entropy_loss(perfect, attention[b : b + 1], own)["discs"])
-        losses.append(float(cross_entropy_loss(scores[:, b : b + 1], attention[b : b + 1], own)["discs"]))
-        errors.append(losses[-1] - of_truth)
-    weights = np.sqrt(errors) / np.mean(np.sqrt(errors))
-    assert weights.max() - weights.min() > 1e-3 and weights.max() < 4
-    plain = float(cross_entropy_loss(scores, attention, batch)["discs"])
-    emphasised = float(cross_entropy_loss(scores, attention, batch, emphasis=0.5)["discs"])
-    assert plain == pytest.approx(np.mean(losses), rel=1e-4)
-    assert emphasised == pytest.approx(np.mean(weights * losses), rel=1e-4) and emphasised != pytest.approx(plain)
-
-
-def test_emphasis_bears_a_background_of_less_than_nothing(scores, attention, batch):
-    """Where discs fill a pixel, rounding leaves a background of -6e-8: it counts as the nothing that it is."""
-    answers = []
-    for background in (0.0, -6e-8):
-        batch["target"][0, :, 1, 1] = torch.tensor([1.0] + [0.0] * (DISCS - 1) + [background])
-        answers.append(float(cross_entropy_loss(scores, attention, batch, emphasis=0.5)["loss"]))
-    assert np.isfinite(answers[0]) and answers[1] == pytest.approx(answers[0], rel=1e-6)
-
-
-def test_one_image_does_not_make_a_step_alone(scores, attention, batch):
-    """However wrong one answer is, its image counts four times as much as the mean at most, before the scaling."""
-    right = torch.full_like(scores[:, :1], -20)  # of no disc, which the batch then asks for
-    batch["target"][0, :-1] = 0
-    wrong = torch.cat([scores[:, :1].abs() * 1e3, right.repeat(1, 19, 1, 1, 1) + 17 * (scores[:, :1] > 0)], 1)
-    many = {key: value[:1].repeat(20, *[1] * (value.ndim - 1)) for key, value in batch.items()}
-    alone = float(heatmap_loss(wrong[:, :1], attention[:1], {k: v[:1] for k, v in many.items()})["discs"])
-    others = float(heatmap_loss(wrong[:, 1:2], attention[:1], {k: v[:1] for k, v in many.items()})["discs"])
-    assert alone / np.mean([alone] + [others] * 19) > 4
-    relative = np.minimum(np.array([alone] + [others] * 19) / np.mean([alone] + [others] * 19), 4)
-    expected = np.mean(relative / relative.mean() * ([alone] + [others] * 19))
-    answer = heatmap_loss(wrong, attention[:1].repeat(20, 1, 1, 1), many, emphasis=1.0)
-    assert float(answer["discs"]) == pytest.approx(expected, rel=1e-4)
-
-
 def test_no_taught_level_costs_nothing(scores, attention, batch):
     """A batch without a level is no division by zero."""
     batch["level"][:] = torch.nan

@@ -119,9 +119,9 @@ def test_the_recipe_keeps_each_network_from_its_fold(subjects, tmp_path, monkeyp
     """Both networks learn from the others' subjects, neither from its own; each checkpoint names whom it never saw."""
     seen: list[set[int]] = []
 
-    def spy(scores, attention, batch, attention_weight, emphasis):
+    def spy(scores, attention, batch, attention_weight):
         seen.append(set(batch["fold"].tolist()))
-        return cross_entropy_loss(scores, attention, batch, attention_weight, emphasis)
+        return cross_entropy_loss(scores, attention, batch, attention_weight)
 
     monkeypatch.setitem(recipe.LOSSES, "cross_entropy", spy)
     recipe.train(subjects, tmp_path, recipe_config(6), SMALL, folds=(0, 2))

@@ -98,7 +98,6 @@ def make_config(args: argparse.Namespace, prepared: "PreparedSet | None") -> Tra
         loss=args.loss,
         real_share=args.real if args.data else 1.0,
         attention_weight=args.look,
-        emphasis=args.emphasis,
         flip_share=args.flip,
         echoes=args.echoes,
         contrast=args.c,

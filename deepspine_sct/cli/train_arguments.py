@@ -147,14 +147,6 @@ def _add_schedule_arguments(parser: SctArgumentParser) -> None:
         help="Weight of the loss that teaches the attention map to look at discs. With 0 it is not taught. "
         "Default: %(default)g.",
     )
-    add(
-        "-emphasis",
-        type=share,
-        default=TrainingConfig.emphasis,
-        metavar="<power>",
-        help="Power from 0 to 1. An image counts as this power of the error of the network's answer to it, so that the "
-        "network learns most from what it cannot do. With 0 all images count alike. Default: %(default)g.",
-    )
 
 
 def _add_network_arguments(parser: SctArgumentParser) -> None:

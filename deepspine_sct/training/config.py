@@ -19,7 +19,6 @@ class TrainingConfig:
     clip_norm : the gradient is scaled down to this norm where it is larger
     loss : key of `loss.LOSSES`
     attention_weight : how strongly the attention is taught to look at discs; with 0 it is not taught
-    emphasis : an image counts as this power of the error of the answer to it; with 0 all images count alike
     real_share : share of real images among the samples
     flip_share : share of the images that are mirrored front to back, as the original did
     echoes : so many times more each image is learnt, some steps later and altered (see `variation`)
@@ -43,7 +42,6 @@ class TrainingConfig:
     clip_norm: float = 5.0
     loss: str = "cross_entropy"
     attention_weight: float = 0.2
-    emphasis: float = 0.0
     real_share: float = 0.45
     flip_share: float = 0.0
     echoes: int = 0

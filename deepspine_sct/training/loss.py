@@ -6,11 +6,10 @@ from torch.nn import functional as F
 
 _DISC_WEIGHT = 12.0  # a disc covers about one heatmap pixel in a thousand
 _LEVEL_WEIGHT = 0.5
-_MOST_EMPHASIS = 4.0  # times the mean: one image does not make a step alone
 
 
 def cross_entropy_loss(
-    scores: Tensor, attention: Tensor, batch: dict[str, Tensor], attention_weight: float = 0.0, emphasis: float = 0.0
+    scores: Tensor, attention: Tensor, batch: dict[str, Tensor], attention_weight: float = 0.0
 ) -> dict[str, Tensor]:
     """Weighted cross-entropy over discs and background, plus the dense level, averaged over the stacks, and attention.
 
@@ -22,7 +21,6 @@ def cross_entropy_loss(
     batch : target (B, K + 1, h, w), level (B, 1, h, w) [100 mm, NaN = not taught], known (B, 1, h, w), look
         (B, 1, h, w)
     attention_weight : what teaching the attention counts for
-    emphasis : an image counts as this power of how far its answer is from the truth; with 0 all count alike
 
     Returns
     -------
@@ -30,12 +28,9 @@ def cross_entropy_loss(
     """
     weight = torch.full((scores.shape[2] - 1, 1, 1), _DISC_WEIGHT, device=scores.device)
     weight[-1] = 1.0
-    truth = batch["target"].clamp(min=0)  # by rounding, what discs leave of one may be less than nothing
-    weighted = weight * truth * batch["known"]
-    each = -(weighted * F.log_softmax(scores[:, :, :-1], dim=2)).sum((2, 3, 4)).mean(0)
-    least = -torch.xlogy(weighted, truth).sum((1, 2, 3))  # of an answer that is the truth itself
-    each = each * _emphasise((each.detach() - least).clamp(min=0), emphasis)
-    discs = each.mean() / (_DISC_WEIGHT * 60)  # a full window holds about ten discs of about six pixels' mass
+    weighted = weight * batch["target"] * batch["known"]
+    discs = -(weighted * F.log_softmax(scores[:, :, :-1], dim=2)).sum((2, 3, 4)).mean()
+    discs = discs / (_DISC_WEIGHT * 60)  # a full window holds about ten discs of about six pixels' mass
     level = _level_loss(scores[:, :, -1:], batch["level"])
     look = _attention_loss(attention, batch)
     total = discs + _LEVEL_WEIGHT * level + attention_weight * look
@@ -43,7 +38,7 @@ def cross_entropy_loss(
 
 
 def heatmap_loss(
-    scores: Tensor, attention: Tensor, batch: dict[str, Tensor], attention_weight: float = 0.0, emphasis: float = 0.0
+    scores: Tensor, attention: Tensor, batch: dict[str, Tensor], attention_weight: float = 0.0
 ) -> dict[str, Tensor]:
     """Compute the original's loss (Azad 2021): mean squared error of one sigmoid heatmap per disc, over the stacks.
 
@@ -51,18 +46,9 @@ def heatmap_loss(
     """
     look = _attention_loss(attention, batch)
     error = (scores[:, :, :-2].sigmoid() - batch["target"][:, :-1]).square() * batch["known"]
-    each = error.mean((0, 2, 3, 4))
-    discs = (each * _emphasise(each.detach(), emphasis)).mean() * 100
+    discs = error.mean() * 100
     total = discs + attention_weight * look
     return {"loss": total, "discs": discs, "level": torch.zeros_like(discs), "attention": look}
-
-
-def _emphasise(error: Tensor, power: float) -> Tensor:
-    """Return what each image counts for, one on average, from the errors (B,) of the answers."""
-    if power == 0:
-        return torch.ones_like(error)
-    relative = (error / error.mean().clamp(min=1e-6)).pow(power).clamp(max=_MOST_EMPHASIS)
-    return relative / relative.mean().clamp(min=1e-6)
 
 
 def _attention_loss(attention: Tensor, batch: dict[str, Tensor]) -> Tensor:

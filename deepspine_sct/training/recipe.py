@@ -240,7 +240,7 @@ def _trainer(
             return batch
         return {key: value[seen.to(value.device)] for key, value in batch.items()}
 
-    loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight, emphasis=config.emphasis)
+    loss = partial(LOSSES[config.loss], attention_weight=config.attention_weight)
     return Trainer(model, stream, loss, config, folder, save, save_best, on_log, keep, f"fold {fold}")
 
 
