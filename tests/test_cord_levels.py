@@ -12,7 +12,8 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import write_discs, write_volume
 from deepspine_sct.image.volume import Volume, reorient
-from deepspine_sct.labeling.cord_levels import centreline, label_cord, read_cord
+from deepspine_sct.labeling.cord_levels import centreline, label_cord
+from deepspine_sct.labeling.cord_segmentation import read_cord
 
 ZOOMS_MM = (1.2, 0.9, 1.6)
 SHAPE = (26, 40, 50)

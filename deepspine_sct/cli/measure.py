@@ -75,7 +75,8 @@ def measure(args: Namespace) -> None:
     from deepspine_sct.files.outputs import check_ending, check_files, check_folder, make_folders
     from deepspine_sct.image.labels import check_order, read_labels
     from deepspine_sct.image.nifti import read_volume
-    from deepspine_sct.labeling.cord_levels import label_cord, read_cord
+    from deepspine_sct.labeling.cord_levels import label_cord
+    from deepspine_sct.labeling.cord_segmentation import read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
 
     table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")

@@ -10,11 +10,8 @@ line, so do the boundaries.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from shlex import quote
 
 import numpy as np
 
@@ -22,23 +19,12 @@ from ..anatomy import disc_name
 from ..caution import Caution
 from ..errors import DeepspineError
 from ..image.grid import UPRIGHT, Grid
-from ..image.nifti import read_any
 from ..image.volume import Volume, reorient
+from .cord_segmentation import slice_axis
 
 _SMOOTHNESS_PER_MM = 20 / 3
 """SCT's smoothing of the line: sum of squared residuals [voxel^2] per mm of slice thickness, where
 the cord is marked in every slice."""
-
-MAX_AREA_MM2 = 1000.0
-"""More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
-
-_LEAST_SHARE = 1 / 3
-"""A cord is marked in at least this share of the slices from its first to its last one."""
-MAX_SOFT_VALUE = 1.5
-"""A soft segmentation goes from 0 to 1, or a little beyond where it was resampled with splines."""
-
-MAX_TISSUES = 100
-"""More values than this are no labels of tissues but the grey values of an image."""
 
 END_MM = 3.0
 """A disc this far beyond the end of the segmented cord, or one slice where that is more, is not beside the cord."""
@@ -78,61 +64,6 @@ class CordLabels:
         """Leave out the discs that are not asked for; the levels stay."""
         asked = np.isin(self.discs.data, list(values))
         return replace(self, discs=Volume(np.where(asked, self.discs.data, 0).astype(np.uint8), self.discs.grid))
-
-
-def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
-    """Read a segmentation of the spinal cord and check that it belongs to an image.
-
-    Parameters
-    ----------
-    path : path
-        NIfTI file; every voxel above zero belongs to the cord. Any grid in the world of the
-        image will do.
-    image : Grid
-        Grid of the image.
-
-    Returns
-    -------
-    Volume
-        float32, nowhere below zero.
-
-    Raises
-    ------
-    DeepspineError
-        When it is unreadable, marks nothing, marks more than a cord or what is no cord, or lies
-        beside the image.
-    """
-    read = read_any(Path(path))
-    cord = Volume(np.maximum(read.data, 0), read.grid)  # splines that resample a soft one swing below zero
-    ijk = np.argwhere(cord.data)
-    if not len(ijk):
-        raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")
-    marked = np.unique(ijk[:, _slice_axis(cord.grid)])
-    n_slices = marked.size
-    if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
-        raise DeepspineError(
-            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices between its ends, as disc labels do; give"
-            " the segmentation of the cord"
-        )
-    values = np.unique(cord.data[tuple(ijk.T)])
-    if values[-1] > MAX_SOFT_VALUE and 1 < len(values) <= MAX_TISSUES:
-        raise DeepspineError(
-            f"{path}: holds {len(values)} values from {values[0]:g} to {values[-1]:g}, so it marks more than the spinal"
-            " cord; give the cord alone (from SCT's _totalspineseg_all it is taken with"
-            f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
-        )
-    voxel_mm2 = np.prod(cord.grid.reoriented(UPRIGHT).zooms_mm[:2])
-    area_mm2 = len(ijk) * voxel_mm2 / n_slices
-    if area_mm2 > MAX_AREA_MM2:
-        raise DeepspineError(
-            f"{path}: marks {area_mm2:.0f} mm2 in each axial slice, which is too large for a spinal cord; "
-            "give the segmentation of the cord"
-        )
-    if n_slices < 2:
-        raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
-    if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
-        raise DeepspineError(f"{path}: lies outside of the image; give a segmentation of the same scan")
-    return cord
 
 
 def centreline(cord: Volume) -> np.ndarray:
@@ -236,7 +167,7 @@ def _beyond_mm(grid: Grid, line: np.ndarray, points: Mapping[int, np.ndarray]) -
 
 def _unmarked(levels: np.ndarray, grid: Grid) -> np.ndarray:
     """List the axial slices between the ends of the cord in which nothing is marked."""
-    axis = _slice_axis(grid)
+    axis = slice_axis(grid)
     marked = np.flatnonzero(levels.any(axis=tuple(other for other in range(3) if other != axis)))
     return np.setdiff1d(np.arange(marked[0], marked[-1] + 1), marked) if len(marked) else marked
 
@@ -271,14 +202,9 @@ def _levels(grid: Grid, line: np.ndarray, discs: np.ndarray, cord_ijk: np.ndarra
     return levels[np.searchsorted(disc_rows[upwards], cord_rows)]
 
 
-def _slice_axis(grid: Grid) -> int:
-    """Array axis that counts axial slices."""
-    return grid.moves_to(UPRIGHT)[0][2]
-
-
 def _has_gap(levels: np.ndarray, value: int, unmarked: np.ndarray, grid: Grid) -> bool:
     """Whether a level lies on both sides of unmarked slices, or beside them."""
-    slices = np.unique(np.argwhere(levels == value)[:, _slice_axis(grid)])
+    slices = np.unique(np.argwhere(levels == value)[:, slice_axis(grid)])
     return not len(slices) or bool(np.isin(unmarked, np.arange(slices[0] - 1, slices[-1] + 2)).any())
 
 

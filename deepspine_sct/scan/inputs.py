@@ -69,7 +69,7 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInput
     cord: Volume | None = None
     cautions: tuple[Caution, ...] = ()
     if request.cord:
-        from ..labeling.cord_levels import read_cord
+        from ..labeling.cord_segmentation import read_cord
 
         try:
             cord = read_cord(request.cord, volume.grid)

@@ -1,0 +1,85 @@
+"""A segmentation of the spinal cord, read with suspicion: what is taken for one without being it shifts every level."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shlex import quote
+
+import numpy as np
+
+from ..errors import DeepspineError
+from ..image.grid import UPRIGHT, Grid
+from ..image.nifti import read_any
+from ..image.volume import Volume
+
+MAX_AREA_MM2 = 1000.0
+"""More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
+
+_LEAST_SHARE = 1 / 3
+"""A cord is marked in at least this share of the slices from its first to its last one."""
+MAX_SOFT_VALUE = 1.5
+"""A soft segmentation goes from 0 to 1, or a little beyond where it was resampled with splines."""
+
+MAX_TISSUES = 100
+"""More values than this are no labels of tissues but the grey values of an image."""
+
+
+def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
+    """Read a segmentation of the spinal cord and check that it belongs to an image.
+
+    Parameters
+    ----------
+    path : path
+        NIfTI file; every voxel above zero belongs to the cord. Any grid in the world of the
+        image will do.
+    image : Grid
+        Grid of the image.
+
+    Returns
+    -------
+    Volume
+        float32, nowhere below zero.
+
+    Raises
+    ------
+    DeepspineError
+        When it is unreadable, marks nothing, marks more than a cord or what is no cord, or lies
+        beside the image.
+    """
+    read = read_any(Path(path))
+    cord = Volume(np.maximum(read.data, 0), read.grid)  # splines that resample a soft one swing below zero
+    ijk = np.argwhere(cord.data)
+    if not len(ijk):
+        raise DeepspineError(f"{path}: marks no voxel as spinal cord; segment the image again")
+    marked = np.unique(ijk[:, slice_axis(cord.grid)])
+    n_slices = marked.size
+    if n_slices < _LEAST_SHARE * (np.ptp(marked) + 1):
+        raise DeepspineError(
+            f"{path}: marks {n_slices} of the {np.ptp(marked) + 1} slices between its ends, as disc labels do; give"
+            " the segmentation of the cord"
+        )
+    values = np.unique(cord.data[tuple(ijk.T)])
+    if values[-1] > MAX_SOFT_VALUE and 1 < len(values) <= MAX_TISSUES:
+        raise DeepspineError(
+            f"{path}: holds {len(values)} values from {values[0]:g} to {values[-1]:g}, so it marks more than the spinal"
+            " cord; give the cord alone (from SCT's _totalspineseg_all it is taken with"
+            f" `sct_maths -i {quote(str(path))} -uthr 1 -o cord.nii.gz`)"
+        )
+    voxel_mm2 = np.prod(cord.grid.reoriented(UPRIGHT).zooms_mm[:2])
+    area_mm2 = len(ijk) * voxel_mm2 / n_slices
+    if area_mm2 > MAX_AREA_MM2:
+        raise DeepspineError(
+            f"{path}: marks {area_mm2:.0f} mm2 in each axial slice, which is too large for a spinal cord; "
+            "give the segmentation of the cord"
+        )
+    if n_slices < 2:
+        raise DeepspineError(f"{path}: marks the cord in one axial slice only; segment it again")
+    if not image.contains(image.to_index(cord.grid.to_world(ijk))).any():
+        raise DeepspineError(f"{path}: lies outside of the image; give a segmentation of the same scan")
+    return cord
+
+
+def slice_axis(grid: Grid) -> int:
+    """Array axis that counts axial slices."""
+    return grid.moves_to(UPRIGHT)[0][2]
