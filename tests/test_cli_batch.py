@@ -271,6 +271,16 @@ def test_requests_that_cannot_be_met_are_one_line(data, capsys, monkeypatch, arg
     assert words in lines[0]
 
 
+def test_a_scheduler_that_does_not_answer_costs_no_record(data, monkeypatch):
+    """What is known of scans that are to be done again is dropped once the work can begin."""
+    cluster = pytest.importorskip("deepspine_sct.cohort.cluster")
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    assert run(data) == 0
+    before = {path: path.read_bytes() for path in (data.parent / "out" / "logs").rglob("sub-*.json")}
+    assert before and run(data, "participant", "--force", "--scheduler", "tcp://127.0.0.1:9") == 1
+    assert {path: path.read_bytes() for path in (data.parent / "out" / "logs").rglob("sub-*.json")} == before
+
+
 def test_the_level_group_writes_into_none_but_its_own_folders(data, capsys):
     """The data set itself and the derivative of another program are refused, and stay as they are."""
     other = data.parent / "other"

@@ -162,3 +162,14 @@ def test_reasons_tell_nobody_where_the_data_set_lies(cohort):
     assert scans[0].outcome.reason == f"{NAMES[0]}: is damaged"
     assert scans[-1].outcome.reason == "no such file; fetch it with: git annex get sub-99/anat/x.nii.gz"
     assert not any(str(job.source) in scan.entry.reason for scan in scans)
+
+
+def test_the_page_and_the_tables_say_what_a_person_has_corrected_since(cohort):
+    """Without another run: the label file has other discs than the report of which the page is made."""
+    job, findings = cohort
+    files = files_of(job, findings.scans[3])
+    files.labels.write_bytes(b"corrected")
+    write_json(files.sidecar, {"GeneratedBy": [{"Name": "deepspine_sct"}, {"Name": "Manual", "Author": "A. B."}]})
+    entries = [scan.entry for scan in read_scans(job, findings)]
+    warned = [n for n, entry in enumerate(entries) if any("was corrected by hand" in str(w) for w in entry.warnings)]
+    assert warned == [3]

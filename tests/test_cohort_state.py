@@ -210,3 +210,21 @@ def test_suffixes_are_those_of_all_records(tmp_path):
         files_of(job, scan).record.with_name(".sub-1_T1w.json").touch()
         files_of(job, scan).log.with_name("sub-1_PDw.log").touch()
     assert state.recorded_suffixes(job.target) == {"T2w", "STIR"}
+
+
+@pytest.mark.parametrize("which", ["levels", "levels_sidecar"])
+def test_missing_levels_of_the_cord_make_it_stale(job, scan, which, tmp_path):
+    """Where a cord was segmented and nothing says that its levels could not be made."""
+    cord = tmp_path / "cords" / scan.folder / f"{scan.stem}_seg.nii.gz"
+    cord.parent.mkdir(parents=True)
+    cord.write_bytes(b"cord")
+    job = replace(job, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    files.levels.write_bytes(b"levels")
+    files.levels_sidecar.write_text("{}")
+    state.write_record(job, scan, DONE)
+    assert state.settled(job, scan) == DONE
+    getattr(files, which).unlink()
+    assert state.settled(job, scan) is None
+    state.write_record(job, scan, replace(DONE, codes=("no_cord_levels",)))
+    assert state.settled(job, scan) is not None

@@ -136,6 +136,10 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     job = make_job(args)
     job = replace(job, date=open_target(job.target, job.source, job.checksum))
     warn(findings)
+    if args.scheduler:
+        from deepspine_sct.cohort.cluster import check_scheduler
+
+        check_scheduler(args.scheduler)
     todo = state.take_up(job, findings.scans, again=args.force)
     if args.v and len(todo) < len(findings.scans):
         say(f"{len(findings.scans) - len(todo)} of {len(findings.scans)} scans are done already")

@@ -73,8 +73,9 @@ it needs neither a server nor a network.
   table explains its columns.
 - `logs/`: what became of every scan, and what the program said about it.
 
-A scan that has failed or was skipped has no labels, also where an earlier run had found some. Only a label file that a
-person has corrected stays: the JSON file beside it names that person, or a program, as its last maker in `GeneratedBy`.
+A scan that was looked at and has failed has no labels, also where an earlier run had found some; one whose file is
+not here keeps them. A label file that a person has corrected stays: the JSON file beside it names
+that person, or a program, as its last maker in `GeneratedBy`.
 
 Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
 """

@@ -97,16 +97,30 @@ def label_on_cluster(job: Job, scans: Sequence[Scan], address: str) -> Iterator[
     DeepspineError
         When the scheduler cannot be reached or goes away, or a worker has another version.
     """
-    for name in ("distributed", "distributed.client"):  # we say in one line what it says in forty
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
-    except OSError as error:
-        raise DeepspineError(f"{address}: no Dask scheduler answers; start one first") from error
-    with client:
+    with _connect(address) as client:
         client.register_plugin(KeepWorkers(), name=_PLUGIN)
         yield from _hand_out(client, job, scans, address)
         client.register_plugin(KeepWorkers(), name=_PLUGIN)  # a new one: the old one's workers end
+
+
+def check_scheduler(address: str) -> None:
+    """Refuse a scheduler that does not answer, before anything that is known of the scans is dropped.
+
+    Raises
+    ------
+    DeepspineError
+        When it cannot be reached.
+    """
+    _connect(address).close()
+
+
+def _connect(address: str) -> Client:
+    for name in ("distributed", "distributed.client"):  # we say in one line what it says in forty
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False)
+    except OSError as error:
+        raise DeepspineError(f"{address}: no Dask scheduler answers; start one first") from error
 
 
 def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> Iterator[Outcome]:

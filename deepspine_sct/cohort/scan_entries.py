@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepspine_sct.cohort.bids_derivative import files_of, identity_of
+from deepspine_sct.cohort.bids_derivative import ScanFiles, files_of, identity_of
+from deepspine_sct.cohort.corrected import corrected_files, kept_cautions
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.cohort.state import read_record
 from deepspine_sct.data.bids import Scan
@@ -47,6 +48,13 @@ def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
         yield CohortScan(entry, Outcome(image, SKIPPED, reason))
 
 
+def _with_corrections(report: dict, files: ScanFiles) -> dict:
+    """Say in the report of a scan what a person has corrected since it was written."""
+    said = {warning["code"] for warning in report["warnings"]}
+    news = [caution for caution in kept_cautions(files, corrected_files(files)) if caution.code not in said]
+    return report | {"warnings": [*report["warnings"], *(caution.to_dict() for caution in news)]}
+
+
 def below(source: Path, text: str) -> str:
     """Name files by their path below a data set: who is shown a page or a table has it elsewhere."""
     return re.sub(rf"(?<![\w./-]){re.escape(str(source) + os.sep)}", "", text)
@@ -62,7 +70,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
         outcome = replace(outcome, reason=below(job.source, outcome.reason))
         report, made = None, drawn.made
         if outcome.kind == LABELLED:
-            report = read_json(files.report)
+            report = _with_corrections(read_json(files.report), files)
             made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
     except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):

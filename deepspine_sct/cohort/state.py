@@ -72,7 +72,9 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
         files = files_of(job, scan)
         known = None if files.cord_hidden else read_record(files.record)
         if known and known[0].kind != FAILED and known[1] == made_from(job, scan, files):
-            complete = known[0].kind != LABELLED or all(map(_is_whole, files.results()))
+            has_levels = files.cord is not None and "no_cord_levels" not in known[0].codes
+            needed = [*files.results(), *([files.levels, files.levels_sidecar] if has_levels else [])]
+            complete = known[0].kind != LABELLED or all(map(_is_whole, needed))
             return known[0] if complete else None
     return None
 
