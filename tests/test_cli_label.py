@@ -75,6 +75,20 @@ def test_a_second_run_overwrites_without_asking(in_folder, predictor):
     assert read_voxels("t2_labeled_discs.nii.gz") == {3: VOXELS[3], 4: VOXELS[4]}
 
 
+def test_labels_that_a_person_has_corrected_are_not_replaced(in_folder, predictor, capsys):
+    """As SCT's manual-correction notes it in their JSON file; under another name the scan is labelled."""
+    assert run() == 0
+    origin = json.loads(Path("t2_labeled_discs.json").read_text())
+    origin["GeneratedBy"].append({"Name": "Manual", "Author": "A. Expert"})
+    Path("t2_labeled_discs.json").write_text(json.dumps(origin))
+    before = Path("t2_labeled_discs.nii.gz").read_bytes()
+    predictor.labeling.discs[:] = predictor.labeling.discs[:2]
+    assert run() == 1
+    assert "holds labels that A. Expert has corrected" in capsys.readouterr().err
+    assert Path("t2_labeled_discs.nii.gz").read_bytes() == before
+    assert run("-o", "other.nii.gz") == 0
+
+
 def test_prints_a_table_of_the_discs(in_folder, predictor, capsys):
     """A line a disc, from head to foot, with value, name, voxel, world mm and confidence."""
     run()

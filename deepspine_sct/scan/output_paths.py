@@ -8,6 +8,7 @@ from pathlib import Path
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.outputs import check_ending, check_files, check_folder, same_file
+from deepspine_sct.files.provenance import makers_of
 from deepspine_sct.image.source import check_suffix
 
 
@@ -145,11 +146,22 @@ def plan_outputs(
         check_folder(place)
     read = [Path(name) for name in (image, cord, *inputs) if name]
     check_files(outputs.named().values(), read)
+    _keep_corrected(discs)
     if outputs.json:
         check_ending(outputs.json, ".json", "a report")
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
         _keep_sidecars(outputs.sidecars.values(), read)
     return outputs
+
+
+def _keep_corrected(discs: Path) -> None:
+    """Refuse to replace labels that a person has corrected since, as SCT's manual-correction notes it beside them."""
+    makers = makers_of(sidecar_of(discs)) if discs.exists() else []
+    if makers and "Author" in makers[-1]:
+        raise DeepspineError(
+            f"{discs}: holds labels that {makers[-1]['Author']} has corrected, as {sidecar_of(discs)} says; rename the "
+            "output, or remove them first"
+        )
 
 
 def _keep_sidecars(files: Iterable[Path], inputs: Iterable[Path]) -> None:
