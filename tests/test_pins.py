@@ -159,4 +159,6 @@ def test_an_answer_from_discs_of_another_image_is_doubted(n_beside, confidence):
     pins = {v: xyz_mm[v] + (0, 15.0 * (v - 4 < n_beside), 0) for v in (4, 5, 6, 7)}
     answer = order(candidates, prior, pins=pins)
     assert answer.level_confidence == pytest.approx(confidence, abs=0.02)
+    of_pins = {disc.value: disc.confidence for disc in answer.discs if disc.value in pins}
+    assert all(of_pins[v] <= 0.5 for v in pins if v - 4 < n_beside) and (n_beside == 3 or of_pins[7] > 0.9)
     assert [w.code for w in answer.warnings].count("given_beside_spine") == (n_beside > 0)

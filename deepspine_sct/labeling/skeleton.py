@@ -50,8 +50,8 @@ def order(
     -------
     Labeling
         Superior to inferior. Empty when no candidate is more likely a disc than a ghost. Score
-        and fit are those of the image by itself, without `values` and `pins`. Half as sure where most of `pins` lie
-        beside the spine that the image shows.
+        and fit are those of the image by itself, without `values` and `pins`. Half as sure of a pin that lies
+        beside the spine that the image shows, and of everything where most of them do.
 
     Raises
     ------
@@ -70,8 +70,10 @@ def order(
     beside_mm = beside_spine_mm(pins or {}, seen, prior.pin_radius_mm)
     if not beside_mm:
         return answer
-    most = 2 * len(beside_mm) >= len(pins or {})
-    return doubted(answer, 0.5 if most else 1.0, about_given_beside(beside_mm))
+    if 2 * len(beside_mm) >= len(pins or {}):
+        return doubted(answer, 0.5, about_given_beside(beside_mm))
+    discs = [replace(d, confidence=d.confidence * (0.5 if d.value in beside_mm else 1)) for d in answer.discs]
+    return replace(answer, discs=discs, warnings=[about_given_beside(beside_mm), *answer.warnings])
 
 
 def order_alone(candidates: Candidates, prior: SkeletonPrior) -> Alone:
