@@ -112,7 +112,7 @@ def survey(
         wanted, subject = " or ".join(contrasts), " or ".join(subjects)
         seen = next((f"; skipped: {place}, which {reason}" for place, reason in files.passed.items()), "")
         raise DeepspineError(
-            f"{root}: holds no {subject}/anat/*_{wanted} image; give the root of a BIDS data set{seen}"
+            f"{root}: holds no {subject}/anat/*_{wanted} image; check the label, the suffix and the data set{seen}"
         )
     sites = _read_sites(root / "participants.tsv")
     scans = [_describe(image, folder, sites, label_suffixes, root / label_folder) for image, folder in files.images]

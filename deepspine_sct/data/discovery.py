@@ -141,5 +141,5 @@ def left_out_lines(findings: Findings) -> list[str]:
         lines.append(f"Skipped: {len(findings.skipped)} files or folders, for the reasons given above")
     if findings.others:
         counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(findings.others.items()))
-        lines.append(f"Images of other suffixes, which --suffix would take: {counts}")
+        lines.append(f"Images of other suffixes, which --contrast or --suffix would take: {counts}")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -44,8 +45,9 @@ def about_names(
         warnings.append(
             Caution(
                 "levels_uncertain",
-                f"the levels may be shifted (confidence {level_confidence:.2f}): {first} to {last} is"
-                f" assumed{_others(values, shifts)}; check one disc and give it with -initlabel",
+                # Cut off, not rounded: 0.899 is below the 0.90 from which on a name is sure.
+                f"the levels may be shifted (confidence {math.floor(100 * level_confidence) / 100:.2f}): {first} to"
+                f" {last} is assumed{_others(values, shifts)}; check one disc and give it with -initz or -initlabel",
             )
         )
     if len(values) < FEW:

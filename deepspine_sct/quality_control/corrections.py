@@ -70,6 +70,8 @@ def read_corrections(path: Path) -> list[Correction]:
     DeepspineError
         When it cannot be read, is none, or names a disc that does not exist or lies nowhere.
     """
+    if not os.path.lexists(path):
+        raise DeepspineError(f"{path}: no such file; the page saves corrections in the browser's folder of downloads")
     try:
         content = read_json(Path(path))
     except (OSError, ValueError) as error:
