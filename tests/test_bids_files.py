@@ -125,7 +125,7 @@ def test_other_contrasts_are_counted(root):
     touch(root, *(f"sub-01/anat/sub-01_{suffix}.nii.gz" for suffix in ("UNIT1", "T2star", "STIR", "T2w_seg")))
     touch(root, "sub-01/anat/sub-01_run-2_UNIT1.nii")
     assert left_out_lines(search(root, BOTH)) == [
-        "Images of other suffixes, which --suffix would take: 1 STIR, 1 T2star, 2 UNIT1"
+        "Images of other suffixes, which --contrast or --suffix would take: 1 STIR, 1 T2star, 2 UNIT1"
     ]
 
 
