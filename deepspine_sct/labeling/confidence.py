@@ -48,13 +48,16 @@ def seen_elsewhere(disc: Disc) -> Disc:
     return replace(disc, confidence=DISAGREEMENT * disc.confidence)
 
 
-def doubted(labeling: Labeling, share: float, caution: Caution) -> Labeling:
-    """Leave a share of every confidence, and say why before all other cautions."""
-    discs = [replace(disc, confidence=share * disc.confidence) for disc in labeling.discs]
+def doubted(labeling: Labeling, share: float, caution: Caution, values: Collection[int] | None = None) -> Labeling:
+    """Leave a share of every confidence, or of that in some discs alone, and say why before all other cautions."""
+    discs = [
+        replace(disc, confidence=share * disc.confidence) if values is None or disc.value in values else disc
+        for disc in labeling.discs
+    ]
     return replace(
         labeling,
         discs=discs,
-        level_confidence=share * labeling.level_confidence,
+        level_confidence=(share if values is None else 1) * labeling.level_confidence,
         warnings=[caution, *labeling.warnings],
     )
 

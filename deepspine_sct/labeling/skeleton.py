@@ -70,10 +70,8 @@ def order(
     beside_mm = beside_spine_mm(pins or {}, seen, prior.pin_radius_mm)
     if not beside_mm:
         return answer
-    if 2 * len(beside_mm) >= len(pins or {}):
-        return doubted(answer, 0.5, about_given_beside(beside_mm))
-    discs = [replace(d, confidence=d.confidence * (0.5 if d.value in beside_mm else 1)) for d in answer.discs]
-    return replace(answer, discs=discs, warnings=[about_given_beside(beside_mm), *answer.warnings])
+    most = 2 * len(beside_mm) >= len(pins or {})
+    return doubted(answer, 0.5, about_given_beside(beside_mm), None if most else beside_mm)
 
 
 def order_alone(candidates: Candidates, prior: SkeletonPrior) -> Alone:
