@@ -149,7 +149,8 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         metavar="<slice>,<disc>",
         type=slice_and_disc,
         help="Slice and disc, by value or by name, e.g. 68,4 or 68,C3/C4 for C3/C4 in slice 68. Slices are "
-        "counted upwards from the lowest one, which is 0, as in SCT; the voxels of the table count as the file does.",
+        "counted upwards from the lowest one, which is 0, as in SCT. The voxels in the table "
+        "follow the axes of the file.",
     )
     start.add_argument(
         "-with",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -45,8 +44,8 @@ def about_names(
         warnings.append(
             Caution(
                 "levels_uncertain",
-                # Cut off, not rounded: 0.899 is below the 0.90 from which on a name is sure.
-                f"the levels may be shifted (confidence {math.floor(100 * level_confidence) / 100:.2f}): {first} to"
+                # 0.899 must not be told as the 0.90 from which on a name is sure.
+                f"the levels may be shifted (confidence {min(level_confidence, SURE - 0.01):.2f}): {first} to"
                 f" {last} is assumed{_others(values, shifts)}; check one disc and give it with -initz or -initlabel",
             )
         )
