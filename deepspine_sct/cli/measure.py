@@ -74,7 +74,7 @@ def measure(args: Namespace) -> None:
     from deepspine_sct.files.names import stem_of
     from deepspine_sct.files.outputs import check_ending, check_files, check_folder, make_folders
     from deepspine_sct.image.labels import check_order, read_labels
-    from deepspine_sct.image.nifti import read_volume
+    from deepspine_sct.image.nifti import read_grid
     from deepspine_sct.labeling.cord_levels import label_cord
     from deepspine_sct.labeling.cord_segmentation import read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
@@ -87,7 +87,7 @@ def measure(args: Namespace) -> None:
     check_files([table, *views.values()], filter(None, (args.i, args.s)))
     points = read_labels(args.i)
     check_order(args.i, points)
-    grid = read_volume(args.i, lazy=True).grid
+    grid = read_grid(args.i)
     rows = list(measure_discs(points))
     if args.s:
         cord = read_cord(args.s, grid)

@@ -43,7 +43,7 @@ def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
     for scan in findings.scans:
         yield _read_scan(job, scan)
     for image, reason in findings.skipped.items():
-        path, reason = job.source / image, below(job.source, reason)
+        path, reason = job.source / image, _below(job.source, reason)
         entry = make_entry(identify(path, dataset=job.source.name), path, SKIPPED, reason)
         yield CohortScan(entry, Outcome(image, SKIPPED, reason))
 
@@ -55,7 +55,7 @@ def _with_corrections(report: dict, files: ScanFiles) -> dict:
     return report | {"warnings": [*report["warnings"], *(caution.to_dict() for caution in news)]}
 
 
-def below(source: Path, text: str) -> str:
+def _below(source: Path, text: str) -> str:
     """Name files by their path below a data set: who is shown a page or a table has it elsewhere."""
     return re.sub(rf"(?<![\w./-]){re.escape(str(source) + os.sep)}", "", text)
 
@@ -67,7 +67,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
     try:
         files = files_of(job, scan)
         outcome, _ = read_record(files.record) or (unknown, {})
-        outcome = replace(outcome, reason=below(job.source, outcome.reason))
+        outcome = replace(outcome, reason=_below(job.source, outcome.reason))
         report, made = None, drawn.made
         if outcome.kind == LABELLED:
             report = _with_corrections(read_json(files.report), files)

@@ -16,7 +16,7 @@ from .. import __version__
 from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
 from ..files.names import sidecar_of, stem_of
-from ..files.outputs import refuse_overwriting
+from ..files.outputs import make_folders, refuse_overwriting
 from ..files.provenance import generated_by, makers_of, sidecar
 from ..files.tables import read_json, write_json
 from ..files.target import follow
@@ -170,7 +170,7 @@ def write_corrected(
     if lost:
         raise DeepspineError(f"{image}: {', '.join(lost)} lies outside of the image; correct it on the page")
     check_order(image, correction.points)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders([target])
     write_discs(target, grid, correction.points, like=image)
     write_json(sidecar_of(target), provenance(correction, image))
     return target

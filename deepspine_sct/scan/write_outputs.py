@@ -13,6 +13,7 @@ import numpy as np
 from ..caution import Caution
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
+from ..files.outputs import make_folders
 from ..files.provenance import generated_by, now, sidecar, without_folders
 from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
@@ -70,7 +71,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     missing: dict[str, str] = {}
     with watch.stage("write"):
         if outputs.discs:
-            _make_folder(outputs.discs)
+            make_folders([outputs.discs])
             write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
         with _noting(missing, "levels", "cord_discs"):
             _write_cord(labelled)
@@ -103,7 +104,7 @@ def _write_reports(request: ScanRequest, report: Report, missing: dict[str, str]
     outputs = request.outputs
     if outputs.json:
         with _noting(missing, "json"):
-            _make_folder(outputs.json)  # before the command is told, whose paths are known by their folders
+            make_folders([outputs.json])  # before the command is told, whose paths are known by their folders
     origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
     for name in outputs.sidecars:
         if name in report.outputs:
@@ -131,11 +132,6 @@ def _without(report: Report, missing: Mapping[str, str]) -> Report:
     return replace(report, outputs=outputs, warnings=(*report.warnings, *(c for c in cautions if c not in said)))
 
 
-def _make_folder(path: Path) -> None:
-    """Make the folder of a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-
 def _write_cord(labelled: Labelled) -> None:
     """Write the levels of the cord and the discs on its middle line."""
     request, outputs, labels = labelled.request, labelled.request.outputs, labelled.cord_labels
@@ -143,7 +139,7 @@ def _write_cord(labelled: Labelled) -> None:
         return
     for path, volume in ((outputs.levels, labels.levels), (outputs.cord_discs, labels.discs)):
         if path:
-            _make_folder(path)
+            make_folders([path])
             write_volume(path, volume, like=request.cord)
 
 
@@ -154,7 +150,7 @@ def _write_map(labelled: Labelled, kind: str, path: Path) -> None:
 
     points_xyz = [disc.xyz_mm for disc in labelled.result.labeling.discs]
     shown = (labelled.volume, labelled.result.prediction, kind, points_xyz, labelled.straight)
-    _make_folder(path)
+    make_folders([path])
     write_explanation(path, picture_of(path), *shown, like=labelled.request.image)
 
 
@@ -162,7 +158,7 @@ def _draw_discs(labelled: Labelled, path: Path) -> None:
     """Write the discs on the image."""
     from ..pictures.overlay import draw_overlay  # slow to load
 
-    _make_folder(path)
+    make_folders([path])
     draw_overlay(path, labelled.volume, labelled.discs, title=Path(labelled.request.name).name)
 
 
@@ -179,7 +175,7 @@ def _draw_session(path: Path, labelled: Labelled, session: SessionReport) -> Non
             moved_mm = np.array(companion.moved_mm)
             title = f"{image.name}\nmoved by {np.linalg.norm(moved_mm):.1f} mm"
             panels.append(Panel(read_volume(image, lazy=True), points, moved_mm, title))
-    _make_folder(path)
+    make_folders([path])
     draw_session(path, panels)
 
 
