@@ -22,17 +22,17 @@ class InferenceGraph(nn.Module):
     def forward(self, images: Tensor) -> Maps:
         """Run the network on images (B, 1, H, W)."""
         scores, attention = self.answer(images)
-        scores, level = scores[:, :-1], scores[:, -1]
+        scores, level = scores[..., :-1], scores[..., -1]
         if self.loss == "mse":  # the original's: one sigmoid per disc, no level
-            return Maps(scores[:, :-1].sigmoid(), torch.full_like(level, torch.nan), attention[:, 0])
-        # A softmax over the channels, spelt out: ONNX Runtime transposes for its own.
-        odds = (scores - scores.amax(1, keepdim=True)).exp()
-        return Maps(odds[:, :-1] / odds.sum(1, keepdim=True), level * 100, attention[:, 0])
+            heatmaps, level = scores[..., :-1].sigmoid(), torch.full_like(level, torch.nan)
+        else:
+            heatmaps = scores.softmax(-1)[..., :-1]
+        return Maps(heatmaps.permute(0, 3, 1, 2), level * 100, attention[..., 0])
 
     def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the last stack's scores (B, K + 2, h, w) and the attention (B, 1, h, w)."""
+        """Return the last stack's scores (B, h, w, K + 2) and the attention (B, h, w, 1), the channels last."""
         scores, attention = self.network(images)
-        return scores[-1], attention
+        return scores[-1].permute(0, 2, 3, 1), attention.permute(0, 2, 3, 1)
 
 
 class MergedGraph(InferenceGraph):
@@ -40,7 +40,9 @@ class MergedGraph(InferenceGraph):
 
     They serve only to be merged into the next stack. Both steps are linear, so they are one
     convolution of the inner stack's features, together with the merging of those. The normalisations
-    at the beginning of the blocks are convolutions as well, which can be computed in integers.
+    at the beginning of the blocks are convolutions as well, which can be computed in integers. The last
+    convolutions, of one pixel each, are matrix products with the channels last, the order in which integers are
+    convolved: a convolution in single floats would have them turned twice.
     """
 
     def __init__(self, network: StackedHourglass, loss: str):
@@ -50,6 +52,10 @@ class MergedGraph(InferenceGraph):
         super().__init__(network, loss)
         inner = zip(network.merge_features, network.merge_scores, network.heads, strict=False)
         self.merges = nn.ModuleList(_merged(*parts) for parts in inner)
+        self.head = _as_product(network.heads[-1].score, network.heads[-1].level)
+        if network.config.attention:
+            *looking, last, _ = network.attention  # and a sigmoid
+            self.looking, self.look = nn.Sequential(*looking), _as_product(last)
 
     def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same as the network, by fewer convolutions."""
@@ -60,8 +66,14 @@ class MergedGraph(InferenceGraph):
             features.append(network.features[i](hourglass(x)))
             if i < len(self.merges):
                 x = x + self.merges[i](features[i])
-        attention = network._attend(features)
-        return network.heads[-1](features[-1] * attention), attention
+        attention = self._attend(features)
+        seen = features[-1] * attention.permute(0, 3, 1, 2)
+        return self.head(seen.permute(0, 2, 3, 1)), attention
+
+    def _attend(self, features: list[Tensor]) -> Tensor:
+        if not self.network.config.attention:
+            return torch.ones_like(features[-1][:, :1]).permute(0, 2, 3, 1)
+        return self.look(self.looking(torch.cat(features, dim=1)).permute(0, 2, 3, 1)).sigmoid()
 
 
 def inference_graph(network: StackedHourglass, loss: str) -> InferenceGraph:
@@ -80,6 +92,16 @@ def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
     return convolution
 
 
+def _as_product(*convolutions: nn.Conv2d) -> nn.Linear:
+    """Return the matrix product with the channels last that does what convolutions of one pixel do side by side."""
+    weight = torch.cat([convolution.weight for convolution in convolutions]).flatten(1)
+    product = nn.Linear(weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        product.weight.copy_(weight)
+        product.bias.copy_(torch.cat([convolution.bias for convolution in convolutions]))
+    return product
+
+
 def _merged(merge_features: nn.Conv2d, merge_scores: nn.Conv2d, head: Head) -> nn.Conv2d:
     """One 1x1 convolution for ``merge_features(x) + merge_scores(head(x))``."""
     score, level = head.score, head.level
@@ -94,14 +116,14 @@ def _merged(merge_features: nn.Conv2d, merge_scores: nn.Conv2d, head: Head) -> n
 
 
 def multiply_adds(network: nn.Module, shape: tuple[int, int]) -> int:
-    """Count the multiply-adds of all convolutions for one image of ``shape`` (H, W)."""
+    """Count the multiply-adds of all convolutions and products for one image of ``shape`` (H, W)."""
     counts = []
 
-    def count(convolution: nn.Conv2d, _: tuple[Tensor, ...], output: Tensor) -> None:
-        counts.append(convolution.weight.numel() * output.shape[-2] * output.shape[-1])
+    def count(layer: nn.Conv2d | nn.Linear, _: tuple[Tensor, ...], output: Tensor) -> None:
+        counts.append(layer.weight[0].numel() * output.numel())
 
-    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
-    hooks = [convolution.register_forward_hook(count) for convolution in convolutions]
+    layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    hooks = [layer.register_forward_hook(count) for layer in layers]
     with torch.inference_mode():
         network(torch.zeros(1, 1, *shape))
     for hook in hooks:

@@ -22,6 +22,8 @@ from . import onnx_runtime  # noqa: F401
 ONNX_DOMAINS = {"", "com.microsoft"}
 """Operators of ONNX and of ONNX Runtime that run on every processor; others are for one kind of it."""
 
+_TWICE = "twice the height and the width"
+
 
 def both_ends(network: onnx.ModelProto) -> set[str]:
     """Name the nodes of a network up to its first convolutions, and from its last ones on."""
@@ -86,8 +88,43 @@ def quantize(
     del quantized.opset_import[:], quantized.metadata_props[:]
     quantized.opset_import.extend(domains)
     quantized.ir_version = network.ir_version
+    double_by_copying(quantized)
     quantized.metadata_props.extend(network.metadata_props)
     return quantized
+
+
+def double_by_copying(network: onnx.ModelProto) -> None:
+    """Double the pixels of the largest maps by copying them, which gives the same bytes in a fifth of the time.
+
+    With the channels last, the order in which integers are convolved, ONNX Runtime's own ``Resize`` goes through the
+    bytes one by one. The maps of the inner levels are small, while every node more takes time when a network is loaded.
+    """
+    nodes = []
+    for node in network.graph.node:
+        largest = node.op_type == "Resize" and "/inner/" not in node.name
+        nodes += _doubling(node.name, node.input[0], node.output[0]) if largest else [node]
+    twice = onnx.numpy_helper.from_array(np.array([1, 2, 2, 1]), _TWICE)
+    network.graph.initializer.append(twice)
+    del network.graph.node[:]
+    network.graph.node.extend(nodes)
+
+
+def _doubling(name: str, pixels: str, doubled: str) -> list[onnx.NodeProto]:
+    """Nodes from a map (B, C, H, W) to (B, C, 2H, 2W): each pixel twice in its row, then each row twice."""
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
+        return onnx.helper.make_node(kind, inputs, [output], f"{output}/{kind}", **attributes)
+
+    turned, columns, rows, shape, size, larger = (f"{name}/{part}" for part in range(6))
+    return [
+        node("Transpose", [pixels], turned, perm=[0, 2, 3, 1]),
+        node("Concat", [turned, turned], columns, axis=3),
+        node("Concat", [columns, columns], rows, axis=2),
+        node("Shape", [turned], shape),
+        node("Mul", [shape, _TWICE], size),
+        node("Reshape", [rows, size], larger),
+        node("Transpose", [larger], doubled, perm=[0, 3, 1, 2]),
+    ]
 
 
 class _Reader:
@@ -111,7 +148,7 @@ def first_nodes(network: onnx.ModelProto) -> set[str]:
 
 
 def last_nodes(network: onnx.ModelProto) -> set[str]:
-    """Name the nodes from the last convolution on, on every way to an answer."""
+    """Name the nodes from the last convolution or product on, on every way to an answer."""
     makers = {name: node for node in network.graph.node for name in node.output}
     last: set[str] = set()
     names = [answer.name for answer in network.graph.output]
@@ -119,5 +156,5 @@ def last_nodes(network: onnx.ModelProto) -> set[str]:
         node = makers.get(names.pop())
         if node is not None and node.name not in last:
             last.add(node.name)
-            names += [] if node.op_type == "Conv" else node.input
+            names += [] if node.op_type in ("Conv", "MatMul") else node.input
     return last
