@@ -19,6 +19,7 @@ from deepspine_sct.stopwatch import Stopwatch
 
 # Everything heavy is imported where it is used, so that -h and a usage error answer at once.
 if TYPE_CHECKING:
+    from deepspine_sct.image.ahead import ReadAhead
     from deepspine_sct.labeling.predictor import Predictor
     from deepspine_sct.scan.report import Report
     from deepspine_sct.scan.request import ScanRequest
@@ -50,8 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(
                 "argument -with: not allowed with argument -straighten, which leaves the world coordinates of the scans"
             )
+        from deepspine_sct.image.ahead import ReadAhead
+
+        ahead = ReadAhead(Path(args.i))  # before the libraries are loaded, which takes another core as long
         give_numpy_one_thread()
-        label(make_request(args, command), verbosity=args.v)
+        label(make_request(args, command), ahead, verbosity=args.v)
 
     collects = gc.isenabled()
     gc.disable()  # what half a second leaves behind is not worth looking for, which costs 20 ms
@@ -116,7 +120,7 @@ def make_request(args: Namespace, command: str) -> "ScanRequest":
     )
 
 
-def label(request: "ScanRequest", verbosity: int) -> None:
+def label(request: "ScanRequest", ahead: "ReadAhead", verbosity: int) -> None:
     """Label one scan, write its files, and say what was found.
 
     Raises
@@ -135,7 +139,7 @@ def label(request: "ScanRequest", verbosity: int) -> None:
         from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
 
         with watch.stage("read"):
-            inputs = read_inputs(request)
+            inputs = read_inputs(request, ahead=ahead)
         with watch.stage("load"):
             predictor = loading.result()
     try:
@@ -159,9 +163,12 @@ def _advice(request: "ScanRequest") -> str:
 
 def load_predictor(request: "ScanRequest") -> "Predictor":
     """Load the network that the request names, or the installed one."""
+    from deepspine_sct.model.runtime import load_runtime
+
+    runtime = load_runtime(request.model, request.device)  # first, as it hardly keeps others from being imported
     from deepspine_sct.labeling.predictor import Predictor
 
-    return Predictor.load(request.model, device=request.device)
+    return Predictor(runtime)
 
 
 def announce(request: "ScanRequest", report: "Report", verbosity: int) -> None:

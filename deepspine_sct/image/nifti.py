@@ -21,6 +21,7 @@ from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError, NoDiscFound
 from ..files.atomic import atomic_path
 from ..files.outputs import refuse_overwriting
+from .ahead import ReadAhead
 from .content import fault_of_content
 from .grid import Grid, round_index
 from .source import check_suffix, is_compressed, largest_content, open_source
@@ -42,7 +43,7 @@ _REPAIRS.addHandler(logging.NullHandler())  # nibabel reports its header repairs
 _REPAIRS.propagate = False
 
 
-def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
+def read_volume(path: str | os.PathLike[str], *, lazy: bool = False, ahead: ReadAhead | None = None) -> Volume:
     """Read a three-dimensional image.
 
     Parameters
@@ -53,6 +54,8 @@ def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
     lazy : bool
         Leave unscaled integers in the file's own type, and those of an uncompressed file on the
         disk until they are looked at.
+    ahead : ReadAhead, optional
+        Of this file, begun earlier to save time; nothing else changes.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def read_volume(path: str | os.PathLike[str], *, lazy: bool = False) -> Volume:
         When the file is missing, unreadable, no 3-D scalar image, without a usable geometry, or
         shows nothing (constant or without a finite value).
     """
-    volume = read_any(Path(path), lazy)
+    volume = read_any(Path(path), lazy, ahead)
     if _is_constant(volume.data.reshape(-1, order="F")):
         raise DeepspineError(f"{path}: every voxel has the same value; give an image of a spine")
     return volume
@@ -218,17 +221,17 @@ def read_grid(path: Path) -> Grid:
         return Grid(_spatial_shape(path, header), header.get_best_affine())
 
 
-def read_any(path: Path, lazy: bool = False) -> Volume:
-    """Any finite 3-D image; see `read_volume` for `lazy` and for what is refused."""
+def read_any(path: Path, lazy: bool = False, ahead: ReadAhead | None = None) -> Volume:
+    """Any finite 3-D image; see `read_volume` for `lazy`, `ahead` and for what is refused."""
     header = read_header(path)
     shape = _spatial_shape(path, header)
     with refusing(path):
         grid = Grid(shape, header.get_best_affine())
         slope, intercept = header.get_slope_inter()
     if lazy and (slope, intercept) in ((None, None), (1, 0)):
-        data = stored_voxels(path, header)
+        data = stored_voxels(path, header, ahead)
     else:
-        data = float_voxels(path, header, slope, intercept)
+        data = float_voxels(path, header, slope, intercept, ahead)
     return Volume(data.reshape(shape, order="F"), grid)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DeepspineError
+from .ahead import ReadAhead
 from .source import is_compressed, open_source
 
 BLOCK_VOXELS = 2**20
@@ -22,7 +23,13 @@ LARGEST = 1e32
 """Of an intensity: single floats end at 3.4e38, and means add many up. What is larger stands for no data."""
 
 
-def float_voxels(path: Path, header: Any, slope: float | None = None, intercept: float | None = None) -> np.ndarray:
+def float_voxels(
+    path: Path,
+    header: Any,
+    slope: float | None = None,
+    intercept: float | None = None,
+    ahead: ReadAhead | None = None,
+) -> np.ndarray:
     """Read voxels as single floats.
 
     Parameters
@@ -33,6 +40,8 @@ def float_voxels(path: Path, header: Any, slope: float | None = None, intercept:
         Its header.
     slope, intercept : float, optional
         Scaling, None for none.
+    ahead : ReadAhead, optional
+        Of this file.
 
     Returns
     -------
@@ -46,7 +55,7 @@ def float_voxels(path: Path, header: Any, slope: float | None = None, intercept:
     """
     data = np.empty(prod(header.get_data_shape()), dtype=np.float32)
     n_finite = 0
-    for start, stored in stored_blocks(path, header):
+    for start, stored in stored_blocks(path, header, ahead):
         block = data[start : start + stored.size]
         with np.errstate(over="ignore", invalid="ignore"):
             block[:] = stored
@@ -61,8 +70,8 @@ def float_voxels(path: Path, header: Any, slope: float | None = None, intercept:
     return data
 
 
-def stored_voxels(path: Path, header: Any) -> np.ndarray:
-    """Read voxels without converting integers; floats are treated as by `float_voxels`.
+def stored_voxels(path: Path, header: Any, ahead: ReadAhead | None = None) -> np.ndarray:
+    """Read voxels without converting integers; floats and arguments are treated as by `float_voxels`.
 
     Integers of an uncompressed file stay on the disk until they are looked at.
 
@@ -78,26 +87,41 @@ def stored_voxels(path: Path, header: Any) -> np.ndarray:
     """
     dtype, n_voxels = header.get_data_dtype(), prod(header.get_data_shape())
     if dtype.kind == "f":
-        return float_voxels(path, header)
+        return float_voxels(path, header, ahead=ahead)
     if not is_compressed(path):
         with open_source(path) as stream:
             mapped = np.memmap(stream, dtype, "r", header.get_data_offset(), n_voxels)
             return mapped.view(np.ndarray)
+    if (whole := _inflated(ahead, header)) is not None:
+        return whole
     data = np.empty(n_voxels, dtype)
     for start, stored in stored_blocks(path, header):
         data[start : start + stored.size] = stored
     return data
 
 
-def stored_blocks(path: Path, header: Any) -> Iterator[tuple[int, np.ndarray]]:
+def stored_blocks(path: Path, header: Any, ahead: ReadAhead | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the stored voxels piece by piece, each with the index of its first voxel."""
     dtype, n_voxels = header.get_data_dtype(), prod(header.get_data_shape())
+    starts = range(0, n_voxels, BLOCK_VOXELS)
+    if (whole := _inflated(ahead, header)) is not None:
+        yield from ((start, whole[start : start + BLOCK_VOXELS]) for start in starts)
+        return
     with open_source(path) as stream:
         stream.seek(header.get_data_offset())
-        for start in range(0, n_voxels, BLOCK_VOXELS):
+        for start in starts:
             n_bytes = min(BLOCK_VOXELS, n_voxels - start) * dtype.itemsize
             stored = stream.read(n_bytes)
             if len(stored) < n_bytes:
                 raise DeepspineError(f"{path}: ends before its last voxel; copy it again")
             yield start, np.frombuffer(stored, dtype)
         stream.read(1)  # gzip compares its checksum only once the end is reached
+
+
+def _inflated(ahead: ReadAhead | None, header: Any) -> np.ndarray | None:
+    """All stored voxels of a file that was read ahead, where they are all there."""
+    content = ahead.content() if ahead else None
+    dtype, n_voxels, offset = header.get_data_dtype(), prod(header.get_data_shape()), int(header.get_data_offset())
+    if content is None or len(content) < offset + n_voxels * dtype.itemsize:
+        return None
+    return np.frombuffer(content, dtype, n_voxels, offset)

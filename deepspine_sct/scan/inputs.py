@@ -9,6 +9,7 @@ import numpy as np
 
 from ..caution import Caution
 from ..errors import DeepspineError
+from ..image.ahead import ReadAhead
 from ..image.grid import Grid
 from ..image.nifti import read_volume
 from ..image.volume import Volume
@@ -41,7 +42,7 @@ class ScanInputs:
     cautions: tuple[Caution, ...] = ()
 
 
-def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInputs:
+def read_inputs(request: ScanRequest, volume: Volume | None = None, ahead: ReadAhead | None = None) -> ScanInputs:
     """Read what a request names.
 
     Parameters
@@ -50,6 +51,8 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInput
         The request.
     volume : Volume, optional
         The scan, where it was read before.
+    ahead : ReadAhead, optional
+        Of the scan's file.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None) -> ScanInput
     if volume is None:
         if request.image is None:
             raise ValueError("a request without an image file needs its volume")
-        volume = read_volume(request.image, lazy=True)
+        volume = read_volume(request.image, lazy=True, ahead=ahead)
     cord: Volume | None = None
     cautions: tuple[Caution, ...] = ()
     if request.cord:
