@@ -159,6 +159,45 @@ def test_discs_far_from_the_cord_are_refused():
         label_cord(cord, points)
 
 
+def test_a_cord_that_ends_above_most_of_the_discs_is_labelled():
+    """As in a lumbar scan: two discs beside the cord, six up to 200 mm below its end, which name no voxel of it."""
+    cord = bent_cord()
+    beside = {18: disc_points(cord)[4], 19: disc_points(cord)[5]}
+    low_xyz = beside[19] + cord.grid.affine[:3, 2] / ZOOMS_MM[2] * -30
+    below = {20 + i: low_xyz - cord.grid.affine[:3, 2] / ZOOMS_MM[2] * 34 * i for i in range(6)}
+    found = label_cord(cord, beside | below)
+    assert {18, 19} <= set(np.unique(found.discs.data)) and found.warnings[0].code == "beyond_cord"
+
+
+@pytest.mark.parametrize("anterior_mm", [20.0, 30.0])
+def test_discs_far_in_front_of_the_cord_are_refused(anterior_mm):
+    """A canal may be 20 mm deep, but no canal is 30 mm deep."""
+    cord = bent_cord()
+    points = disc_points(cord, anterior_mm)
+    if anterior_mm < 25:
+        assert not label_cord(cord, points).warnings
+        return
+    with pytest.raises(DeepspineError, match="mm beside the discs; give a segmentation of the same scan"):
+        label_cord(cord, points)
+
+
+@pytest.mark.parametrize("axcodes", ORIENTATIONS)
+def test_a_piece_beside_the_cord_is_named_and_one_of_the_cord_is_not(axcodes):
+    """A small ball 30 mm in front of the cord is said, with its voxels; the half of the cord below a gap is not."""
+    cord = bent_cord(tilt_deg=0)
+    data = cord.data.copy()
+    data[:, :, 20:23] = 0
+    assert "cord_pieces" not in {w.code for w in label_cord(Volume(data, cord.grid), disc_points(cord)).warnings}
+    shape = (data.shape[0], data.shape[1] + 40, data.shape[2])
+    wide = np.zeros(shape, np.uint8)
+    wide[:, : data.shape[1]] = cord.data
+    row = int(np.argwhere(cord.data)[:, 1].mean() + 32 / ZOOMS_MM[1])
+    wide[10:12, row : row + 2, 15:18] = 1
+    found = label_cord(reorient(Volume(wide, Grid(shape, cord.grid.affine)), axcodes), disc_points(cord))
+    (text,) = (w for w in found.warnings if w.code == "cord_pieces")
+    assert text.startswith("12 voxels of the segmented cord lie beside its largest piece, up to 3")
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

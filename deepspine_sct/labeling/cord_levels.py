@@ -20,7 +20,7 @@ from ..caution import Caution
 from ..errors import DeepspineError
 from ..image.grid import UPRIGHT, Grid
 from ..image.volume import Volume, reorient
-from .cord_segmentation import slice_axis
+from .cord_segmentation import pieces_beside, slice_axis
 
 _SMOOTHNESS_PER_MM = 20 / 3
 """SCT's smoothing of the line: sum of squared residuals [voxel^2] per mm of slice thickness, where
@@ -32,8 +32,8 @@ END_MM = 3.0
 _TANGENT_MM = 10.0
 """At its ends the middle line goes on in the direction that it has over this length."""
 
-MAX_DISTANCE_MM = 40.0
-"""A disc's posterior tip lies about 10 mm from the middle of the cord, never this far."""
+MAX_DISTANCE_MM = 25.0
+"""The posterior tip of a disc beside the cord lies about 10 mm from its middle; the canal is not this deep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +122,8 @@ def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
     """
     line = centreline(cord)
     voxels, distances_mm = _project(cord.grid, line, points)
-    if np.median(list(distances_mm.values())) > MAX_DISTANCE_MM:
-        raise DeepspineError(
-            f"the segmented cord runs {np.median(list(distances_mm.values())):.0f} mm beside the "
-            "discs; give a segmentation of the same scan"
-        )
+    beyond_mm = _beyond_mm(cord.grid, line, points)
+    _check_distances(distances_mm, beyond_mm)
     discs = np.zeros(cord.grid.shape, dtype=np.uint8)
     # Of discs that share a voxel the nearest one stands: the others lie beyond the cord's ends.
     for value in sorted(points, key=lambda value: -distances_mm[value]):
@@ -135,7 +132,6 @@ def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
     cord_ijk = np.argwhere(cord.data)
     levels[tuple(cord_ijk.T)] = _levels(cord.grid, line, discs, cord_ijk)
     lost = sorted(set(points) - set(discs[discs > 0].tolist()))
-    beyond_mm = _beyond_mm(cord.grid, line, points)
     unmarked = _unmarked(levels, cord.grid)
     whole = [v for v in sorted(points) if v + 1 in points and not {v, v + 1} & {*lost, *beyond_mm}]
     return CordLabels(
@@ -147,8 +143,19 @@ def label_cord(cord: Volume, points: Mapping[int, np.ndarray]) -> CordLabels:
             *_about_lost(lost),
             *_about_ends({v: mm for v, mm in beyond_mm.items() if v not in lost}),
             *_about_gap(unmarked),
+            *_about_pieces(*pieces_beside(cord)),
         ],
     )
+
+
+def _check_distances(distances_mm: Mapping[int, float], beyond: Collection[int]) -> None:
+    """Refuse a cord that runs beside the discs. Those below its end, as in a lumbar scan, say nothing of that."""
+    apart_mm = [mm for value, mm in distances_mm.items() if value not in beyond] or list(distances_mm.values())
+    if np.median(apart_mm) > MAX_DISTANCE_MM:
+        raise DeepspineError(
+            f"the segmented cord runs {np.median(apart_mm):.0f} mm beside the discs; give a segmentation of the same"
+            " scan"
+        )
 
 
 def _beyond_mm(grid: Grid, line: np.ndarray, points: Mapping[int, np.ndarray]) -> dict[int, float]:
@@ -229,3 +236,10 @@ def _about_gap(unmarked: np.ndarray) -> list[Caution]:
         return []
     text = f"the segmented cord is interrupted: nothing is marked in {len(unmarked)} axial slices between its ends"
     return [Caution("cord_gap", f"{text}; check the levels there, or segment the cord again")]
+
+
+def _about_pieces(n_voxels: int, away_mm: float) -> list[Caution]:
+    if not n_voxels:
+        return []
+    text = f"{n_voxels} voxels of the segmented cord lie beside its largest piece, up to {away_mm:.0f} mm away"
+    return [Caution("cord_pieces", f"{text}, and draw its middle line there; remove them, and label the cord again")]

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DeepspineError
 from ..image.grid import UPRIGHT, Grid
 from ..image.nifti import read_any
-from ..image.volume import Volume
+from ..image.volume import Volume, reorient
 
 MAX_AREA_MM2 = 1000.0
 """More than this in a slice is no cord: a cord has up to 100, the whole canal up to 400."""
@@ -20,6 +20,10 @@ _LEAST_SHARE = 1 / 3
 """A cord is marked in at least this share of the slices from its first to its last one."""
 MAX_SOFT_VALUE = 1.5
 """A soft segmentation goes from 0 to 1, or a little beyond where it was resampled with splines."""
+
+BESIDE_MM = 25.0
+"""A piece this far in front of, behind or beside the largest one is none of the cord, which leaves no canal. Above and
+below the largest one it may be farther by as much as it is higher or lower: the cord bends by 45 degrees at most."""
 
 MAX_TISSUES = 100
 """More values than this are no labels of tissues but the grey values of an image."""
@@ -83,3 +87,32 @@ def read_cord(path: str | os.PathLike[str], image: Grid) -> Volume:
 def slice_axis(grid: Grid) -> int:
     """Array axis that counts axial slices."""
     return grid.moves_to(UPRIGHT)[0][2]
+
+
+def pieces_beside(cord: Volume) -> tuple[int, float]:
+    """Find what is marked beside the cord: pieces of their own, farther than `BESIDE_MM` from the largest one.
+
+    Returns
+    -------
+    n_voxels : int
+        Voxels of such pieces; 0 without one.
+    away_mm : float
+        Distance of the middle of the farthest of them from the largest piece at its height [mm].
+    """
+    from scipy import ndimage  # slow to load
+
+    upright = reorient(cord, UPRIGHT)
+    parts, n_parts = ndimage.label(upright.data, np.ones((3, 3, 3)))
+    if n_parts < 2:
+        return 0, 0.0
+    sizes = np.bincount(parts.ravel())[1:]
+    largest = int(sizes.argmax()) + 1
+    i, j, k = np.nonzero(parts == largest)
+    slices, which = np.unique(k, return_inverse=True)
+    line = [np.bincount(which, at) / np.bincount(which) for at in (i, j)]
+    middles = np.array(ndimage.center_of_mass(parts > 0, parts, range(1, n_parts + 1)))
+    beside = np.column_stack([np.interp(middles[:, 2], slices, at) for at in line])
+    away_mm = np.linalg.norm((middles[:, :2] - beside) * upright.grid.zooms_mm[:2], axis=1)
+    higher_mm = np.abs(middles[:, 2] - middles[:, 2].clip(slices[0], slices[-1])) * upright.grid.zooms_mm[2]
+    stray = away_mm > BESIDE_MM + higher_mm
+    return int(sizes[stray].sum()), float(away_mm[stray].max(initial=0))
