@@ -7,17 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.pins import SLICE_REACH_MM, Height, beside_spine_mm, locate
+from deepspine_sct.labeling.pins import SLICE_REACH_MM, Height, locate
 from deepspine_sct.labeling.predictor import Predictor
-from deepspine_sct.labeling.prior import SkeletonPrior
-from deepspine_sct.labeling.skeleton import order
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
@@ -128,37 +125,15 @@ def test_a_slice_names_the_spine_without_a_second_look(predictor, threshold):
         assert list(found) == [v + 1 for v in free if v < 25]
 
 
-def test_known_discs_beside_the_spine_are_found_and_measured():
-    """Against a line that was sampled every 0.1 mm: 9 mm beside it is on it, 12 mm is not."""
-    spine = {value: np.array([0.0, 20 * np.sin(value), -25.0 * value]) for value in range(4, 10)}
-    seen = Labeling([Disc(value, xyz_mm, 0.9) for value, xyz_mm in spine.items()])
-    line = np.concatenate([np.linspace(spine[v], spine[v + 1], 400) for v in range(4, 9)])
-    for pins in (
-        {5: spine[5] + (9.0, 0, 0)},
-        {5: spine[5] + (0, 6.0, 12.0), 7: spine[7] + (12.0, 0, 0)},
-        {3: spine[4] + (24.0, 0, 5.0)},
-        {3: spine[4] + (30.0, 0, 5.0), 8: spine[8] + (8.0, 8.0, 0)},
-    ):
-        away_mm = {v: float(np.linalg.norm(line - xyz_mm, axis=1).min()) for v, xyz_mm in pins.items()}
-        limit_mm = {v: 25.0 if v == 3 else 10.0 for v in pins}
-        found = beside_spine_mm(pins, seen, 10.0)
-        assert set(found) == {v for v in pins if away_mm[v] > limit_mm[v]}
-        for value in set(found) - {3}:
-            assert found[value] == pytest.approx(away_mm[value], abs=0.1)
-    assert beside_spine_mm({5: spine[5] + 99.0}, Labeling(seen.discs[:3]), 10.0) == {}
-
-
-@pytest.mark.parametrize(("n_beside", "confidence"), [(0, 1.0), (1, 1.0), (3, 0.5)])
-def test_an_answer_from_discs_of_another_image_is_doubted(n_beside, confidence):
-    """Where most of the discs that were given lie 15 mm beside those that are seen, their places are no certainty."""
-    prior = SkeletonPrior.default()
-    xyz_mm = {v: np.array([0.0, 0, mm]) for v, mm in enumerate(LEVEL_MM[2:10], start=3)}
-    evidence = np.zeros((8, 25))
-    evidence[np.arange(8), np.arange(2, 10)] = 0.95
-    candidates = Candidates(np.array(list(xyz_mm.values())), np.full(8, 0.97), evidence, LEVEL_MM[2:10])
-    pins = {v: xyz_mm[v] + (0, 15.0 * (v - 4 < n_beside), 0) for v in (4, 5, 6, 7)}
-    answer = order(candidates, prior, pins=pins)
-    assert answer.level_confidence == pytest.approx(confidence, abs=0.02)
-    of_pins = {disc.value: disc.confidence for disc in answer.discs if disc.value in pins}
-    assert all(of_pins[v] <= 0.5 for v in pins if v - 4 < n_beside) and (n_beside == 3 or of_pins[7] > 0.9)
-    assert [w.code for w in answer.warnings].count("given_beside_spine") == (n_beside > 0)
+def test_a_slice_between_two_discs_makes_no_name_sure(predictor):
+    """Half way between two discs the names are doubted, and both slices are said; on a disc they are not."""
+    scan = read_volume(DATA / "t2_sim.nii.gz")
+    truth = read_labels(DATA / "t2_sim_labels.nii.gz")
+    upright = scan.grid.reoriented(("L", "A", "S"))
+    heights = [float(upright.to_index(truth[value])[2]) for value in (6, 7)]
+    for z, doubted in ((round(heights[0]), False), (round(sum(heights) / 2), True)):
+        labeling = predictor.predict(scan, height=Height(6, z, upright)).labeling
+        said = [warning for warning in labeling.warnings if warning.code == "given_between_discs"]
+        assert len(said) == doubted and (labeling.level_confidence <= 0.5) == doubted
+    shown = [int(z) for z in said[0].split("in slices ")[1].split(";")[0].split(" and ")]
+    assert np.abs(np.subtract(shown, sorted(heights))).max() <= 2

@@ -91,6 +91,32 @@ def about_given_beside(beside_mm: Mapping[int, float]) -> Caution:
     return Caution("given_beside_spine", f"{text}; check that they belong to this image")
 
 
+def about_given_between(values: Sequence[int]) -> Caution:
+    """Write a sentence about known discs, at least one, that lie between two discs of the image."""
+    named = ", ".join(f"{value} ({disc_name(value)})" for value in values)
+    text = f"discs that were given lie between two discs that the image shows: {named}"
+    return Caution("given_between_discs", f"{text}; are they labels of vertebral bodies? check them by eye")
+
+
+def about_slice_between(value: int, slice_index: int, lower: float, upper: float) -> Caution:
+    """Write a sentence about the slice of a known disc that lies between discs in slices ``lower`` and ``upper``."""
+    text = (
+        f"slice {slice_index}, which was given for {disc_name(value)}, lies half way between two discs that the image"
+        f" shows, in slices {round(lower)} and {round(upper)}; check which of them is meant"
+    )
+    return Caution("given_between_discs", text)
+
+
+def about_given_count(upper: int, lower: int, n_seen: int) -> Caution:
+    """Write a sentence about two known discs of which the image shows the second ``n_seen`` discs below the first."""
+    shown = "the next disc" if n_seen == 1 else f"the {n_seen}. disc"
+    text = (
+        f"of the discs that were given, {lower} ({disc_name(lower)}) is {shown} below {upper} ({disc_name(upper)}) in"
+        " the image; check their values"
+    )
+    return Caution("given_out_of_count", text)
+
+
 def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> list[Caution]:
     """Write a sentence where the image by itself contradicts what the user gave.
 

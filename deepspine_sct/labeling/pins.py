@@ -17,8 +17,6 @@ SLICE_REACH_MM = 10.0
 """How far from its slice a disc may lie and still be the one that is meant: two successive discs are
 14 mm apart or more, so it is no other's."""
 
-_LEAST_SPINE = 4  # discs
-
 LINE_MM = 25.0
 """How far from the line through the other discs a disc may lie, where these end above or below it."""
 
@@ -76,7 +74,7 @@ def locate(height: Height, labeling: Labeling, faint: Candidates) -> np.ndarray:
     away_mm = height.away_mm(discs_xyz)
     if away_mm.min(initial=np.inf) <= SLICE_REACH_MM:
         return discs_xyz[away_mm.argmin()]
-    on_line_xyz = _on_line(height, discs_xyz)
+    on_line_xyz = on_line(height, discs_xyz)
     near = faint.take(height.away_mm(faint.xyz_mm) <= SLICE_REACH_MM)
     if on_line_xyz is not None:
         near = near.take(np.linalg.norm(near.xyz_mm - on_line_xyz, axis=1) <= LINE_MM)
@@ -92,8 +90,8 @@ def locate(height: Height, labeling: Labeling, faint: Candidates) -> np.ndarray:
     )
 
 
-def _on_line(height: Height, discs_xyz: np.ndarray) -> np.ndarray | None:
-    """Point (3,) in the slice on the line through discs (n, 3), going upwards; None without a disc.
+def on_line(height: Height, discs_xyz: np.ndarray) -> np.ndarray | None:
+    """Find the point (3,) in the slice on the line through discs (n, 3), going upwards; None without a disc.
 
     Beyond the outermost discs the line goes on upright: a spine leaves the scan rather than bend.
     """
@@ -102,41 +100,6 @@ def _on_line(height: Height, discs_xyz: np.ndarray) -> np.ndarray | None:
     ijk = height.grid.to_index(discs_xyz)
     i, j = (np.interp(height.slice_index, ijk[:, 2], ijk[:, axis]) for axis in (0, 1))
     return height.grid.to_world(np.array([i, j, height.slice_index]))
-
-
-def beside_spine_mm(pins: Mapping[int, np.ndarray], seen: Labeling, within_mm: float) -> dict[int, float]:
-    """Find known discs that lie beside the spine of an image, as those of another image do.
-
-    Parameters
-    ----------
-    pins : mapping of int to (3,) array
-        World RAS+ mm of each known value.
-    seen : Labeling
-        What the image shows by itself. Fewer than four discs are no spine to compare with.
-    within_mm : float
-        How far from the line through these discs a known one may lie. Above and below them it is `LINE_MM`,
-        as the spine bends.
-
-    Returns
-    -------
-    dict of int to float
-        Distance from the line of each value that lies farther [mm].
-    """
-    if len(seen.discs) < _LEAST_SPINE:
-        return {}
-    line_xyz = np.array([disc.xyz_mm for disc in seen.discs])
-    first, last = line_xyz[:-1], line_xyz[1:]
-    found = {}
-    for value, xyz_mm in sorted(pins.items()):
-        share = ((xyz_mm - first) * (last - first)).sum(axis=1) / ((last - first) ** 2).sum(axis=1)
-        above, below = share[0] < 0, share[-1] > 1
-        low, high = np.zeros(len(share)), np.ones(len(share))
-        low[0], high[-1] = -np.inf, np.inf  # the line goes on beyond its ends
-        nearest_xyz = first + np.clip(share, low, high)[:, None] * (last - first)
-        away_mm = float(np.linalg.norm(nearest_xyz - xyz_mm, axis=1).min())
-        if away_mm > (LINE_MM if above or below else within_mm):
-            found[value] = away_mm
-    return found
 
 
 def place_pins(

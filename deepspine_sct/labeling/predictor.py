@@ -286,11 +286,14 @@ class Predictor:
         """Find the candidates and put them in order; see `predict` for what may be known."""
         candidates = find_candidates(prediction, self.settings.threshold if threshold is None else threshold)
         if height is not None:
+            from .given import doubt_slice  # not for the many that know no disc
+
             faint = find_candidates(prediction, self.settings.faint)
             spine = order(candidates, self.prior)
             if not spine.discs:
                 spine = order(faint, self.prior)
             pins = {height.value: locate(height, spine, faint)}
+            return doubt_slice(order(candidates, self.prior, values, pins), height, spine)
         return order(candidates, self.prior, values, pins)
 
     def _look_again(self, image: Volume, labeling: Labeling, named: Collection[int]) -> Labeling:

@@ -9,13 +9,12 @@ import numpy as np
 from .. import anatomy
 from ..caution import Caution
 from ..errors import DeepspineError
-from .cautions import about_given_beside, about_names, about_what_was_given
-from .confidence import doubted
+from .cautions import about_names, about_what_was_given
 from .discs import Disc, Labeling, Rating
 from .heatmap import Candidates
 from .lattice import Lattice, best, best_path, sweep, through, total
 from .level_shifts import level_shifts
-from .pins import beside_spine_mm, place_pins
+from .pins import place_pins
 from .prior import SkeletonPrior
 from .promising import Promising, narrowed, promising
 from .steps import build_lattice
@@ -50,8 +49,8 @@ def order(
     -------
     Labeling
         Superior to inferior. Empty when no candidate is more likely a disc than a ghost. Score
-        and fit are those of the image by itself, without `values` and `pins`. Half as sure of a pin that lies
-        beside the spine that the image shows, and of everything where most of them do.
+        and fit are those of the image by itself, without `values` and `pins`. Less sure of pins that contradict
+        the spine that the image shows; see `doubt_given`.
 
     Raises
     ------
@@ -67,11 +66,11 @@ def order(
     warnings = [*asked.warnings, *about_what_was_given(seen, asked.only(values), bool(values))]
     basis = seen if seen.discs else asked
     answer = replace(asked, score=basis.score, fit=basis.fit, warnings=warnings)
-    beside_mm = beside_spine_mm(pins or {}, seen, prior.pin_radius_mm)
-    if not beside_mm:
+    if not pins:
         return answer
-    most = 2 * len(beside_mm) >= len(pins or {})
-    return doubted(answer, 0.5, about_given_beside(beside_mm), None if most else beside_mm)
+    from .given import doubt_given  # not for the many that know no disc
+
+    return doubt_given(answer, pins, seen, prior.pin_radius_mm)
 
 
 def order_alone(candidates: Candidates, prior: SkeletonPrior) -> Alone:

@@ -11,9 +11,9 @@ from deepspine_sct.image.grid import UPRIGHT, Grid
 from deepspine_sct.image.labels import check_order, read_labels
 from deepspine_sct.labeling.pins import Height
 
-SMALLEST, LARGEST, SLACK_MM = 0.4, 1.6, 8.0
+SMALLEST, LARGEST, SLACK_MM, LEAST_MM = 0.4, 1.6, 8.0, 4.0
 """Two discs lie between these multiples of the usual distance apart, less or more the slack: from a small child with a
-bent spine to a very tall adult."""
+bent spine to a very tall adult. They are never nearer than the last number: no vertebra is so low."""
 
 
 def pins_from_file(path: str | Path, grid: Grid) -> dict[int, np.ndarray]:
@@ -95,7 +95,7 @@ def check_distances(source: str | Path, points: Mapping[int, np.ndarray]) -> Non
     for upper, lower in zip(values, values[1:], strict=False):
         usual_mm = along_mm[lower - 1] - along_mm[upper - 1]
         mm = float(np.linalg.norm(points[lower] - points[upper]))
-        if not SMALLEST * usual_mm - SLACK_MM <= mm <= LARGEST * usual_mm + SLACK_MM:
+        if not max(SMALLEST * usual_mm - SLACK_MM, LEAST_MM) <= mm <= LARGEST * usual_mm + SLACK_MM:
             raise DeepspineError(
                 f"{source}: discs {upper} ({disc_name(upper)}) and {lower} ({disc_name(lower)}) lie {mm:.0f} mm apart,"
                 f" where an adult has about {usual_mm:.0f} mm; check their values"
