@@ -81,14 +81,12 @@ def label(
         raise ValueError(f"threshold must be a number between 0 and 1, not {threshold!r}")
     if cord is not None and not isinstance(cord, str | os.PathLike):
         raise DeepspineError(f"cord: give the path of a file, not a {type(cord).__name__}")
-    if values is not None and len(values) == 0:
-        raise DeepspineError("values: there is no disc among them; leave them out to look for all discs")
     path = Path(image) if isinstance(image, str | os.PathLike) else None
     request = ScanRequest(
         name=str(path) if path else "the image",
         image=path,
         contrast=_checked_contrast(contrast),
-        values=None if values is None else check_values(values),
+        values=None if values is None else _checked_values(values),
         threshold=threshold,
         cord=Path(cord) if cord is not None else None,
         straighten=Straightening.BY_DISCS if straighten else Straightening.NONE,
@@ -108,13 +106,28 @@ def _checked_contrast(contrast: str) -> str:
     return known
 
 
+def _checked_values(values: Sequence[int]) -> tuple[int, ...]:
+    try:
+        checked = check_values(values)
+    except TypeError as error:  # a number, or a list of lists
+        raise DeepspineError(f"values: {values!r} is no list of disc values; give for example [3, 4, 5]") from error
+    if not checked:
+        raise DeepspineError("values: there is no disc among them; leave them out to look for all discs")
+    return checked
+
+
 def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, grid: Grid) -> dict[int, np.ndarray]:
     """World positions of known discs, as arrays; refused where they contradict the image or the values."""
     from .scan.starting_point import check_distances, check_pins
 
+    if not isinstance(pins, Mapping):
+        raise DeepspineError(f"pins: give each disc value with its position, as in {{4: (x, y, z)}}, not {pins!r}")
     check_values(pins)
     check_pins(pins, request.values)
-    points = {value: np.asarray(xyz_mm, dtype=float) for value, xyz_mm in pins.items()}
+    try:
+        points = {value: np.asarray(xyz_mm, dtype=float) for value, xyz_mm in pins.items()}
+    except (TypeError, ValueError) as error:
+        raise DeepspineError(f"pins: a position is three numbers in world RAS+ mm ({error})") from error
     for value, xyz_mm in points.items():
         if xyz_mm.shape != (3,) or not grid.contains(grid.to_index(xyz_mm)):
             raise DeepspineError(f"pins: disc {value} does not lie in the image; give its position in world RAS+ mm")

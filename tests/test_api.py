@@ -163,6 +163,11 @@ def test_wrong_requests_are_refused(image):
         (None, {4: (900, 0, 0)}, "does not lie in the image"),
         (None, {4: (1, 2)}, "does not lie in the image"),
         ([5, 6], {4: tuple(world(VOXELS[4]))}, "left out"),
+        (5, None, "5 is no list of disc values"),
+        ([[3, 4]], None, "is no list of disc values"),
+        ((value for value in ()), None, "there is no disc among them"),
+        (None, [4], "give each disc value with its position"),
+        (None, {4: "here"}, "a position is three numbers"),
     ):
         with pytest.raises(DeepspineError, match=message):
             label(image, "t2", predictor=predictor, values=values, pins=pins)
@@ -172,6 +177,15 @@ def test_wrong_requests_are_refused(image):
     with pytest.raises(DeepspineError, match="cord: give the path of a file, not a Nifti1Image"):
         label(image, "t2", predictor=predictor, cord=image)
     assert predictor.calls == []
+    with pytest.raises(DeepspineError, match="device: 'gpu' is not known; give one of auto, cpu, cuda"):
+        Predictor.load(device="gpu")
+
+
+def test_values_are_taken_from_any_collection(image):
+    """A range, a set, an array and a generator ask for the same discs."""
+    for values in (range(4, 6), {5, 4}, np.array([4, 5]), (value for value in (4, 5))):
+        found = label(image, "t2", predictor=FakePredictor(known_discs()), values=values)
+        assert found.request.values == (4, 5)
 
 
 def test_an_image_without_discs_is_said_to_have_none(image):

@@ -235,6 +235,13 @@ def test_pipe_or_device(tmp_path, suffix):
         assert refusal(path) == "is a pipe or a device; give an image file"
 
 
+@pytest.mark.parametrize("offset", [0.0, 16.0, 347.0])
+def test_voxels_do_not_begin_within_the_header(tmp_path, offset):
+    """An offset of 0, which some programs write, would make voxels of the header and shift all others by 176 places."""
+    path = patch(save(tmp_path / "a.nii", ramp()), (108, float32(offset)))
+    assert refusal(path).endswith("export it again")
+
+
 def test_link_to_itself(tmp_path):
     """A loop of links is a file that is not there."""
     path = tmp_path / "a.nii.gz"

@@ -55,6 +55,18 @@ def test_an_empty_name_is_an_error(in_folder, capsys, option, empty):
     assert sorted(in_folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", [".nii.gz", "sub/.nii", ".json", ".png"])
+def test_a_name_that_is_only_an_ending_is_an_error(in_folder, capsys, name):
+    """`-o out/$subject.nii.gz` with an unset variable wrote a hidden file."""
+    option = {".json": "-json", ".png": "-overlay"}.get(name, "-o")
+    before = sorted(in_folder.iterdir())
+    with pytest.raises(SystemExit) as ending:
+        run(option, name)
+    assert ending.value.code == 2
+    assert f"argument {option}: {name!r} has no name before its ending" in capsys.readouterr().err
+    assert sorted(in_folder.iterdir()) == before
+
+
 LINKS = {"-o": "discs.nii.gz", "-json": "r.json", "-overlay": "o.png"}
 
 

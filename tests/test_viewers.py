@@ -136,3 +136,18 @@ def test_a_level_that_the_cord_does_not_cover_is_not_measured(labels, capsys, mi
     assert set(measured["cut"]) < set(measured["whole"])
     for level, mm in measured["cut"].items():
         assert mm == pytest.approx(measured["whole"][level], abs=3.1)
+
+
+@pytest.mark.parametrize(("times", "unit", "refused"), [(1, "mm", False), (1, "micron", False), (0.1, "mm", True),
+                                                        (1000, "micron", True), (0.001, "meter", True)])  # fmt: skip
+def test_lengths_that_no_spine_has_are_not_measured(labels, capsys, times, unit, refused):
+    """Labels in micrometres gave distances of 15,000 mm: the unit is said, and such distances are refused."""
+    image = nib.load(labels)
+    scaled = nib.Nifti1Image(np.asarray(image.dataobj), np.diag([times, times, times, 1]) @ image.affine)
+    scaled.header.set_xyzt_units(unit)
+    nib.save(scaled, "scaled.nii")
+    assert measure.main(["-i", "scaled.nii", "-v", "0"]) == (1 if refused else 0)
+    said = capsys.readouterr().err
+    assert ("Warning: scaled.nii: the header gives its lengths in mi" in said) == (unit == "micron")
+    assert ("mm apart, where an adult has about" in said) == refused
+    assert (labels.parent / "scaled_measures.tsv").exists() == (not refused)

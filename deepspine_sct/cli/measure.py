@@ -75,9 +75,11 @@ def measure(args: Namespace) -> None:
     from deepspine_sct.files.outputs import check_ending, check_files, check_folder, make_folders
     from deepspine_sct.image.labels import check_order, read_labels
     from deepspine_sct.image.nifti import read_grid
+    from deepspine_sct.image.sform_qform import geometry_warnings
     from deepspine_sct.labeling.cord_levels import label_cord
     from deepspine_sct.labeling.cord_segmentation import read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
+    from deepspine_sct.scan.starting_point import check_distances
 
     table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")
     check_ending(table, ".tsv", "a table")
@@ -86,7 +88,11 @@ def measure(args: Namespace) -> None:
     views = landmark_files(args.landmarks, stem_of(args.i)) if args.landmarks else {}
     check_files([table, *views.values()], filter(None, (args.i, args.s)))
     points = read_labels(args.i)
+    for path in filter(None, (args.i, args.s)):
+        for caution in geometry_warnings(path):
+            print(f"Warning: {path}: {caution}", file=sys.stderr)
     check_order(args.i, points)
+    check_distances(args.i, points)
     grid = read_grid(args.i)
     rows = list(measure_discs(points))
     if args.s:

@@ -11,6 +11,8 @@ from deepspine_sct.cli.messages import did_you_mean, one_line
 from deepspine_sct.cli.streams import forgiving_streams, logged_warnings, showable
 from deepspine_sct.errors import DeepspineError
 
+_ENDINGS = (".nii", ".nii.gz", ".json", ".png", ".tsv", ".safetensors", ".onnx")
+
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -87,6 +89,10 @@ class SctArgumentParser(argparse.ArgumentParser):
         """Refuse a file or a folder without a name, as an unset variable of a script gives it."""
         if any(not text.strip() for text in arg_strings) and _names_a_path(action):
             raise argparse.ArgumentError(action, "is empty; was a variable of your script not set?")
+        for text in arg_strings:
+            if _names_a_path(action) and text.rpartition("/")[2].lower() in _ENDINGS:
+                fault = f"{text!r} has no name before its ending; was a variable of your script not set?"
+                raise argparse.ArgumentError(action, fault)
         return super()._get_values(action, arg_strings)
 
     def _check_value(self, action: argparse.Action, value: object) -> None:

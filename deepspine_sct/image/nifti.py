@@ -276,7 +276,8 @@ def _spatial_shape(path: Path, header: Any) -> tuple[int, ...]:
     with refusing(path):
         shape = tuple(int(n) for n in header.get_data_shape())
         dtype = header.get_data_dtype()
-        n_bytes = header.get_data_offset() + prod(shape) * dtype.itemsize
+        offset = header.get_data_offset()
+        n_bytes = offset + prod(shape) * dtype.itemsize
     if dtype.kind not in "iuf":
         fault = "has colour or complex voxels; give a scalar image"
     elif len(shape) < 3:
@@ -287,6 +288,8 @@ def _spatial_shape(path: Path, header: Any) -> tuple[int, ...]:
         fault = f"has {prod(shape[3:])} volumes; extract one of them"
     elif prod(shape) > MAX_VOXELS:
         fault = f"has {prod(shape)} voxels, more than {MAX_VOXELS}; crop it"
+    elif offset < header.sizeof_hdr:  # nibabel takes 0, and the header itself for voxels
+        fault = f"says that its voxels begin within its header, at byte {offset}; export it again"
     elif n_bytes > largest_content(path):
         fault = f"is too short a file for its shape {shape}; copy it again"
     else:

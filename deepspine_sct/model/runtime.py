@@ -18,6 +18,9 @@ SHIPPED_ONNX = _WEIGHTS / "deepspine.onnx"
 """Its export (see `export`)."""
 
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
 class Runtime(Protocol):
     """A network that is ready to run.
 
@@ -59,6 +62,8 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
     DeepspineError
         When the file cannot be read, the device is not available, or torch is missing for a checkpoint.
     """
+    if device not in DEVICES:
+        raise DeepspineError(f"device: {device!r} is not known; give one of {', '.join(DEVICES)}")
     if path is None and device != "cuda" and SHIPPED_ONNX.exists():
         with suppress(ImportError):
             from .onnx_runtime import OnnxRuntime
