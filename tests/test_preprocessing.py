@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.preprocessing import canonical, normalise, without_margins
+from deepspine_sct.image.preprocessing import canonical, normalise, without_fill, without_margins
 from deepspine_sct.image.volume import Volume
 
 
@@ -123,3 +123,28 @@ def test_normalise_takes_images_and_stacks(shape):
     """An array of another number of dimensions is refused."""
     with pytest.raises(ValueError, match="expected"):
         normalise(np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [">i2", np.int16, np.float32])
+@pytest.mark.parametrize("fill", [-32768, -1024, 32767])
+def test_what_was_not_measured_is_as_dark_as_the_darkest_tissue(dtype, fill):
+    """A corner that is cut off slantwise and filled with one far value; the image itself does not change."""
+    image = np.random.default_rng(0).integers(20, 900, (5, 30, 40)).astype(dtype)
+    image[2, 4, 5] = 20
+    outside = np.add.outer(np.arange(30), np.arange(40)) < 20
+    filled = np.where(outside, fill, image).astype(dtype)
+    before = filled.copy()
+    found = without_fill(Volume(filled, Grid.sagittal(image.shape, (3, 1, 1)))).data
+    assert np.array_equal(found, np.where(outside, image[:, ~outside].min(), image))
+    assert np.array_equal(filled, before)
+
+
+@pytest.mark.parametrize("corner", [0, 19, 400, 1700])
+def test_a_corner_that_may_be_measured_stays(corner):
+    """Air, tissue or a bright vessel, no farther beyond the other values than these reach: nothing is done."""
+    image = np.random.default_rng(0).integers(20, 900, (5, 30, 40)).astype(np.int16)
+    image[:, :8, :8] = corner
+    volume = Volume(image, Grid.sagittal(image.shape, (3, 1, 1)))
+    assert without_fill(volume) is volume
+    flat = Volume(np.full((1, 3, 3), 7, np.int16), Grid.sagittal((1, 3, 3), (3, 1, 1)))
+    assert without_fill(flat) is flat

@@ -51,3 +51,12 @@ def test_two_spines_side_by_side_are_named(network, name, axis, side, shift):
     assert "a second spine shows about" in sentence and "crop the image to one spine" in sentence
     opposite = {"right": "left", "front": "back"}[side]
     assert f"to the {side} " in sentence or f"to the {opposite} " in sentence
+
+
+@pytest.mark.parametrize(("axes", "degrees"), [((0, 1), -30), ((0, 2), 44)])
+def test_an_oblique_scan_of_one_spine_shows_no_second_one(network, axes, degrees):
+    """A header that turns the scan makes it no wider: distances are those along the axes of the image."""
+    scan = read_volume(DATA / "t2_sim.nii.gz")
+    angle, turn = np.deg2rad(degrees), np.eye(4)
+    turn[np.ix_(axes, axes)] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    assert said(network, Volume(scan.data, Grid(scan.data.shape, turn @ scan.grid.affine))) == []

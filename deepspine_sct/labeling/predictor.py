@@ -15,7 +15,7 @@ from ..errors import DeepspineError
 from ..image.brightness import even_brightness
 from ..image.extent import check_extent
 from ..image.grid import Grid
-from ..image.preprocessing import canonical, without_margins
+from ..image.preprocessing import canonical, without_fill, without_margins
 from ..image.volume import Volume
 from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
@@ -171,7 +171,7 @@ class Predictor:
         DeepspineError
             When the volume is too small or too coarse to show discs.
         """
-        whole = without_margins(canonical(volume))
+        whole = without_margins(without_fill(canonical(volume)))
         check_extent(whole.grid)
         whole = even_brightness(whole)
         body, seen = self.observer.survey(whole, watch)

@@ -19,7 +19,7 @@ BIN_MM, FEWEST = 10.0, 4
 """A second spine shows at so many heights, each of this length. None of the 96 real and simulated scans of single
 spines at hand shows anything at any height, and two copies of a neck side by side do at 12 and more."""
 
-_SIDES = (("left", "right"), ("back", "front"))
+_SIDES = (("right", "left"), ("front", "back"))
 
 
 def about_second_spine(labeling: Labeling, prediction: Prediction) -> list[Caution]:
@@ -39,16 +39,18 @@ def about_second_spine(labeling: Labeling, prediction: Prediction) -> list[Cauti
     """
     if len(labeling.discs) < 2:
         return []
-    named_xyz = np.array([disc.xyz_mm for disc in labeling.discs])[::-1]  # upwards, as interpolation wants it
-    strong = np.argwhere(prediction.heatmaps.sum(axis=1) >= STRONG)
-    xyz_mm = prediction.grid.to_world(strong)
-    column_xy = np.stack([np.interp(xyz_mm[:, 2], named_xyz[:, 2], named_xyz[:, axis]) for axis in (0, 1)], -1)
-    offset_xy = xyz_mm[:, :2] - column_xy
-    low_mm, high_mm = named_xyz[[0, -1], 2]
-    beside = (np.abs(offset_xy) > BESIDE_MM).any(axis=1) & (xyz_mm[:, 2] > low_mm) & (xyz_mm[:, 2] < high_mm)
-    if np.unique(np.floor(xyz_mm[beside, 2] / BIN_MM)).size < FEWEST:
+    scale_mm, heatmaps = prediction.grid.zooms_mm, prediction.heatmaps
+    # Along the axes of the image, leftwards, downwards and backwards: an oblique image is not wider for that.
+    named_mm = prediction.grid.to_index([disc.xyz_mm for disc in labeling.discs]) * scale_mm
+    named_mm = named_mm[np.argsort(named_mm[:, 1])]
+    strong_mm = np.argwhere(heatmaps.sum(axis=1) >= STRONG) * scale_mm
+    column = np.stack([np.interp(strong_mm[:, 1], named_mm[:, 1], named_mm[:, axis]) for axis in (0, 2)], -1)
+    offset = strong_mm[:, [0, 2]] - column
+    high_mm, low_mm = named_mm[[0, -1], 1]
+    beside = (np.abs(offset) > BESIDE_MM).any(axis=1) & (strong_mm[:, 1] > high_mm) & (strong_mm[:, 1] < low_mm)
+    if np.unique(np.floor(strong_mm[beside, 1] / BIN_MM)).size < FEWEST:
         return []
-    offset_mm = np.median(offset_xy[beside], axis=0)
+    offset_mm = np.median(offset[beside], axis=0)
     axis = int(np.abs(offset_mm).argmax())
     side = _SIDES[axis][int(offset_mm[axis] > 0)]
     text = (
