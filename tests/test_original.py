@@ -1,6 +1,7 @@
 """Checkpoints of the original project: the same numbers come out, and nothing in them is run."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,15 @@ def test_a_file_that_would_run_code_is_refused(tmp_path, capsys):
         assert main(["-i", str(path), "-o", str(tmp_path / "out.safetensors")]) == 1
         assert "refused" in capsys.readouterr().err
     assert not trap.exists()
+
+
+def test_noise_is_refused_in_one_line(tmp_path):
+    """What torch warns of an unknown pickle protocol does not stand before the line that matters."""
+    (tmp_path / "noise").write_bytes(b"\x80\x6c" + bytes(range(256)) * 40)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DeepspineError, match="not a checkpoint of plain weights"):
+            read_original(tmp_path / "noise")
 
 
 @pytest.mark.parametrize("content", [{"epoch": 3}, {"model_weights": {"a": 1}}, {3: torch.ones(1)}, [1, 2]])

@@ -23,7 +23,8 @@ def in_folder(tmp_path, monkeypatch, predictor):
 
 def run(*arguments: str) -> int:
     """Run the command on the scan, quietly."""
-    return label.main(["-i", "t2.nii.gz", "-c", "t2", "-v", "0", *arguments])
+    image = [] if "-i" in arguments else ["-i", "t2.nii.gz"]
+    return label.main([*image, "-c", "t2", "-v", "0", *arguments])
 
 
 def has_discs(path) -> bool:

@@ -13,6 +13,9 @@ from deepspine_sct.errors import DeepspineError
 
 _ENDINGS = (".nii", ".nii.gz", ".json", ".png", ".tsv", ".safetensors", ".onnx")
 
+_INPUTS = ("-i", "-s", "-initlabel", "-initz", "-discs")
+"""Of two of these argparse would take the last one, and lose the first without a word. A setting may be overruled."""
+
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -70,8 +73,9 @@ class SctArgumentParser(argparse.ArgumentParser):
         self.misc.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
 
     def parse_args(self, args=None, namespace=None):
-        """Parse as argparse does, but refuse abbreviated and run-together options."""
+        """Parse as argparse does, but refuse abbreviated and run-together options, and repeated inputs."""
         arguments = sys.argv[1:] if args is None else list(args)
+        given = set()
         for argument in arguments:
             # BIDS Apps take --name=value as well.
             name = argument.partition("=")[0] if argument.startswith("--") else argument
@@ -80,6 +84,9 @@ class SctArgumentParser(argparse.ArgumentParser):
                 self.error(
                     f"unrecognized option: {argument}{hint or f'; a file of that name is given as ./{argument}'}"
                 )
+            if name in given and (name in _INPUTS or self._option_string_actions[name].nargs == "+"):
+                self.error(f"argument {name}: is given twice; give it once, with all of its values after it")
+            given |= {name} & set(self._option_string_actions)
         args, rest = self.parse_known_args(arguments, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}; a name with spaces needs quotes around it")

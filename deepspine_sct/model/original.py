@@ -12,6 +12,7 @@ anterior and its second from inferior to superior. Its heatmaps are linear, 1 at
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,9 @@ def read_original(path: Path) -> dict[str, Tensor]:
         Where the file is missing, holds anything but tensors and plain values, or no such weights.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch says at length what the line below says
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DeepspineError(f"{path}: no such file; check -i") from error
     except (
