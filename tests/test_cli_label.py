@@ -84,7 +84,7 @@ def test_labels_that_a_person_has_corrected_are_not_replaced(in_folder, predicto
     before = Path("t2_labeled_discs.nii.gz").read_bytes()
     predictor.labeling.discs[:] = predictor.labeling.discs[:2]
     assert run() == 1
-    assert "holds labels that A. Expert has corrected" in capsys.readouterr().err
+    assert "holds labels that A. Expert has made or corrected (see t2_labeled_discs.json)" in capsys.readouterr().err
     assert Path("t2_labeled_discs.nii.gz").read_bytes() == before
     assert run("-o", "other.nii.gz") == 0
 

@@ -7,7 +7,7 @@ from fake_predictor import write_scan
 
 from deepspine_sct import __version__
 from deepspine_sct.cli import label
-from deepspine_sct.files.provenance import without_folders
+from deepspine_sct.files.provenance import corrected_by, without_folders
 
 KEYS = {"Name", "Version", "Description", "ModelChecksum", "Date", "Command"}
 
@@ -69,3 +69,44 @@ def test_a_command_is_told_without_the_folders_of_the_machine(in_folder):
     assert without_folders(named) == named.replace("anat/c4.nii.gz", "c4.nii.gz")
     told = without_folders("sct_deepspine_label -i '/a b/t 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11")
     assert told == "sct_deepspine_label -i 't 2.nii.gz' -c t2 -initz 34,3 -ofolder . -discs 3:11"
+
+
+OURS = {"Name": "deepspine_sct"}
+LAST_MAKERS = {
+    "nobody but this program": ([OURS], ""),
+    "a person, as SCT's manual-correction notes it": ([OURS, {"Name": "Manual", "Author": "Dr A"}], "Dr A"),
+    "a person without a program": ([OURS, {"Author": "Dr A"}], "Dr A"),
+    "a person within this program's entry": ([OURS | {"Author": "Dr A"}], "Dr A"),
+    "another program": ([OURS, {"Name": "Manual"}], "Manual"),
+    "this program after another one": ([{"Name": "sct_label_vertebrae"}, OURS], ""),
+    "an entry that is none": ([OURS, "Dr A"], "somebody"),
+    "no entry": ([], "somebody"),
+}
+
+
+@pytest.mark.parametrize("case", LAST_MAKERS)
+def test_the_last_maker_says_whose_a_label_file_is(tmp_path, case):
+    """Any other than this program may be a person, and so may a JSON file that cannot be read or says nothing."""
+    makers, who = LAST_MAKERS[case]
+    label, told = tmp_path / "x.nii.gz", tmp_path / "x.json"
+    told.write_text(json.dumps({"GeneratedBy": makers}))
+    assert corrected_by(label) == ""  # there are no labels to keep
+    label.write_bytes(b"labels")
+    assert corrected_by(label) == who
+    for text, whose in (("{", "somebody"), ("{}", "somebody"), ("", "")):
+        told.write_text(text)
+        assert corrected_by(label) == whose
+    told.unlink()
+    assert corrected_by(label) == ""
+
+
+@pytest.mark.parametrize("maker", [{"Name": "Manual"}, {"Name": "deepspine_sct", "Author": "Dr A"}])
+@pytest.mark.parametrize("name", ["t2_labeled_discs", "t2_seg_labeled", "t2_seg_labeled_discs"])
+def test_both_commands_keep_the_same_label_files(in_folder, predictor, capsys, maker, name):
+    """`sct_deepspine_label` refuses what `sct_deepspine_batch` leaves as it is, also levels of the cord."""
+    (in_folder / f"{name}.nii.gz").write_bytes(b"by hand")
+    (in_folder / f"{name}.json").write_text(json.dumps({"GeneratedBy": [{"Name": "deepspine_sct"}, maker]}))
+    write_scan(in_folder / "anat" / "t2_seg.nii.gz")
+    assert run("-s", "anat/t2_seg.nii.gz") == 1
+    assert f"{name}.nii.gz: holds labels that" in capsys.readouterr().err
+    assert (in_folder / f"{name}.nii.gz").read_bytes() == b"by hand" and predictor.calls == []

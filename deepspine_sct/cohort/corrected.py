@@ -7,25 +7,13 @@ from pathlib import Path
 
 from deepspine_sct.caution import Caution
 from deepspine_sct.cohort.bids_derivative import ScanFiles
-from deepspine_sct.files.provenance import NAME, makers_of
+from deepspine_sct.files.provenance import corrected_by
 
 
 def corrected_files(files: ScanFiles) -> frozenset[Path]:
-    """List the label files of a scan whose last maker is not this program, each with the JSON file that says so.
-
-    That is SCT's manual-correction, or the page by `sct_deepspine_correct`. Labels without a JSON file, or with an
-    empty one, were left by a run that was killed: they are corrected by nobody. A damaged one is a person's work.
-    """
+    """List the label files of a scan that a person may have made, each with the JSON file that says so."""
     pairs = ((files.labels, files.sidecar), (files.levels, files.levels_sidecar))
-    return frozenset(path for pair in pairs if _is_corrected(*pair) for path in pair)
-
-
-def _is_corrected(label: Path, sidecar: Path) -> bool:
-    try:
-        said = label.exists() and sidecar.stat().st_size > 0
-    except OSError:
-        return False
-    return said and not any(maker["Name"] == NAME for maker in makers_of(sidecar)[-1:])
+    return frozenset(path for pair in pairs if corrected_by(pair[0]) for path in pair)
 
 
 def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Caution, ...]:

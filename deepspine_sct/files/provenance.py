@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deepspine_sct import __version__
+from deepspine_sct.files.names import sidecar_of
 from deepspine_sct.files.tables import read_json
 
 NAME = "deepspine_sct"
@@ -68,6 +69,38 @@ def makers_of(sidecar: Path) -> list[dict[str, Any]]:
         return [maker | {"Name": str(maker.get("Name", ""))} for maker in makers]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def corrected_by(label: Path) -> str:
+    """Name who may have made a label file, other than this program: no run replaces or removes such a file unasked.
+
+    The JSON file beside it says so: its last maker is another program, as SCT's manual-correction and
+    `sct_deepspine_correct` note it, or has an author. A JSON file that cannot be read, or that names no maker, is
+    perhaps a person's work.
+
+    Parameters
+    ----------
+    label : Path
+        The label file.
+
+    Returns
+    -------
+    str
+        "" where it is not there or nobody but this program has made it; also where its JSON file is missing or
+        empty, as a run that was killed leaves it.
+    """
+    told = sidecar_of(label)
+    try:
+        if not (label.exists() and told.stat().st_size > 0):
+            return ""
+    except FileNotFoundError:
+        return ""
+    except OSError:  # it is there and keeps to itself what it says
+        return "somebody"
+    last = (makers_of(told) or [{"Name": ""}])[-1]
+    if last["Name"] == NAME and "Author" not in last:
+        return ""
+    return str(last.get("Author") or last["Name"] or "somebody")
 
 
 def now() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.outputs import check_ending, check_files, check_folder, same_file
-from deepspine_sct.files.provenance import makers_of
+from deepspine_sct.files.provenance import corrected_by
 from deepspine_sct.image.source import check_suffix
 
 
@@ -146,7 +146,8 @@ def plan_outputs(
         check_folder(place)
     read = [Path(name) for name in (image, cord, *inputs) if name]
     check_files(outputs.named().values(), read)
-    _keep_corrected(discs)
+    for labels in filter(None, (discs, outputs.levels, outputs.cord_discs)):
+        _keep_corrected(labels)
     if outputs.json:
         check_ending(outputs.json, ".json", "a report")
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
@@ -154,13 +155,12 @@ def plan_outputs(
     return outputs
 
 
-def _keep_corrected(discs: Path) -> None:
-    """Refuse to replace labels that a person has corrected since, as SCT's manual-correction notes it beside them."""
-    makers = makers_of(sidecar_of(discs)) if discs.exists() else []
-    if makers and "Author" in makers[-1]:
+def _keep_corrected(labels: Path) -> None:
+    """Refuse to replace labels that a person may have made."""
+    if who := corrected_by(labels):
         raise DeepspineError(
-            f"{discs}: holds labels that {makers[-1]['Author']} has corrected, as {sidecar_of(discs)} says; rename the "
-            "output, or remove them first"
+            f"{labels}: holds labels that {who} has made or corrected (see {sidecar_of(labels)}); write to another file "
+            "or folder, or remove them first"
         )
 
 
