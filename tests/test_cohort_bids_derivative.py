@@ -8,7 +8,8 @@ from cohort_cases import find, load, make_job, write_data_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepspine_sct.cohort.bids_derivative import check_target, files_of, open_target, sidecar
+from deepspine_sct.cohort.bids_derivative import discs_sidecar, files_of
+from deepspine_sct.cohort.target_folder import check_target, link_segmentations, open_target
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
 
@@ -81,7 +82,7 @@ def test_links_that_lead_out_are_refused(scan, job, tmp_path, link):
 
 def test_the_sidecar_says_what_bids_asks(scan, job):
     """Space, source as a BIDS URI, and who made it with which network, when and how."""
-    content = sidecar(job, scan)
+    content = discs_sidecar(job, scan, files_of(job, scan))
     assert content["SpatialReference"] == "orig"
     assert content["Sources"] == [f"bids:raw:{NAME}"]
     (maker,) = content["GeneratedBy"]
@@ -89,6 +90,33 @@ def test_the_sidecar_says_what_bids_asks(scan, job):
     assert maker["ModelChecksum"] == job.checksum
     assert maker["Date"] == job.date
     assert maker["Command"].split()[:5] == ["sct_deepspine_label", "-i", NAME, "-c", "t2"]
+
+
+def test_the_sidecar_names_every_scan_that_helped(scan, job):
+    """As a source, and in the command, where the scans of a session are named together."""
+    other = "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii.gz"
+    (job.source / other).write_bytes(scan.image.read_bytes())
+    job = replace(job, together=("T1w", "T2w"))
+    content = discs_sidecar(job, scan, files_of(job, scan))
+    assert content["Sources"] == [f"bids:raw:{NAME}", f"bids:raw:{other}"]
+    assert content["GeneratedBy"][0]["Command"].endswith(f" -with {other}")
+
+
+def test_each_folder_of_segmentations_keeps_its_name(tmp_path, monkeypatch):
+    """Sidecars of earlier runs name theirs: another folder gets another name, also after the data set was moved."""
+    source, target = tmp_path / "data", tmp_path / "out"
+    for place in (source, tmp_path / "a", tmp_path / "b"):
+        place.mkdir()
+    date = open_target(target, source, "a" * 64)
+    names = [link_segmentations(target, tmp_path / name) for name in ("a", "b", "a")]
+    assert names == ["segmentations", "segmentations2", "segmentations"]
+    assert link_segmentations(target, source) == "raw"
+    source.rename(tmp_path / "moved")
+    assert open_target(target, tmp_path / "moved", "a" * 64) == date
+    description = load(target / "dataset_description.json")
+    links = {name: (tmp_path / place).as_uri() for name, place in (("raw", "moved"), (names[0], "a"), (names[1], "b"))}
+    assert description["DatasetLinks"] == links
+    assert description["SourceDatasets"] == [{"URL": uri} for uri in links.values()]
 
 
 def test_the_first_run_sets_the_date_of_all(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from cohort_cases import contents, edit_by_hand, find, load, make_job, write_data_set
 from fake_predictor import VOXELS, FakePredictor, known_discs, oblique_affine, world
 
+from deepspine_sct.cli import label as command
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.label_one import is_axial, label_one
@@ -105,7 +106,30 @@ def test_the_segmented_cord_gets_its_levels(tmp_path, scan):
     between = np.linalg.norm(world(VOXELS[4]) - world(VOXELS[5]))
     assert measured["disc_distance", "C3/C4 to C4/C5"] == pytest.approx(between, rel=1e-3)
     assert measured["cord_length", "C4"] == pytest.approx(5 * 3, abs=3.1)
-    assert load(files.levels_sidecar)["Sources"][1] == f"bids::{files.labels.relative_to(job.target)}"
+    assert load(files.levels_sidecar)["Sources"] == [
+        f"bids:raw:{NAME}",
+        f"bids::{files.labels.relative_to(job.target)}",
+        "bids:segmentations:sub-1/ses-2/anat/sub-1_ses-2_T2star_seg.nii.gz",
+    ]
+
+
+def test_the_command_of_the_levels_makes_them_again(tmp_path, scan, monkeypatch):
+    """From the folder of the data set, also where a link leads to it; that of the discs names no segmentation."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "data").symlink_to(tmp_path / "data")
+    job = make_job(tmp_path / "links" / "data", tmp_path / "out", checksum="c" * 64, cords=tmp_path / "cords")
+    label_one(job, scan, read_volume(scan.image, lazy=True), Looks(FakePredictor(known_discs())))
+    files = files_of(job, scan)
+    (maker,) = load(files.sidecar)["GeneratedBy"]
+    assert "-s" not in maker["Command"].split()
+    (maker,) = load(files.levels_sidecar)["GeneratedBy"]
+    monkeypatch.chdir(job.source)
+    monkeypatch.setattr(command, "load_predictor", lambda request: FakePredictor(known_discs()))
+    assert command.main([*maker["Command"].split()[1:], "-v", "0"]) == 0
+    made = {path.name: path.read_bytes() for path in job.source.glob("*.nii.gz")}
+    assert made[files.labels.name] == files.labels.read_bytes()
+    assert made["sub-1_ses-2_T2star_seg_labeled.nii.gz"] == files.levels.read_bytes()
 
 
 def test_a_useless_segmentation_costs_the_levels_only(tmp_path, scan):
@@ -145,7 +169,8 @@ def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path
     assert outcome.kind == LABELLED and outcome.codes[-1] == "corrected_by_hand"
     assert outcome.warnings[-1].startswith(f"{files.labels.name} was corrected by hand and is not replaced")
     assert set(load(files.report)["outputs"]) == {"json", "levels"} and files.measures.exists()
-    assert load(files.levels_sidecar)["Sources"] == [f"bids:raw:{NAME}"]
+    (scan_uri, cord_uri) = load(files.levels_sidecar)["Sources"]
+    assert scan_uri == f"bids:raw:{NAME}" and cord_uri.startswith("bids:segmentations:")
 
 
 @pytest.mark.parametrize("given", [True, False])

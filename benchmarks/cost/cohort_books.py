@@ -5,9 +5,10 @@ from itertools import cycle
 from pathlib import Path
 
 from benchmarks.cost.cohort_run import BATCH, Cost, fresh, measured
-from deepspine_sct.cohort.bids_derivative import files_of, open_target
+from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import Job
 from deepspine_sct.cohort.state import settled, write_record
+from deepspine_sct.cohort.target_folder import open_target
 from deepspine_sct.data.bids import CONTRASTS
 from deepspine_sct.data.discovery import search
 from deepspine_sct.model.runtime import load_runtime

@@ -130,11 +130,13 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
         When some scans failed, or the run as a whole did.
     """
     from deepspine_sct.cohort import state
-    from deepspine_sct.cohort.bids_derivative import open_target
+    from deepspine_sct.cohort.target_folder import link_segmentations, open_target
     from deepspine_sct.quality_control.outcomes import FAILED
 
     job = make_job(args)
     job = replace(job, date=open_target(job.target, job.source, job.checksum))
+    if job.cords:
+        job = replace(job, cords_name=link_segmentations(job.target, job.cords))
     warn(findings)
     if args.scheduler:
         from deepspine_sct.cohort.cluster import check_scheduler
@@ -277,8 +279,8 @@ def report_on_group(args: Namespace) -> None:
     DeepspineError
         When nothing was labelled into the folder yet, or a file cannot be written.
     """
-    from deepspine_sct.cohort.bids_derivative import check_target
     from deepspine_sct.cohort.job import Job
+    from deepspine_sct.cohort.target_folder import check_target
 
     for option in ("dry-run", "participant-label", "session-label"):
         if getattr(args, option.replace("-", "_")):

@@ -1,4 +1,4 @@
-"""Where the results of a scan go, and what BIDS wants to be told about them.
+"""Where the results of a scan go, and what BIDS wants to be told about each of them.
 
 ::
 
@@ -24,61 +24,17 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from deepspine_sct import __version__
 from deepspine_sct.cohort.cords import find_cord
 from deepspine_sct.cohort.job import Job
 from deepspine_sct.data.bids import CONTRASTS, Scan
 from deepspine_sct.data.discovery import find_beside
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
-from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.files.outputs import check_folder, same_file
-from deepspine_sct.files.tables import read_json, write_json
 from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
-DESCRIPTION_NAME = "dataset_description.json"
 LOG_FOLDER = "logs"
-
-_BIDSIGNORE = """\
-*_label-discs_dlabel.nii.gz
-*_label-discs_dlabel.json
-*_label-discs_report.json
-*_label-discs_measures.tsv
-*_label-vertebrae_dseg.nii.gz
-*_label-vertebrae_dseg.json
-deepspine_*.tsv
-deepspine_*.json
-deepspine.html
-deepspine
-logs/
-"""
-
-_README = """\
-# Labels of intervertebral discs
-
-Made by deepspine_sct. Open `deepspine.html` in a browser to look at all scans and to correct labels;
-it needs neither a server nor a network.
-
-- `sub-*/[ses-*/]anat/*_label-discs_dlabel.nii.gz`: one voxel per disc at its posterior tip, with the value of the
-  Spinal Cord Toolbox: 1 = top of C1, 2 = C1/C2, 3 = C2/C3, 8 = C7/T1, 20 = T12/L1, 25 = L5/S1. The file beside it,
-  `.json`, says what made it.
-- `*_label-discs_report.json`: the same discs in millimetres, with the confidence of each and warnings.
-- `*_label-discs_measures.tsv`: distances between the discs, angles, lordosis and kyphosis, levels of the cord.
-- `*_label-vertebrae_dseg.nii.gz`: vertebral levels of the spinal cord, where a segmentation was given.
-- `deepspine_images.tsv`: what became of every scan, and why it should be looked at.
-- `deepspine_discs.tsv`: every disc; `deepspine_measures.tsv`: all measures. The `.json` file beside each
-  table explains its columns.
-- `logs/`: what became of every scan, and what the program said about it.
-
-A scan that was looked at and has failed has no labels, also where an earlier run had found some; one whose file is
-not here keeps them. A label file that a person has corrected stays: the JSON file beside it names
-that person, or a program, as its last maker in `GeneratedBy`.
-
-Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
-"""
 
 _OTHER_CONTRASTS = {"T2star": "t2s", "T2starw": "t2s", "PDw": "pd", "STIR": "stir", "PSIR": "psir"}
 
@@ -186,108 +142,45 @@ def contrast_of(scan: Scan) -> str:
     return known.get(scan.contrast, "other")
 
 
-def command_of(job: Job, scan: Scan) -> str:
-    """Write the command that makes the same label file, from the data set's folder.
+def command_of(job: Job, scan: Scan, files: ScanFiles, of_cord: bool = False) -> str:
+    """Write the command that makes the same labels, of the discs or also of the cord, from the data set's folder.
 
     It names neither the machine nor how the run was spread out, which change no result.
     """
-    words = ["sct_deepspine_label", "-i", scan.path, "-c", contrast_of(scan)]
-    words += ["-o", files_of(job, scan).labels.name]
-    beside = [f"{scan.folder}/{path.name}" for path in files_of(job, scan).beside]
+    words = ["sct_deepspine_label", "-i", scan.path, "-c", contrast_of(scan), "-o", files.labels.name]
+    if of_cord and files.cord and job.cords:
+        way = os.path.relpath(os.path.realpath(job.cords), os.path.realpath(job.source))
+        words += ["-s", os.path.normpath(f"{way}/{files.cord.relative_to(job.cords)}")]
+    beside = [f"{scan.folder}/{path.name}" for path in files.beside]
     words += ["-with", *beside] if beside else []
     return shlex.join(words + (["-model", job.model.name] if job.model else []))
 
 
-def sidecar(job: Job, scan: Scan, *more_sources: str) -> dict:
-    """Describe a file that was made from a scan, and perhaps from more, given as BIDS URIs."""
-    maker = provenance.generated_by(job.checksum, job.date, command_of(job, scan))
-    return provenance.sidecar([maker], Sources=[f"bids:raw:{scan.path}", *more_sources])
+def discs_sidecar(job: Job, scan: Scan, files: ScanFiles) -> dict:
+    """Describe the disc labels of a scan: they are made from it, and from the scans that named them with it."""
+    maker = provenance.generated_by(job.checksum, job.date, command_of(job, scan, files))
+    return provenance.sidecar([maker], Sources=_scans(scan, files))
 
 
-def open_target(target: Path, source: Path, checksum: str) -> str:
-    """Make the output folder a BIDS derivative data set of this program, unless it is one already.
+def levels_sidecar(job: Job, scan: Scan, files: ScanFiles, has_discs: bool) -> dict:
+    """Describe the levels of the cord, which are made from its segmentation as well.
 
-    Returns
-    -------
-    str
-        The date that its files carry: when the first run with this network and version began, so
-        that a scan which is labelled again gives the same files.
-
-    Raises
-    ------
-    DeepspineError
-        When the folder holds another data set or the results of one, or cannot be written.
+    Parameters
+    ----------
+    job, scan, files
+        Of the scan, whose cord is segmented.
+    has_discs : bool
+        Whether the label file of the discs is of the same run, not a person's.
     """
-    _refuse_source(target, source)
-    check_folder(target)
-    target.mkdir(parents=True, exist_ok=True)
-    known = _own_maker(target, "give a new or an empty folder")
-    _refuse_results_of_another(target, source)
-    goes_on = (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known
-    date = known["Date"] if goes_on else provenance.now()
-    uri = source.resolve().as_uri()
-    if goes_on and _recorded_source(target) == uri:
-        return date
-    description = {
-        "Name": "Labels of intervertebral discs",
-        "BIDSVersion": "1.9.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": [provenance.generated_by(checksum, date)],
-        "SourceDatasets": [{"URL": uri}],
-        "DatasetLinks": {"raw": uri},
-    }
-    for name, text in ((".bidsignore", _BIDSIGNORE), ("README.md", _README)):
-        with atomic_path(target / name) as path:
-            path.write_text(text, encoding="utf-8")
-    write_json(target / DESCRIPTION_NAME, description)
-    return date
+    maker = provenance.generated_by(job.checksum, job.date, command_of(job, scan, files, of_cord=True))
+    sources = _scans(scan, files)
+    if has_discs:
+        sources.append(f"bids::{scan.folder}/{files.labels.name}")
+    if files.cord and job.cords:
+        sources.append(f"bids:{job.cords_name}:{files.cord.relative_to(job.cords).as_posix()}")
+    return provenance.sidecar([maker], Sources=sources)
 
 
-def check_target(target: Path, source: Path) -> None:
-    """Refuse a folder into which this program has labelled nothing: it is not ours to write into.
-
-    Raises
-    ------
-    DeepspineError
-        When it is missing, is the data set itself or another data set, or holds the results of one.
-    """
-    _refuse_source(target, source)
-    if not _own_maker(target, "give the folder into which the level participant has labelled"):
-        raise DeepspineError(f"{target}: nothing was labelled into it yet; run the level participant first")
-    _refuse_results_of_another(target, source)
-
-
-def _refuse_source(target: Path, source: Path) -> None:
-    if same_file(target, source):
-        raise DeepspineError(f"{target}: is the data set itself; give another folder for the results")
-
-
-def _refuse_results_of_another(target: Path, source: Path) -> None:
-    """Refuse a folder that was made from another data set: scans of the same name would replace each other.
-
-    A data set that was moved, or that this machine sees at another place, is the same one: where it was is no
-    folder any more.
-    """
-    uri = _recorded_source(target)
-    place = unquote(urlsplit(uri).path)
-    if uri.startswith("file:") and os.path.isdir(place) and not same_file(Path(place), source):
-        raise DeepspineError(f"{target}: holds results of another data set, {uri}; give another folder")
-
-
-def _recorded_source(target: Path) -> str:
-    """URI of the data set from which a target folder was made; "" where it does not say."""
-    try:
-        return str(read_json(target / DESCRIPTION_NAME)["SourceDatasets"][0]["URL"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return ""
-
-
-def _own_maker(target: Path, remedy: str) -> dict[str, str]:
-    """Read what the description of a target folder says of its maker; {} where there is none."""
-    path = target / DESCRIPTION_NAME
-    if not path.exists():
-        return {}
-    makers = provenance.makers_of(path)
-    if makers and makers[0]["Name"] == provenance.NAME:
-        return makers[0]
-    raise DeepspineError(f"{target}: holds another data set; {remedy}")
+def _scans(scan: Scan, files: ScanFiles) -> list[str]:
+    """BIDS URIs of a scan and of those that help to name its discs."""
+    return [f"bids:raw:{scan.path}", *(f"bids:raw:{scan.folder}/{path.name}" for path in files.beside)]

@@ -18,6 +18,7 @@ class Job:
     model : network file; None is the installed one
     pictures : whether to draw the discs
     cords : folder of cord segmentations, laid out as the data set; None where there are none
+    cords_name : what BIDS URIs of the outputs call it
     together : BIDS suffixes of the scans of a session that name each other's discs; none where each scan stands alone
     timeout_s : time that a scan may take [s]
     memory_gb : memory that a worker may use [GiB]
@@ -30,6 +31,7 @@ class Job:
     model: Path | None = None
     pictures: bool = False
     cords: Path | None = None
+    cords_name: str = "segmentations"
     together: tuple[str, ...] = ()
     timeout_s: float = 600.0
     memory_gb: float = 4.0

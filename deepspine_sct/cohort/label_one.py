@@ -7,7 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.bids_derivative import ScanFiles, command_of, contrast_of, files_of, identity_of, sidecar
+from deepspine_sct.cohort.bids_derivative import (
+    ScanFiles,
+    command_of,
+    contrast_of,
+    discs_sidecar,
+    files_of,
+    identity_of,
+    levels_sidecar,
+)
 from deepspine_sct.cohort.corrected import corrected_files, kept_cautions
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
@@ -72,7 +80,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
         labelled = label_scan(request, looks.predictor, inputs, watch, looks)
     except NoDiscFound as error:
         if files.entry:  # a person who sees the picture can place the discs
-            write_scan_entry(*_where(job, scan), volume, FAILED, str(error), made=_made(job, scan))
+            write_scan_entry(*_where(job, scan), volume, FAILED, str(error), made=_made(job, scan, files))
         raise
     try:
         report = write_outputs(labelled, watch)
@@ -84,7 +92,7 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
         with watch.stage("pictures"):
             write_scan_entry(
                 *_where(job, scan), volume, report=report.to_dict(), prediction=labelled.result.prediction,
-                made=_made(job, scan),
+                made=_made(job, scan, files),
             )  # fmt: skip
     codes = tuple(caution.code for caution in report.warnings)
     return Outcome(scan.path, LABELLED, warnings=report.warnings, codes=codes, seconds=watch.seconds)
@@ -92,14 +100,13 @@ def label_one(job: Job, scan: Scan, volume: Volume, looks: Looks) -> Outcome:
 
 def _write_sidecars(job: Job, scan: Scan, files: ScanFiles, corrected: Collection[Path], has_levels: bool) -> None:
     """Say what made the label files of this run; levels of an earlier one, which may contradict the discs, go."""
-    made_from = []
-    if files.labels not in corrected:
-        write_json(files.sidecar, sidecar(job, scan))
-        made_from.append(f"bids::{scan.folder}/{files.labels.name}")
+    has_discs = files.labels not in corrected
+    if has_discs:
+        write_json(files.sidecar, discs_sidecar(job, scan, files))
     if files.levels in corrected:
         return
     if has_levels:
-        write_json(files.levels_sidecar, sidecar(job, scan, *made_from))
+        write_json(files.levels_sidecar, levels_sidecar(job, scan, files, has_discs))
     else:
         for path in (files.levels, files.levels_sidecar):
             path.unlink(missing_ok=True)
@@ -117,9 +124,9 @@ def _where(job: Job, scan: Scan) -> tuple[Path, Identity, Path]:
     return job.target, identity_of(job, scan), scan.image
 
 
-def _made(job: Job, scan: Scan) -> dict[str, str]:
+def _made(job: Job, scan: Scan, files: ScanFiles) -> dict[str, str]:
     """Say what makes the labels of a scan."""
-    return {"date": job.date, "command": command_of(job, scan), "model": job.checksum, "version": __version__}
+    return {"date": job.date, "command": command_of(job, scan, files), "model": job.checksum, "version": __version__}
 
 
 def is_axial(grid: Grid) -> bool:

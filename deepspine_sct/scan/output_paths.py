@@ -159,8 +159,8 @@ def _keep_corrected(labels: Path) -> None:
     """Refuse to replace labels that a person may have made."""
     if who := corrected_by(labels):
         raise DeepspineError(
-            f"{labels}: holds labels that {who} has made or corrected (see {sidecar_of(labels)}); write to another file "
-            "or folder, or remove them first"
+            f"{labels}: holds labels that {who} has made or corrected (see {sidecar_of(labels)}); write to another "
+            "file or folder, or remove them first"
         )
 
 
