@@ -24,6 +24,7 @@ CODES = {
     "sheared": "The axes of the image are not at right angles, and some programs do not read such images.",
     "length_units": "The lengths in the header are in another unit than millimetres.",
     "output_failed": "A file that was asked for beside the label file could not be written.",
+    "other_scan_replaced": "The label file held the labels of another scan, which were replaced.",
     "corrected_by_hand": "A label file that a person has corrected was not replaced by the automatic labels.",
     "no_attention": "The network has no attention, so its map says nothing.",
     "beyond_cord": "A disc lies beyond the ends of the segmented cord.",

@@ -268,3 +268,19 @@ def test_the_image_itself_is_never_replaced(tmp_path, points, capsys):
     assert run(save(tmp_path, saved_scan(image, points)), "-overwrite", "1") == 1
     assert "is an input and would be overwritten" in capsys.readouterr().err
     assert image.read_bytes() == before
+
+
+def test_corrections_of_another_image_of_the_same_name_are_not_replaced(tmp_path, points, capsys):
+    """Two pages, one folder: the label file is that of the first image, until it is replaced on request."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_scan(tmp_path / name / "t2.nii.gz")
+    first, second = (saved_scan(tmp_path / name / "t2.nii.gz", points) for name in ("one", "two"))
+    for _ in range(2):
+        assert run(save(tmp_path, first)) == 0
+    labels = tmp_path / "out" / "t2_labeled_discs.nii.gz"
+    before = labels.read_bytes()
+    assert run(save(tmp_path, second)) == 1 and labels.read_bytes() == before
+    assert "holds the labels of another t2.nii.gz, in another folder; give another -ofolder" in capsys.readouterr().err
+    for arguments in (("-overwrite", "1"), ()):
+        assert run(save(tmp_path, second), *arguments) == 0

@@ -251,7 +251,7 @@ def test_a_scan_that_takes_the_place_of_another_on_the_page_is_warned_of(in_fold
     again = in_folder / "linked" / "sub-1" / "anat" / first.name
 
     def entries_after(image: Path, *options: str) -> int:
-        assert label.main(["-i", str(image), "-c", "t2", "-qc", "qc", *options]) == 0
+        assert label.main(["-i", str(image), "-c", "t2", "-qc", "qc", "-ofolder", image.parts[-5], *options]) == 0
         return len(list((in_folder / "qc" / "deepspine").glob("*.json")))
 
     assert entries_after(first) == entries_after(first) == entries_after(again, "-qc-dataset", "bids") == 1

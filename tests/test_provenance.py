@@ -2,6 +2,8 @@
 
 import json
 
+import nibabel as nib
+import numpy as np
 import pytest
 from fake_predictor import write_scan
 
@@ -35,7 +37,8 @@ def test_every_label_file_has_a_sidecar(in_folder, predictor):
         "t2_labeled_discs.nii.gz",
     ]
     content = json.loads((in_folder / "out" / "t2_labeled_discs.json").read_text())
-    assert set(content) == {"SpatialReference", "GeneratedBy"} and content["SpatialReference"] == "orig"
+    assert set(content) == {"SpatialReference", "Sources", "SourcePathChecksum", "GeneratedBy"}
+    assert content["SpatialReference"] == "orig" and content["Sources"] == ["t2.nii.gz"]
     (maker,) = content["GeneratedBy"]
     assert set(maker) == KEYS and all(isinstance(value, str) for value in maker.values())
     assert (maker["Name"], maker["Version"]) == ("deepspine_sct", __version__)
@@ -110,3 +113,48 @@ def test_both_commands_keep_the_same_label_files(in_folder, predictor, capsys, m
     assert run("-s", "anat/t2_seg.nii.gz") == 1
     assert f"{name}.nii.gz: holds labels that" in capsys.readouterr().err
     assert (in_folder / f"{name}.nii.gz").read_bytes() == b"by hand" and predictor.calls == []
+
+
+def test_labels_of_another_scan_of_the_same_name_are_not_replaced_without_a_word(in_folder, predictor, capsys):
+    """The warning names the other scan; the same scan, by whatever path, is labelled again as SCT's commands do."""
+    write_scan(in_folder / "t2.nii.gz")
+    (in_folder / "link").symlink_to("anat")
+    assert run() == 0
+    for same in ("anat/t2.nii.gz", f"{in_folder}/anat/../link/t2.nii.gz"):
+        assert label.main(["-i", same, "-c", "t2"]) == 0
+    assert "held the labels" not in capsys.readouterr().err
+    assert label.main(["-i", "t2.nii.gz", "-c", "t2", "-json", "r.json"]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "held the labels" in line]
+    assert line.startswith(
+        "Warning: t2.nii.gz: t2_labeled_discs.nii.gz: held the labels of another t2.nii.gz, in another"
+    )
+    assert json.loads((in_folder / "r.json").read_text())["warnings"][-1]["code"] == "other_scan_replaced"
+    write_scan(in_folder / "t1.nii.gz")
+    assert label.main(["-i", "t1.nii.gz", "-c", "t1", "-o", "t2_labeled_discs.nii.gz"]) == 0
+    assert "held the labels of t2.nii.gz, which" in capsys.readouterr().err
+
+
+def test_a_scan_that_was_moved_with_its_labels_is_the_same_one(in_folder, predictor, capsys):
+    """And no folder of the machine is told by the checksum alone: it is of the way between the two."""
+    assert run("-ofolder", "out") == 0
+    (in_folder / "moved").mkdir()
+    for name in ("anat", "out"):
+        (in_folder / name).rename(in_folder / "moved" / name)
+    assert label.main(["-i", "moved/anat/t2.nii.gz", "-c", "t2", "-ofolder", "moved/out"]) == 0
+    assert "held the labels" not in capsys.readouterr().err
+
+
+def test_a_sidecar_names_all_files_that_its_labels_depend_on(in_folder, predictor):
+    """The segmentation of the cord for its levels, and the discs that are known for both."""
+    assert run("-o", "known.nii.gz") == 0
+    cord = np.zeros((30, 44, 9), np.uint8)
+    cord[:, 24:27, 3:6] = 1
+    affine = nib.load(in_folder / "anat" / "t2.nii.gz").affine
+    nib.save(nib.Nifti1Image(cord, affine), in_folder / "anat" / "cord.nii.gz")
+    assert run("-s", "anat/cord.nii.gz", "-initlabel", "known.nii.gz") == 0
+    named = {path.name: json.loads(path.read_text())["Sources"] for path in in_folder.glob("*_labeled*.json")}
+    assert named == {
+        "t2_labeled_discs.json": ["t2.nii.gz", "known.nii.gz"],
+        "cord_labeled.json": ["t2.nii.gz", "known.nii.gz", "cord.nii.gz"],
+        "cord_labeled_discs.json": ["t2.nii.gz", "known.nii.gz", "cord.nii.gz"],
+    }

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,53 @@ def corrected_by(label: Path) -> str:
     if last["Name"] == NAME and "Author" not in last:
         return ""
     return str(last.get("Author") or last["Name"] or "somebody")
+
+
+def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:
+    """Name the files that a label file depends on, for the JSON file beside it.
+
+    Who gets a label file knows nothing of this machine's folders. So that two images of one name are told apart, a
+    checksum stands for the way from the label file to the image.
+
+    Parameters
+    ----------
+    label : Path
+        The label file.
+    image : Path
+        The image that is labelled.
+    *others : Path
+        Further files.
+
+    Returns
+    -------
+    dict
+        BIDS' ``Sources``, the image first, and ``SourcePathChecksum``.
+    """
+    return {"Sources": [path.name for path in (image, *others)], "SourcePathChecksum": _way(label, image)}
+
+
+def other_source(label: Path, image: Path) -> str:
+    """Name the image that a label file was made from, by the JSON file beside it, where it is not this one.
+
+    Returns
+    -------
+    str
+        "" where it is this one, or nothing is said of it.
+    """
+    try:
+        said = read_json(sidecar_of(label)) if label.exists() else {}
+        name, way = str(said["Sources"][0]).rpartition("/")[2], said.get("SourcePathChecksum")
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return ""
+    if name != image.name:
+        return name
+    return f"another {name}, in another folder" if way and way != _way(label, image) else ""
+
+
+def _way(label: Path, image: Path) -> str:
+    """Sixteen digits that stand for the path of an image as seen from the folder of a label file."""
+    way = os.path.relpath(os.path.realpath(image), os.path.realpath(label.parent))
+    return sha256(os.fsencode(way)).hexdigest()[:16]
 
 
 def now() -> str:

@@ -17,7 +17,7 @@ from ..anatomy import check_values, disc_name
 from ..errors import DeepspineError
 from ..files.names import sidecar_of, stem_of
 from ..files.outputs import make_folders, refuse_overwriting
-from ..files.provenance import generated_by, makers_of, sidecar
+from ..files.provenance import generated_by, makers_of, other_source, sidecar, sources
 from ..files.tables import read_json, write_json
 from ..files.target import follow
 from ..image.grid import CANONICAL, Grid
@@ -164,6 +164,8 @@ def write_corrected(
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
     _refuse_labels_of_others(target, overwrite)
+    if not overwrite and (other := other_source(target, image)):
+        raise DeepspineError(f"{target}: holds the labels of {other}; give another -ofolder, or -overwrite 1")
     refuse_overwriting([target, sidecar_of(target)], [image])
     placed = place_discs(target, grid, correction.points)
     lost = [disc_name(value) for value in correction.points if value not in placed]
@@ -172,7 +174,7 @@ def write_corrected(
     check_order(image, correction.points)
     make_folders([target])
     write_discs(target, grid, correction.points, like=image)
-    write_json(sidecar_of(target), provenance(correction, image))
+    write_json(sidecar_of(target), provenance(correction, image, target))
     return target
 
 
@@ -267,7 +269,7 @@ def _check_grid(image: Path, grid: Grid, known: Grid | None) -> None:
     )
 
 
-def provenance(correction: Correction, image: Path) -> dict:
+def provenance(correction: Correction, image: Path, label: Path) -> dict:
     """Say what a corrected label file was made from, as BIDS wants it."""
     made = correction.made
     # The version is that of the page, not of this command.
@@ -284,8 +286,8 @@ def provenance(correction: Correction, image: Path) -> dict:
         "Comment": correction.comment,
     }
     folder = bids_folder(correction.image)
-    source = f"bids:raw:{(folder / image.name).as_posix()}" if folder.parts else image.name
+    origin = {"Sources": [f"bids:raw:{(folder / image.name).as_posix()}"]} if folder.parts else sources(label, image)
     makers: Iterator[dict[str, Any]] = (
         {name: text for name, text in maker.items() if text} for maker in (network, person)
     )
-    return sidecar(makers, Sources=[source])
+    return sidecar(makers, **origin)

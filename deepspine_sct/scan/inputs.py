@@ -9,6 +9,7 @@ import numpy as np
 
 from ..caution import Caution
 from ..errors import DeepspineError
+from ..files.provenance import other_source
 from ..image.ahead import ReadAhead
 from ..image.grid import Grid
 from ..image.nifti import read_volume
@@ -81,6 +82,7 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None, ahead: ReadA
                 raise
             cautions = (no_cord_levels(error),)
     _check_companions(request)
+    cautions = (*cautions, *_replaced(request))
     pins, height = _read_start(request, volume.grid)
     return ScanInputs(volume, cord, pins, height, cautions)
 
@@ -94,6 +96,16 @@ def _check_companions(request: ScanRequest) -> None:
         if any(path.samefile(other) for other in known):
             raise DeepspineError(f"{path}: is given twice; name each scan of the session once")
         known.append(path)
+
+
+def _replaced(request: ScanRequest) -> list[Caution]:
+    """Warn of an output that holds the labels of another image, which the run is going to replace."""
+    labels = request.outputs.label_files if request.outputs.has_sidecars else ()
+    for path in labels:
+        if request.image and (other := other_source(path, request.image)):
+            text = f"{path}: held the labels of {other}, which are replaced; give every scan its own -o or -ofolder"
+            return [Caution("other_scan_replaced", text)]
+    return []
 
 
 def _read_start(request: ScanRequest, grid: Grid) -> tuple[dict[int, np.ndarray], Height | None]:

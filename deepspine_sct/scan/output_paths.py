@@ -48,6 +48,11 @@ class OutputPaths:
     has_sidecars: bool = False
 
     @property
+    def label_files(self) -> tuple[Path, ...]:
+        """Label file of the discs and those of the cord, as far as they are written."""
+        return tuple(path for path in (self.discs, self.levels, self.cord_discs) if path is not None)
+
+    @property
     def sidecars(self) -> dict[str, Path]:
         """JSON file beside each label file, by the name that `named` has for it."""
         labels = {"discs": self.discs, "levels": self.levels, "cord_discs": self.cord_discs}
@@ -146,7 +151,7 @@ def plan_outputs(
         check_folder(place)
     read = [Path(name) for name in (image, cord, *inputs) if name]
     check_files(outputs.named().values(), read)
-    for labels in filter(None, (discs, outputs.levels, outputs.cord_discs)):
+    for labels in outputs.label_files:
         _keep_corrected(labels)
     if outputs.json:
         check_ending(outputs.json, ".json", "a report")

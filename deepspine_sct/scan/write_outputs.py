@@ -14,13 +14,13 @@ from ..caution import Caution
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
 from ..files.outputs import make_folders
-from ..files.provenance import generated_by, now, sidecar, without_folders
+from ..files.provenance import generated_by, now, sidecar, sources, without_folders
 from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
 from ..stopwatch import Stopwatch
 from .label_scan import Labelled
 from .report import Report
-from .request import ScanRequest
+from .request import ScanRequest, Straightening
 
 if TYPE_CHECKING:
     from .session_report import SessionReport
@@ -105,14 +105,22 @@ def _write_reports(request: ScanRequest, report: Report, missing: dict[str, str]
     if outputs.json:
         with _noting(missing, "json"):
             make_folders([outputs.json])  # before the command is told, whose paths are known by their folders
-    origin = sidecar([generated_by(report.model["sha256"], now(), without_folders(request.command))])
-    for name in outputs.sidecars:
+    maker = generated_by(report.model["sha256"], now(), without_folders(request.command))
+    for name, path in outputs.sidecars.items():
         if name in report.outputs:
             with _noting(missing, f"{name}_sidecar"):
-                write_json(outputs.sidecars[name], origin)
+                write_json(path, sidecar([maker], **_origin(request, path, of_cord=name != "discs_sidecar")))
     if outputs.json:
+        origin = sidecar([maker], **_origin(request, outputs.json))
         with _noting(missing, "json"), atomic_path(outputs.json) as path:
             path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
+
+
+def _origin(request: ScanRequest, label: Path, of_cord: bool = False) -> dict[str, object]:
+    """Name the files that labels, of the discs or of the cord, were made from."""
+    cord = request.cord if of_cord or request.straighten == Straightening.BY_SCT else None
+    others = (*request.beside, request.initlabel, cord)
+    return sources(label, request.image or Path(request.name), *filter(None, others))
 
 
 @contextmanager
