@@ -203,6 +203,67 @@ def test_scans_without_levels_of_their_cord_are_counted(data, capsys):
     assert "No levels" not in capsys.readouterr().err
 
 
+def write_cord(data: Path) -> Path:
+    """Segment the cord of the second participant, as a straight tube; return the folder of segmentations."""
+    name = "sub-2/anat/sub-2_T1w"
+    scan = nib.load(data / f"{name}.nii.gz")
+    cord = np.zeros(scan.shape, np.uint8)
+    axis = next(n for n, code in enumerate(nib.aff2axcodes(scan.affine)) if code in "SI")
+    middle = [slice(n // 2 - 3, n // 2 + 3) for n in scan.shape]
+    middle[axis] = slice(None)
+    cord[tuple(middle)] = 1
+    path = data.parent / "cords" / f"{name}_seg.nii.gz"
+    path.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(cord, scan.affine), path)
+    return data.parent / "cords"
+
+
+def test_levels_of_the_cord_stay_while_they_are_true_and_are_not_removed_without_a_word(data, capsys):
+    """A later run without segmentations has nothing to do; one that labels the scans again says what it removes."""
+    cords = write_cord(data)
+    out = data.parent / "out"
+    assert run(data, "participant", "--derivatives-seg", str(cords)) == 0
+    (levels,) = out.rglob("*_label-vertebrae_dseg.nii.gz")
+    sources = load(levels.with_name(levels.name.replace(".nii.gz", ".json")))["Sources"]
+    (uri,) = [uri for uri in sources if uri.endswith("sub-2/anat/sub-2_T1w_seg.nii.gz")]
+    link = load(out / "dataset_description.json")["DatasetLinks"][uri.split(":")[1]]
+    assert link == cords.as_uri()
+    assert run(data) == 0 and levels.exists()
+    streams = capsys.readouterr()
+    assert "3 of 3 scans are done already" in streams.out and "were removed" not in streams.err
+    assert run(data, "participant", "--force") == 0 and not levels.exists()
+    said = [line for line in capsys.readouterr().err.splitlines() if "levels of the cord" in line]
+    assert len(said) == 1 and "were removed for 1 scans" in said[0] and levels.name in said[0]
+    assert run(data, "participant", "--force") == 0
+    assert "levels of the cord" not in capsys.readouterr().err
+
+
+def test_results_of_a_scan_that_has_gone_stay_and_are_named(data, capsys):
+    """In the summary of both levels; a run on a part of the data set knows nothing of the others."""
+    assert run(data) == 0
+    shutil.rmtree(data / "sub-2")
+    before = contents(data.parent / "out" / "sub-2")
+    for level in ("participant", "group"):
+        capsys.readouterr()
+        assert run(data, level) == 0
+        line = "\n1 labelled before, but not in the data set any more: sub-2/anat/sub-2_T1w; "
+        assert line in capsys.readouterr().out
+        assert line in (data.parent / "out" / "logs" / "summary.txt").read_text()
+    assert run(data, "participant", "--participant-label", "1") == 0
+    assert "not in the data set" not in capsys.readouterr().out
+    assert contents(data.parent / "out" / "sub-2") == before
+
+
+def test_a_label_file_that_was_cut_is_made_again(data, capsys):
+    """It is not empty, so only its end tells; the other scans are left as they are."""
+    assert run(data) == 0
+    label = next((data.parent / "out").rglob("*_dlabel.nii.gz"))
+    whole = label.read_bytes()
+    label.write_bytes(whole[: len(whole) // 2])
+    assert run(data) == 0
+    assert "This run: 1 labelled" in capsys.readouterr().out and label.read_bytes() == whole
+
+
 def test_a_part_of_the_data_set_points_to_the_reports_as_it_writes_no_table(data, capsys):
     """Which then say why a scan has no levels of its cord."""
     (data.parent / "cords").mkdir()

@@ -3,6 +3,8 @@
 import os
 from dataclasses import replace
 
+import nibabel as nib
+import numpy as np
 import pytest
 from cohort_cases import edit_by_hand, find, load, make_job, write_data_set
 
@@ -24,6 +26,12 @@ def scan(tmp_path):
     return scan
 
 
+def write_labels(path) -> None:
+    """Write a small image that is whole."""
+    data = np.random.default_rng(0).integers(0, 9, (9, 10, 11), dtype=np.uint8)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+
+
 @pytest.fixture
 def job(tmp_path, scan):
     """Make a job whose scan is labelled: its files are there and its record too."""
@@ -32,7 +40,8 @@ def job(tmp_path, scan):
     files.labels.parent.mkdir(parents=True)
     for path in files.results():
         path.parent.mkdir(exist_ok=True)
-        path.write_text('{"GeneratedBy": [{"Name": "deepspine_sct"}]}')
+        path.write_text('{"GeneratedBy": [{"Name": "deepspine_sct"}]}\n')
+    write_labels(files.labels)
     state.write_record(job, scan, DONE)
     return job
 
@@ -92,14 +101,59 @@ def test_a_missing_file_makes_it_stale(job, scan, which):
 
 
 @pytest.mark.parametrize("which", ["labels", "sidecar", "report", "measures", "entry"])
-@pytest.mark.parametrize("text", ["", "x"])
-def test_a_damaged_file_makes_it_stale(job, scan, which, text):
-    """An empty one of any kind, and JSON that cannot be read: else the scan stays off the page for ever."""
+@pytest.mark.parametrize("share", [0, 0.5, 0.9])
+def test_a_damaged_file_makes_it_stale(job, scan, which, share):
+    """Empty or cut off, of any kind but a sidecar: one that is not empty is perhaps a person's, and stays."""
     path = getattr(files_of(job, scan), which)
-    path.write_text(text)
-    is_damaged = not text or path.suffix == ".json"
-    assert state.settled(job, scan) == (None if is_damaged else DONE)
-    assert state.take_up(job, [scan]) == ([scan] if is_damaged else [])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    is_stale = which != "sidecar" or share == 0
+    assert (state.settled(job, scan) is None) == is_stale
+    assert state.take_up(job, [scan]) == [scan] * is_stale
+
+
+def test_what_a_person_has_made_is_never_damaged(job, scan):
+    """It is not replaced, so to make it again would be to do so in every run."""
+    edit_by_hand(files_of(job, scan).labels)
+    assert state.settled(job, scan) == DONE
+
+
+@pytest.fixture
+def with_levels(job, scan, tmp_path):
+    """Make a job with a segmented cord, whose scan is labelled with its levels."""
+    cord = tmp_path / "cords" / scan.folder / f"{scan.stem}_seg.nii.gz"
+    cord.parent.mkdir(parents=True)
+    cord.write_bytes(b"cord")
+    job = replace(job, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    write_labels(files.levels)
+    files.levels_sidecar.write_bytes(files.sidecar.read_bytes())
+    state.write_record(job, scan, DONE)
+    return job
+
+
+def test_levels_of_an_earlier_run_stay_as_long_as_they_are_true(with_levels, scan):
+    """A run without segmentations has nothing to do then, and has to do the scan if anything else has changed."""
+    without = replace(with_levels, cords=None)
+    assert state.settled(with_levels, scan) == state.settled(without, scan) == DONE
+    assert state.settled(replace(without, checksum="b" * 64), scan) is None
+    files_of(with_levels, scan).levels.write_bytes(b"cut")
+    assert state.settled(without, scan) is None
+    assert state.levels_files(without, [scan]) == [files_of(with_levels, scan).levels]
+
+
+def test_scans_that_have_gone_are_named(job, scan, tmp_path):
+    """Where they have labels; none that is only passed over, by itself or with its folder, or has failed."""
+    there = search(tmp_path / "data", ("T2w",))
+    assert state.left_over(job.target, there) == []
+    gone = replace(there, scans=[])
+    assert state.left_over(job.target, gone) == ["sub-1/anat/sub-1_T2w"]
+    for place in (NAME, NAME.replace(".gz", ""), "sub-1", "sub-1/anat"):
+        assert state.left_over(job.target, replace(gone, skipped={place: "cannot be opened"})) == []
+    assert state.left_over(job.target, replace(gone, skipped={"sub-11": "cannot be opened"})) != []
+    state.take_up(job, [scan], again=True)
+    state.write_record(job, scan, Outcome(NAME, FAILED, "no disc was found"))
+    assert state.left_over(job.target, gone) == []
 
 
 def test_a_failure_is_never_settled_and_a_skipped_scan_is(job, scan):
@@ -213,18 +267,10 @@ def test_suffixes_are_those_of_all_records(tmp_path):
 
 
 @pytest.mark.parametrize("which", ["levels", "levels_sidecar"])
-def test_missing_levels_of_the_cord_make_it_stale(job, scan, which, tmp_path):
+def test_missing_levels_of_the_cord_make_it_stale(with_levels, scan, which):
     """Where a cord was segmented and nothing says that its levels could not be made."""
-    cord = tmp_path / "cords" / scan.folder / f"{scan.stem}_seg.nii.gz"
-    cord.parent.mkdir(parents=True)
-    cord.write_bytes(b"cord")
-    job = replace(job, cords=tmp_path / "cords")
-    files = files_of(job, scan)
-    files.levels.write_bytes(b"levels")
-    files.levels_sidecar.write_text("{}")
-    state.write_record(job, scan, DONE)
-    assert state.settled(job, scan) == DONE
-    getattr(files, which).unlink()
-    assert state.settled(job, scan) is None
-    state.write_record(job, scan, replace(DONE, codes=("no_cord_levels",)))
-    assert state.settled(job, scan) is not None
+    assert state.settled(with_levels, scan) == DONE
+    getattr(files_of(with_levels, scan), which).unlink()
+    assert state.settled(with_levels, scan) is None
+    state.write_record(with_levels, scan, replace(DONE, codes=("no_cord_levels",)))
+    assert state.settled(with_levels, scan) is not None

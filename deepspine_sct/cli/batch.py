@@ -17,6 +17,9 @@ from deepspine_sct.errors import DeepspineError
 SUMMARY_NAME = "summary.txt"
 """File in the folder of logs that says what the last run said."""
 
+MOST_NAMED = 3
+"""Scans that a line names; of more it says how many there are."""
+
 if TYPE_CHECKING:
     from deepspine_sct.cohort.job import Job, Outcome
     from deepspine_sct.data.bids import Scan
@@ -143,6 +146,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
 
         check_scheduler(args.scheduler)
     todo = state.take_up(job, findings.scans, again=args.force)
+    levels = state.levels_files(job, todo)
     if args.v and len(todo) < len(findings.scans):
         say(f"{len(findings.scans) - len(todo)} of {len(findings.scans)} scans are done already")
     outcomes = list(shown(label(args, job, todo), len(todo), args.v)) if todo else []
@@ -150,9 +154,10 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     if args.v:
         say("This run: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do"))
     is_part = bool(args.participant_label or args.session_label)
-    write_group(args, job, findings if is_part else find_group(args, job, findings), with_page=not is_part)
+    write_group(args, job, findings if is_part else find_group(args, job, findings), is_part=is_part)
     sum_up(findings)
     count_cautions(outcomes, "*_label-discs_report.json of each" if is_part else "deepspine_images.tsv")
+    count_removed([path for path in levels if not path.exists()], is_asked=job.cords is not None)
     if counts[FAILED]:
         raise DeepspineError(
             f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
@@ -160,7 +165,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
         )
 
 
-def write_group(args: Namespace, job: "Job", findings: "Findings", with_page: bool = True) -> None:
+def write_group(args: Namespace, job: "Job", findings: "Findings", is_part: bool = False) -> None:
     """Say what was labelled and what a person has to look at; write it to the log, the tables and the page.
 
     A run on some participants or sessions writes neither tables nor page, which would then hold these
@@ -176,10 +181,10 @@ def write_group(args: Namespace, job: "Job", findings: "Findings", with_page: bo
     scans = list(read_scans(job, findings))
     entries = [scan.entry for scan in scans]
     judged = judge(entries)
-    lines = summary(entries, judged)
+    lines = summary(entries, judged) + ([] if is_part else left_over_lines(job, findings))
     if args.v:
         say("\n".join(lines))
-    if not with_page:
+    if is_part:
         if args.v:
             say("To write the page and the tables of the whole data set, run the level group")
         return
@@ -190,6 +195,20 @@ def write_group(args: Namespace, job: "Job", findings: "Findings", with_page: bo
     page = write_page(job.target, entries, about(job, scans, args.command))
     if args.v:
         say(f"Wrote {page}")
+
+
+def left_over_lines(job: "Job", findings: "Findings") -> list[str]:
+    """Say of which scans there are results although they are not in the data set any more."""
+    from deepspine_sct.cohort.state import left_over
+
+    names = left_over(job.target, findings)
+    if not names:
+        return []
+    first = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+    return [
+        f"{len(names)} labelled before, but not in the data set any more: {first}; their results stay in {job.target}, "
+        "but on no page and in no table; if nobody needs them, remove them there and in logs"
+    ]
 
 
 def label(args: Namespace, job: "Job", scans: "Sequence[Scan]") -> "Iterator[Outcome]":
@@ -254,6 +273,17 @@ def count_cautions(outcomes: "Sequence[Outcome]", where: str) -> None:
         )
     if n := counts["no_cord_levels"]:
         print(f"No levels of the cord for {n} scans; {where} says why", file=sys.stderr)
+
+
+def count_removed(levels: "Sequence[Path]", is_asked: bool) -> None:
+    """Say at the end how many scans have lost their levels of the cord."""
+    if levels:
+        remedy = "" if is_asked else "; run this again with --derivatives-seg to have them made again"
+        print(
+            f"Warning: levels of the cord of an earlier run were removed for {len(levels)} scans that have none "
+            f"in this run, for example {levels[0].name}{remedy}",
+            file=sys.stderr,
+        )
 
 
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:

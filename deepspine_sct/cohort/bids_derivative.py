@@ -101,7 +101,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
     cord = found.path if found else None
     discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
     return ScanFiles(
-        labels=folder / f"{discs}_dlabel.nii.gz",
+        labels=labels_of(job.target, f"{scan.folder}/{scan.stem}"),
         sidecar=folder / f"{discs}_dlabel.json",
         report=folder / f"{discs}_report.json",
         measures=folder / f"{discs}_measures.tsv",
@@ -115,6 +115,11 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         record=logs / f"{scan.stem}.json",
         log=logs / f"{scan.stem}.log",
     )
+
+
+def labels_of(target: Path, name: str) -> Path:
+    """Name the label file of a scan, given as "sub-1/anat/sub-1_T2w"."""
+    return target / f"{name}_label-discs_dlabel.nii.gz"
 
 
 def _check_way(place: Path, target: Path) -> None:

@@ -3,25 +3,30 @@
 A record is written as a whole or not at all, after the files that it speaks of. Whatever is killed
 and whenever, a scan has either a record, and then its files are complete, or none, and then it is
 done again. A record counts only while the network, the program's version and the input files are
-those it was made with, and none of its files is missing or damaged. A scan that is not labelled has
+those it was made with, and none of its files is missing or damaged. A run without segmentations asks
+for no levels of the cord: those of an earlier run stay as long as the record counts, and go when the
+scan is labelled again. A scan that is not labelled has
 no label files: those of an earlier run go after their record, and before the one that says what
 became of the scan. Only label files that a person has corrected stay, whatever becomes of the scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
 from deepspine_sct import __version__
-from deepspine_sct.cohort.bids_derivative import LOG_FOLDER, ScanFiles, files_of
+from deepspine_sct.cohort.bids_derivative import LOG_FOLDER, ScanFiles, files_of, labels_of
 from deepspine_sct.cohort.corrected import corrected_files
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
+from deepspine_sct.data.discovery import Findings
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.names import stem_of
 from deepspine_sct.files.tables import read_json, write_json
+from deepspine_sct.image.whole import is_whole_image
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
@@ -71,33 +76,47 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
     with suppress(DeepspineError):
         files = files_of(job, scan)
         known = None if files.cord_hidden else read_record(files.record)
-        if known and known[0].kind != FAILED and known[1] == made_from(job, scan, files):
-            has_levels = files.cord is not None and "no_cord_levels" not in known[0].codes
-            needed = [*files.results(), *([files.levels, files.levels_sidecar] if has_levels else [])]
-            complete = known[0].kind != LABELLED or all(map(_is_whole, needed))
-            return known[0] if complete else None
+        if known and known[0].kind != FAILED:
+            before, now = {"cord": {}} | known[1], made_from(job, scan, files)
+            if before == (now if job.cords else now | {"cord": before["cord"]}) and (
+                known[0].kind != LABELLED
+                or _are_whole(files, has_levels=bool(before["cord"]) and "no_cord_levels" not in known[0].codes)
+            ):
+                return known[0]
     return None
 
 
+def _are_whole(files: ScanFiles, has_levels: bool) -> bool:
+    """Tell whether a labelled scan has all of its results; those of a person are not for us to judge."""
+    needed = {*files.results(), *([files.levels, files.levels_sidecar] if has_levels else [])}
+    return all(map(_is_whole, needed - corrected_files(files)))
+
+
 def _is_whole(path: Path) -> bool:
-    """Tell a result that is there from one that a full disk, or somebody, has damaged; an image is not read."""
+    """Tell a result that is there from one that a full disk, or somebody, has damaged."""
     try:
         if path.suffix == ".json":
             read_json(path)
-        return path.is_file() and path.stat().st_size > 0
+            return True
+        if path.suffix == ".tsv":
+            return path.read_bytes().endswith(b"\n")
+        return is_whole_image(path)
     except (OSError, ValueError):
         return False
 
 
 def made_from(job: Job, scan: Scan, files: ScanFiles) -> dict:
     """Say what the result of a scan depends on: program, network, and size and date of its inputs."""
-    paths = (scan.image, files.cord, *files.beside)
-    inputs = {str(path.relative_to(path.parents[2])): path for path in paths if path}
     return {
         "version": __version__,
         "model": job.checksum,
-        "inputs": {name: _stamp(path) for name, path in inputs.items()},
+        "inputs": _stamps(scan.image, *files.beside),
+        "cord": _stamps(files.cord) if files.cord else {},
     }
+
+
+def _stamps(*paths: Path) -> dict[str, list[int]]:
+    return {str(path.relative_to(path.parents[2])): _stamp(path) for path in paths}
 
 
 def _stamp(path: Path) -> list[int]:
@@ -110,9 +129,46 @@ def _stamp(path: Path) -> list[int]:
 
 def recorded_suffixes(target: Path) -> set[str]:
     """BIDS suffixes of all scans that have a record in a target folder."""
+    return {name.rpartition("_")[2] for name in _recorded(target)}
+
+
+def left_over(target: Path, findings: Findings) -> list[str]:
+    """Name the labelled scans of a target folder that are not in the data set any more, sorted.
+
+    Parameters
+    ----------
+    target : Path
+        Folder of the results.
+    findings : Findings
+        Of a search in the whole data set for all suffixes that are recorded. What is passed over is there.
+
+    Returns
+    -------
+    list of str
+        Folder and name of each, such as "sub-1/anat/sub-1_T2w".
+    """
+    there = {f"{scan.folder}/{scan.stem}" for scan in findings.scans}
+    there |= {f"{Path(image).parent.as_posix()}/{stem_of(image)}" for image in findings.skipped}
+    gone = (name for name in _recorded(target) if name not in there and labels_of(target, name).exists())
+    hidden = findings.skipped.keys()  # also folders, in which it is not known what there is
+    return sorted(name for name in gone if not any(str(folder) in hidden for folder in Path(name).parents))
+
+
+def _recorded(target: Path) -> Iterator[str]:
+    """Folder and name of each scan that has a record."""
     logs = target / LOG_FOLDER
-    records = (path for place in ("sub-*", "sub-*/ses-*") for path in logs.glob(f"{place}/anat/sub-*.json"))
-    return {path.stem.rpartition("_")[2] for path in records}
+    for place in ("sub-*", "sub-*/ses-*"):
+        for path in logs.glob(f"{place}/anat/sub-*.json"):
+            yield path.relative_to(logs).with_suffix("").as_posix()
+
+
+def levels_files(job: Job, scans: Iterable[Scan]) -> list[Path]:
+    """List the levels of the cord that there are of scans."""
+    found = []
+    for scan in scans:
+        with suppress(DeepspineError):
+            found.append(files_of(job, scan).levels)
+    return [path for path in found if path.exists()]
 
 
 def take_up(job: Job, scans: Iterable[Scan], again: bool = False) -> list[Scan]:
