@@ -193,3 +193,14 @@ def test_a_data_set_that_was_moved_is_the_same_one(tmp_path, monkeypatch):
     check_target(target, moved)
     assert open_target(target, moved, "a" * 64) == date
     assert load(target / "dataset_description.json")["DatasetLinks"] == {"raw": moved.as_uri()}
+
+
+@pytest.mark.parametrize("name", ["logs", "deepspine"])
+def test_a_folder_that_cannot_be_used_is_refused_before_any_work(tmp_path, name):
+    """Else every scan would fail, and lose the labels of the run before."""
+    source, target = tmp_path / "data", tmp_path / "out"
+    for place in (source, target):
+        place.mkdir()
+    (target / name).write_text("a file")
+    with pytest.raises(DeepspineError, match=f"{name}: is a file, not a folder"):
+        open_target(target, source, "a" * 64)

@@ -173,3 +173,13 @@ def test_the_page_and_the_tables_say_what_a_person_has_corrected_since(cohort):
     entries = [scan.entry for scan in read_scans(job, findings)]
     warned = [n for n, entry in enumerate(entries) if any("was corrected by hand" in str(w) for w in entry.warnings)]
     assert warned == [3]
+
+
+def test_measures_that_cannot_be_read_cost_one_scan_and_not_the_tables(cohort):
+    """It counts as not done, until the level participant labels it again."""
+    job, findings = cohort
+    files_of(job, findings.scans[3]).measures.write_bytes(b"measure\n\xff\n")
+    images, discs, measures = written(cohort)
+    (row,) = [row for row in images if row["scan"] == findings.scans[3].path]
+    assert row["outcome"] == "not done" and len(images) == N + 1
+    assert all(findings.scans[3].path != row["scan"] for row in (*discs, *measures))

@@ -9,10 +9,11 @@ import pytest
 from cohort_cases import edit_by_hand, find, load, make_job, write_data_set
 
 from deepspine_sct.cohort import state
-from deepspine_sct.cohort.bids_derivative import files_of
+from deepspine_sct.cohort.bids_derivative import files_of, identity_of
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.data.discovery import search
 from deepspine_sct.files.tables import write_json
+from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 
 NAME = "sub-1/anat/sub-1_T2w.nii.gz"
@@ -197,6 +198,37 @@ def test_labels_that_a_person_has_corrected_are_never_removed(job, scan, kind, w
     state.take_up(job, [scan], again=True)
     state.write_record(job, scan, Outcome(NAME, kind, "no disc was found"))
     assert {path: path.read_bytes() for path in files.labels.parent.iterdir()} == edited
+
+
+def test_labels_that_somebody_has_protected_are_not_removed(job, scan):
+    """They could not be replaced, which is why the scan has failed; perhaps a person has made them."""
+    labels = files_of(job, scan).labels
+    labels.chmod(0o444)
+    state.take_up(job, [scan], again=True)
+    state.write_record(job, scan, Outcome(NAME, FAILED, "cannot be written because it is write-protected"))
+    assert list(labels.parent.iterdir()) == [labels]
+
+
+def test_pictures_that_are_missing_make_it_stale(job, scan):
+    """Where pictures are wanted: else the page would show none of the scan for ever."""
+    entry = make_entry(identity_of(job, scan), scan.image, FAILED)
+    files = files_of(job, scan)
+    pictures = {"slice": {"file": "slice.png", "box": [0, 0, 1, 1], "caption": ""}}
+    files.entry.write_text(replace(entry, pictures=pictures).to_json())
+    assert state.settled(job, scan) is None
+    assert state.settled(replace(job, pictures=False), scan) == DONE
+    files.entry.with_suffix("").mkdir()
+    (files.entry.with_suffix("") / "slice.png").touch()
+    assert state.settled(job, scan) == DONE
+
+
+@pytest.mark.parametrize("which", ["labels", "report", "measures", "entry"])
+def test_a_pipe_in_the_place_of_a_result_makes_it_stale(job, scan, which):
+    """And does not keep the run waiting."""
+    path = getattr(files_of(job, scan), which)
+    path.unlink()
+    os.mkfifo(path)
+    assert state.settled(job, scan) is None
 
 
 def test_killed_before_it_notes_a_failure_a_run_leaves_no_record(job, scan, monkeypatch):

@@ -3,13 +3,17 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
+from multiprocessing import Pipe
+from pathlib import Path
 from threading import Timer
 
 import pytest
 from cohort_cases import WORKER, find, make_job, write_data_set
 
+import deepspine_sct
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.supervisor import Supervisor
 from deepspine_sct.errors import DeepspineError
@@ -151,6 +155,23 @@ def test_a_worker_ends_when_its_supervisor_is_gone(tmp_path):
     supervisor.close()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+@pytest.mark.parametrize("has_job", [False, True])
+def test_a_worker_whose_supervisor_was_killed_while_it_starts_says_nothing(tmp_path, has_job):
+    """Before the job came or after it: a traceback on the terminal of a run that was killed helps nobody."""
+    job, _ = prepare(tmp_path, "a")
+    ours, its = Pipe()
+    package = str(Path(deepspine_sct.__file__).parents[1])
+    worker = subprocess.Popen(
+        [sys.executable, str(WORKER), package, str(its.fileno())], pass_fds=[its.fileno()], stderr=subprocess.PIPE
+    )
+    its.close()
+    if has_job:
+        ours.send(job)
+    ours.close()
+    _, said = worker.communicate(timeout=60)
+    assert (worker.returncode, said) == (0, b"")
 
 
 def test_stop_ends_a_run_at_once(tmp_path):

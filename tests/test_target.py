@@ -11,6 +11,7 @@ import pytest
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
+from deepspine_sct.files.target import remove
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -120,7 +121,18 @@ def test_what_must_not_be_replaced_is_refused_and_stays(tmp_path, case):
     with pytest.raises(DeepspineError) as caught:
         write(path)
     assert str(caught.value).startswith(f"{path}: cannot be written") and message in str(caught.value)
+    with pytest.raises(DeepspineError):
+        remove(path)
     assert snapshot(tmp_path) == before
+
+
+def test_what_may_be_replaced_may_be_removed(tmp_path):
+    """A plain file; one that is not there is no fault."""
+    path = tmp_path / "a.txt"
+    path.write_text("labels")
+    for _ in range(2):
+        remove(path)
+        assert not path.exists()
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

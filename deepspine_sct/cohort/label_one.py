@@ -21,6 +21,7 @@ from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError, NoDiscFound
 from deepspine_sct.files.tables import write_json
+from deepspine_sct.files.target import remove
 from deepspine_sct.image.grid import CANONICAL, Grid
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.landmarks.measures import Measure, measure_cord, measure_discs, write_measures
@@ -109,7 +110,7 @@ def _write_sidecars(job: Job, scan: Scan, files: ScanFiles, corrected: Collectio
         write_json(files.levels_sidecar, levels_sidecar(job, scan, files, has_discs))
     else:
         for path in (files.levels, files.levels_sidecar):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _measure(labelled: Labelled, inputs: ScanInputs) -> Iterator[Measure]:

@@ -23,6 +23,7 @@ from deepspine_sct.data.bids import Scan
 from deepspine_sct.data.discovery import Findings
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.tables import read_json
+from deepspine_sct.landmarks.measures import read_measures
 from deepspine_sct.quality_control.about import About
 from deepspine_sct.quality_control.entry import Entry, make_entry, read_entry
 from deepspine_sct.quality_control.identity import identify
@@ -70,6 +71,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
         outcome = replace(outcome, reason=_below(job.source, outcome.reason))
         report, made = None, drawn.made
         if outcome.kind == LABELLED:
+            read_measures(files.measures)  # now, not in the middle of a table
             report = _with_corrections(read_json(files.report), files)
             made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)

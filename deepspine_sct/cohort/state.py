@@ -26,8 +26,10 @@ from deepspine_sct.data.discovery import Findings
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import stem_of
 from deepspine_sct.files.tables import read_json, write_json
+from deepspine_sct.files.target import remove
 from deepspine_sct.image.whole import is_whole_image
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
+from deepspine_sct.quality_control.page_folder import has_pictures
 
 
 def read_record(path: Path) -> tuple[Outcome, dict] | None:
@@ -67,8 +69,8 @@ def _remove_labelling(files: ScanFiles) -> None:
     """
     corrected = corrected_files(files)
     for path in (files.record, *(path for path in reversed(files.labelling()) if path not in corrected)):
-        with suppress(OSError):  # it is not there, or its folder cannot be written: the record says what holds
-            path.unlink()
+        with suppress(OSError, DeepspineError):  # it is protected, or its folder is: the record says what holds
+            remove(path)
 
 
 def settled(job: Job, scan: Scan) -> Outcome | None:
@@ -89,17 +91,19 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
 def _are_whole(files: ScanFiles, has_levels: bool) -> bool:
     """Tell whether a labelled scan has all of its results; those of a person are not for us to judge."""
     needed = {*files.results(), *([files.levels, files.levels_sidecar] if has_levels else [])}
-    return all(map(_is_whole, needed - corrected_files(files)))
+    return all(map(_is_whole, needed - corrected_files(files))) and (files.entry is None or has_pictures(files.entry))
 
 
 def _is_whole(path: Path) -> bool:
     """Tell a result that is there from one that a full disk, or somebody, has damaged."""
+    if not path.is_file():  # a pipe would keep the run waiting
+        return False
     try:
         if path.suffix == ".json":
             read_json(path)
             return True
         if path.suffix == ".tsv":
-            return path.read_bytes().endswith(b"\n")
+            return path.read_text(encoding="utf-8").endswith("\n")
         return is_whole_image(path)
     except (OSError, ValueError):
         return False

@@ -8,11 +8,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from deepspine_sct import __version__
+from deepspine_sct.cohort.bids_derivative import LOG_FOLDER
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.outputs import check_folder, same_file
 from deepspine_sct.files.tables import read_json, write_json
+from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
 DESCRIPTION_NAME = "dataset_description.json"
 
@@ -70,7 +72,8 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
         When the folder holds another data set or the results of one, or cannot be written.
     """
     _refuse_source(target, source)
-    check_folder(target)
+    for folder in (target, target / LOG_FOLDER, target / ENTRIES_NAME):
+        check_folder(folder)
     target.mkdir(parents=True, exist_ok=True)
     known = _own_maker(target, "give a new or an empty folder")
     _refuse_results_of_another(target, source)

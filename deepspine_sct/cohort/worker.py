@@ -71,7 +71,8 @@ def main(descriptor: int, label: Label = label_one) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a log that cannot show a name is no reason to fail
-    with Connection(descriptor) as supervisor:
+    # A supervisor that is gone, as when the run was killed, is no news for the terminal.
+    with Connection(descriptor) as supervisor, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         job = supervisor.recv()
         try:
             _limit_memory(job)

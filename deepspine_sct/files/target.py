@@ -47,6 +47,21 @@ def follow(path: Path) -> Path:
     return target
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there: what may not be replaced may not be removed either.
+
+    Raises
+    ------
+    DeepspineError
+        As `follow`.
+    OSError
+        When it cannot be removed.
+    """
+    if os.path.lexists(path):
+        follow(path)
+        path.unlink(missing_ok=True)
+
+
 def _refuse_annex(path: Path) -> None:
     """Refuse a file whose content git-annex keeps: what its link leads to must never change."""
     hops = 0

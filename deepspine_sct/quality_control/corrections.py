@@ -19,7 +19,7 @@ from ..files.names import sidecar_of, stem_of
 from ..files.outputs import make_folders, refuse_overwriting
 from ..files.provenance import generated_by, makers_of, other_source, sidecar, sources
 from ..files.tables import read_json, write_json
-from ..files.target import follow
+from ..files.target import remove
 from ..image.grid import CANONICAL, Grid
 from ..image.labels import check_order
 from ..image.nifti import place_discs, read_grid, write_discs
@@ -203,10 +203,9 @@ def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = Fals
         return None
     _refuse_labels_of_others(target, overwrite)
     _check_grid(target, read_grid(target), correction.grid)
-    follow(target)  # what may not be replaced may not be removed either
     try:
-        target.unlink()
-        sidecar_of(target).unlink(missing_ok=True)
+        remove(target)
+        remove(sidecar_of(target))
     except OSError as error:
         raise DeepspineError(f"{target}: cannot be removed ({error.strerror}); check the permissions") from error
     return target

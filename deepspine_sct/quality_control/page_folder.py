@@ -66,6 +66,11 @@ def write_entry(folder: Path, entry: Entry, pictures: Mapping[str, Picture]) -> 
     return place
 
 
+def has_pictures(path: Path) -> bool:
+    """Tell whether the pictures of an entry are there; one that cannot be read has none that are missing."""
+    return all((path.with_suffix("") / picture["file"]).is_file() for picture in read_entry(path).pictures.values())
+
+
 def read_entries(folder: Path) -> list[Entry]:
     """Read all entries, sorted by their keys. One that cannot be read is in the list as damaged."""
     paths = sorted((Path(folder) / ENTRIES_NAME).glob("*.json"))
