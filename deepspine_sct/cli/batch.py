@@ -5,20 +5,25 @@ import shlex
 import sys
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.batch_arguments import get_parser
+from deepspine_sct.cli.batch_messages import (
+    count_cautions,
+    count_removed,
+    left_over_lines,
+    shown,
+    sum_up,
+    warn,
+)
 from deepspine_sct.cli.parser import run, say
 from deepspine_sct.errors import DeepspineError
 
 SUMMARY_NAME = "summary.txt"
 """File in the folder of logs that says what the last run said."""
-
-MOST_NAMED = 3
-"""Scans that a line names; of more it says how many there are."""
 
 if TYPE_CHECKING:
     from deepspine_sct.cohort.job import Job, Outcome
@@ -181,7 +186,7 @@ def write_group(args: Namespace, job: "Job", findings: "Findings", is_part: bool
     scans = list(read_scans(job, findings))
     entries = [scan.entry for scan in scans]
     judged = judge(entries)
-    lines = summary(entries, judged) + ([] if is_part else left_over_lines(job, findings))
+    lines = summary(entries, judged) + ([] if is_part else left_over_lines(job.target, findings))
     if args.v:
         say("\n".join(lines))
     if is_part:
@@ -197,20 +202,6 @@ def write_group(args: Namespace, job: "Job", findings: "Findings", is_part: bool
         say(f"Wrote {page}")
 
 
-def left_over_lines(job: "Job", findings: "Findings") -> list[str]:
-    """Say of which scans there are results although they are not in the data set any more."""
-    from deepspine_sct.cohort.state import left_over
-
-    names = left_over(job.target, findings)
-    if not names:
-        return []
-    first = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
-    return [
-        f"{len(names)} labelled before, but not in the data set any more: {first}; their results stay in {job.target}, "
-        "but on no page and in no table; if nobody needs them, remove them there and in logs"
-    ]
-
-
 def label(args: Namespace, job: "Job", scans: "Sequence[Scan]") -> "Iterator[Outcome]":
     """Have the scans labelled where the user wants it."""
     if args.scheduler:
@@ -221,69 +212,6 @@ def label(args: Namespace, job: "Job", scans: "Sequence[Scan]") -> "Iterator[Out
 
     n_workers = min(args.n_procs or usable_cores(), len(scans))
     return label_locally(job, scans, n_workers)
-
-
-def shown(outcomes: "Iterable[Outcome]", total: int, verbosity: int) -> "Iterator[Outcome]":
-    """Pass outcomes on under a progress bar, and name those that are no success."""
-    from tqdm import tqdm
-
-    from deepspine_sct.quality_control.outcomes import LABELLED
-
-    hidden = verbosity == 0 or os.environ.get("SCT_PROGRESS_BAR", "").lower() in ("off", "no", "false")
-    # None: no bar where stderr is no terminal, so that a log holds lines and nothing else.
-    with tqdm(outcomes, total=total, unit="scan", disable=hidden or None, smoothing=0.05) as bar:
-        for outcome in bar:
-            if outcome.kind != LABELLED:
-                tqdm.write(f"{outcome.kind}: {outcome.image}: {outcome.reason}", sys.stderr)
-            elif verbosity == 2:
-                notes = "".join(f"; {warning}" for warning in outcome.warnings)
-                tqdm.write(f"{outcome.kind}: {outcome.image}{notes}", sys.stderr)
-            yield outcome
-
-
-def warn(findings: "Findings") -> None:
-    """Say what is left out, and what lacks its sidecar."""
-    for image, reason in findings.skipped.items():
-        print(f"skipped: {image}: {reason}", file=sys.stderr)
-    bare = findings.without_sidecar
-    if bare:
-        print(
-            f"Warning: {len(bare)} scans have no JSON sidecar, for example {bare[0].image.name}; "
-            "they are labelled nevertheless",
-            file=sys.stderr,
-        )
-
-
-def sum_up(findings: "Findings") -> None:
-    """Say at the end how much was passed over."""
-    from deepspine_sct.data.discovery import left_out_lines
-
-    for line in left_out_lines(findings):
-        print(line, file=sys.stderr)
-
-
-def count_cautions(outcomes: "Sequence[Outcome]", where: str) -> None:
-    """Say at the end how many scans lack something that was asked for, and which file says why."""
-    counts = Counter(code for outcome in outcomes for code in set(outcome.codes))
-    if n := counts["corrected_by_hand"]:
-        print(
-            f"Label files that were corrected by hand stay for {n} scans; reports, measures and page have the "
-            "automatic labels",
-            file=sys.stderr,
-        )
-    if n := counts["no_cord_levels"]:
-        print(f"No levels of the cord for {n} scans; {where} says why", file=sys.stderr)
-
-
-def count_removed(levels: "Sequence[Path]", is_asked: bool) -> None:
-    """Say at the end how many scans have lost their levels of the cord."""
-    if levels:
-        remedy = "" if is_asked else "; run this again with --derivatives-seg to have them made again"
-        print(
-            f"Warning: levels of the cord of an earlier run were removed for {len(levels)} scans that have none "
-            f"in this run, for example {levels[0].name}{remedy}",
-            file=sys.stderr,
-        )
 
 
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
