@@ -118,7 +118,8 @@ def _checked_values(values: Sequence[int]) -> tuple[int, ...]:
 
 def _checked_pins(pins: Mapping[int, Sequence[float]], request: ScanRequest, grid: Grid) -> dict[int, np.ndarray]:
     """World positions of known discs, as arrays; refused where they contradict the image or the values."""
-    from .scan.starting_point import check_distances, check_pins
+    from .image.labels import check_distances
+    from .scan.starting_point import check_pins
 
     if not isinstance(pins, Mapping):
         raise DeepspineError(f"pins: give each disc value with its position, as in {{4: (x, y, z)}}, not {pins!r}")

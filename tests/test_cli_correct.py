@@ -244,7 +244,7 @@ def test_no_name_leads_out_of_the_output_folder(tmp_path, points, folder):
 
 
 def test_discs_that_no_spine_has_are_refused(tmp_path, points, capsys):
-    """Swapped values, a value between two, and a name that is none: no label file is written."""
+    """Swapped values, a value between two, a name that is none, and a neck within 12 mm: no label file is written."""
     image = write_scan(tmp_path / "t2.nii.gz")
     values = sorted(points)
     swapped = points | {values[0]: points[values[1]], values[1]: points[values[0]]}
@@ -256,6 +256,9 @@ def test_discs_that_no_spine_has_are_refused(tmp_path, points, capsys):
         assert "corrections.json: holds no corrections of this program's page" in line
     assert run(save(tmp_path, saved_scan(image, swapped))) == 1
     assert f"failed: {image}: disc {values[1]} lies above disc {values[0]}" in capsys.readouterr().err
+    huddled = {value: points[3] - [0, 0, 3.0 * (value - 3)] for value in points}
+    assert run(save(tmp_path, saved_scan(image, huddled))) == 1
+    assert f"failed: {image}: discs 3 (C2/C3) and 4 (C3/C4) lie 3 mm apart" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -93,14 +93,19 @@ def spoil(path, how: str) -> None:
     elif how == "levels":
         top = np.argwhere(data == data.max())[0]
         data[tuple(slice(max(0, n - 8), n + 8) for n in top)] = data.max()
+    elif how == "huddled":
+        data = phantom.labels({value: [2.0, -10.0, 30.0 - 2 * value] for value in phantom.discs()})
     affine = image.affine.copy()
-    affine[2, 3] += 400 if how == "of another image" else 0
+    affine[2, 3] += 400 if how == "moved" else 0
     nib.save(nib.Nifti1Image(data, affine), path)
 
 
 @pytest.mark.parametrize(
     ("how", "where"),
-    [*product(("interpolated", "twice", "levels"), ("truth", "prediction")), ("of another image", "truth")],
+    [
+        *product(("interpolated", "twice", "levels"), ("truth", "prediction")),
+        *product(("moved", "huddled"), ("truth",)),
+    ],
 )
 def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, capsys, how, where):
     """It is neither scored as truth nor as a tool that found nothing: the others get their 100 %."""

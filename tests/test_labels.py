@@ -1,13 +1,20 @@
 """The one strict reader of label files, on files that other programs made of right ones."""
 
+import json
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from deepspine_sct.anatomy import SPACING_MM
 from deepspine_sct.errors import DeepspineError, NoLabels
-from deepspine_sct.image.labels import check_order, read_labels
+from deepspine_sct.image.labels import check_distances, check_order, read_labels
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+ANNOTATIONS = Path(__file__).parents[1] / "deepspine_sct" / "training" / "annotations.json"
 
 AFFINE = np.array([[0.0, 0, -1.5, 9], [-1, 0, 0, 20], [0, 1.2, 0, -30], [0, 0, 0, 1]])
 SHAPE = (40, 90, 12)
@@ -221,3 +228,52 @@ def test_an_order_that_is_not_that_of_the_values_is_refused(downwards, message):
         check_order("l.nii", points)
     check_order("l.nii", dict(zip(sorted(points), points.values(), strict=True)))
     check_order("l.nii", {3: np.zeros(3)})
+
+
+def spine(size=1.0, values=range(1, 26)):
+    """Discs of an adult of average size, times a size, on a spine that is bent by 60 degrees in all."""
+    angles = np.radians(np.linspace(-30, 30, 24))
+    steps_mm = SPACING_MM[:, None] * np.column_stack((np.zeros(24), np.sin(angles), -np.cos(angles)))
+    places_mm = np.vstack((np.zeros(3), np.cumsum(steps_mm, axis=0)))
+    return {value: size * places_mm[value - 1] for value in values}
+
+
+@pytest.mark.parametrize("values", [range(1, 26), (1, 2), (24, 25), (3, 8, 21), (1, 25)])
+@pytest.mark.parametrize("size", [0.5, 1.0, 1.35])
+def test_true_spines_have_possible_distances(size, values):
+    """Children and tall adults pass, with all discs or a few, and with a last disc space that has collapsed by half."""
+    check_distances("l.nii", spine(size, values))
+    points = spine(size)
+    points[25] = (points[24] + points[25]) / 2
+    check_distances("l.nii", {value: points[value] for value in values})
+
+
+@pytest.mark.parametrize("values", [range(1, 8), range(18, 26), (3, 8)])
+@pytest.mark.parametrize("unit", [0.001, 0.1, 10])
+def test_discs_in_another_unit_than_millimetres_are_refused(values, unit):
+    """Metres, centimetres and tenths of a millimetre, of a neck, of a lumbar spine and of two discs."""
+    with pytest.raises(DeepspineError, match=r"l.nii: discs .* mm apart, where an adult has about \d+ mm"):
+        check_distances("l.nii", spine(unit, values))
+
+
+@pytest.mark.parametrize(("value", "instead", "named"), [(4, 12, "5 .* and 12"), (20, 12, "12 .* and 19")])
+def test_a_disc_with_the_name_of_a_far_one_is_refused(value, instead, named):
+    """The two that are named lie next to each other in the file."""
+    points = spine(values=range(3, 7) if value == 4 else range(18, 23))
+    points[instead] = points.pop(value)
+    with pytest.raises(DeepspineError, match=named if value == 20 else "mm apart"):
+        check_distances("l.nii", points)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="real scans are not here")
+@pytest.mark.parametrize("size", [1, 0.5])
+def test_no_true_labels_of_real_scans_are_refused(size):
+    """Scoliotic, post-operative and collapsed spines included, also as if they were those of a child."""
+    files = sorted((REAL / "lumbar").glob("*_discs.nii.gz"))
+    assert len(files) == 28
+    for path in files:
+        check_distances(path, {value: size * xyz_mm for value, xyz_mm in read_labels(path).items()})
+    marked = json.loads(ANNOTATIONS.read_text(encoding="utf-8"))["slices"]
+    assert len(marked) == 86
+    for name, slice_ in marked.items():
+        check_distances(name, {int(v): size * np.array(xyz_mm) for v, xyz_mm in slice_["discs_xyz_mm"].items()})

@@ -94,16 +94,20 @@ def _gap(points):
     return {value: point for value, point in points.items() if value != 5}
 
 
+def _huddled(points):
+    return {value: points[3] - [0, 0, 4.0 * (value - 3)] for value in points}
+
+
 def _one(points):
     return {3: points[3]}
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(_swap, "two labels are swapped"), (_gap, "disc 5 is missing"), (_one, "holds only 1 disc")],
+    [(_swap, "two labels are swapped"), (_gap, "disc 5 is missing"), (_huddled, "mm apart"), (_one, "only 1 disc")],
 )
 def test_labels_that_cannot_be_are_left_out_with_the_reason(data, tmp_path, change, reason, capsys):
-    """Out of order, with a gap, and too few: the image is dropped, the others stay."""
+    """Out of order, with a gap, as no spine has them, and too few: the image is dropped, the others stay."""
     phantom.save(label_path(data), phantom.labels(change(phantom.discs())))
     assert prepare(data, tmp_path / "set") == 0
     (dropped,) = read_set(tmp_path / "set").description["dropped"]
@@ -197,9 +201,12 @@ def test_damaged_sets_are_named(data, tmp_path):
         case.load()
 
 
-@pytest.mark.parametrize("discs", [[[1, 2, 3]], {"30": [1, 2, 3]}, {"3": [1, 2]}, {"3": None}])
+@pytest.mark.parametrize(
+    "discs",
+    [[[1, 2, 3]], {"30": [1, 2, 3]}, {"3": [1, 2]}, {"3": None}, {"3": [0, 0, 9], "4": [0, 0, 8], "9": [0, 0, 7]}],
+)
 def test_discs_that_are_none_are_refused_with_the_file_and_the_remedy(data, tmp_path, discs):
-    """A list, a value that is no disc, and a place that is none end in one line each."""
+    """A list, a value that is no disc, a place that is none and impossible distances end in one line each."""
     prepare(data, tmp_path / "set")
     path = tmp_path / "set" / INDEX
     index = json.loads(path.read_text())

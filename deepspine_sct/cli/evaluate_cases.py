@@ -55,7 +55,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
     from deepspine_sct.data.bids import find_scans
     from deepspine_sct.data.labelled_image import LabelledImage
     from deepspine_sct.data.pointer import why_not_here
-    from deepspine_sct.image.labels import check_inside, check_order, read_labels
+    from deepspine_sct.image.labels import check_distances, check_inside, check_order, read_labels
     from deepspine_sct.image.nifti import read_grid, read_volume
 
     suffixes = tuple(args.label_suffix or LABEL_SUFFIXES)
@@ -67,6 +67,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         try:
             points = read_labels(scan.label)
             check_order(scan.label, points)
+            check_distances(scan.label, points)
             if not why_not_here(scan.image):  # disc files are scored without their images, too
                 check_inside(scan.label, points, read_grid(scan.image))
         except DeepspineError as error:

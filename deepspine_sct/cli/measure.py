@@ -73,13 +73,12 @@ def measure(args: Namespace) -> None:
     """
     from deepspine_sct.files.names import stem_of
     from deepspine_sct.files.outputs import check_ending, check_files, check_folder, make_folders
-    from deepspine_sct.image.labels import check_order, read_labels
+    from deepspine_sct.image.labels import check_distances, check_order, read_labels
     from deepspine_sct.image.nifti import read_grid
     from deepspine_sct.image.sform_qform import geometry_warnings
     from deepspine_sct.labeling.cord_levels import label_cord
     from deepspine_sct.labeling.cord_segmentation import read_cord
     from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
-    from deepspine_sct.scan.starting_point import check_distances
 
     table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")
     check_ending(table, ".tsv", "a table")

@@ -23,7 +23,7 @@ from deepspine_sct.data.split import split_subjects
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.extent import check_extent
 from deepspine_sct.image.grid import CANONICAL
-from deepspine_sct.image.labels import check_inside, check_order, read_labels
+from deepspine_sct.image.labels import check_distances, check_inside, check_order, read_labels
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.slab import SlabSpec, extract_slabs
@@ -130,7 +130,7 @@ def load_labelled(scan: Scan, straighten: Straighten | None = None) -> tuple[Vol
 
 
 def check_labels(path: Path, points: Points, volume: Volume) -> None:
-    """Refuse discs that are too few, outside of the image, out of order or with a gap between them.
+    """Refuse discs that are too few, outside of the image, out of order, as no spine has them or with a gap between.
 
     A gap is refused because training takes every place between the first and the last disc that has
     no label for a place without a disc.
@@ -145,6 +145,7 @@ def check_labels(path: Path, points: Points, volume: Volume) -> None:
         raise DeepspineError(f"{path}: holds only {len(values)} disc; at least {FEWEST_DISCS} are needed")
     check_inside(path, points, volume.grid)
     check_order(path, points)
+    check_distances(path, points)
     for upper, lower in zip(values, values[1:], strict=False):
         if lower != upper + 1:
             raise DeepspineError(f"{path}: disc {upper + 1} is missing between {upper} and {lower}; mark it")

@@ -31,6 +31,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.labels import check_distances
 from deepspine_sct.image.volume import Volume
 
 FORMAT = "deepspine_sct prepared set"
@@ -130,7 +131,7 @@ def read_set(folder: Path) -> PreparedSet:
     Raises
     ------
     DeepspineError
-        Where there is no finished set, or one of another format.
+        Where there is no finished set, or one of another format, or a case of it lies as no spine does.
     """
     path = folder / INDEX
     try:
@@ -168,6 +169,7 @@ def _entry(case: LabelledImage) -> dict:
 def _case(entry: dict, folder: Path) -> LabelledImage:
     points = {int(value): np.array(xyz_mm, float).reshape(3) for value, xyz_mm in entry["discs_xyz_mm"].items()}
     check_values(points)
+    check_distances(entry["name"], points)
     about = {name: entry[name] for name in ("name", "subject", "session", "site", "contrast", "part")}
     load = partial(read_slabs, folder / entry["slabs"])
     return LabelledImage(points=points, load=load, path=entry["image"], has_slabs=True, **about)

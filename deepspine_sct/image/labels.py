@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..anatomy import SPECIAL_VALUES, check_values, disc_name
+from ..anatomy import SPACING_MM, SPECIAL_VALUES, check_values, disc_name
 from ..errors import DeepspineError, NoLabels
 from .grid import Grid
 from .nifti import read_any
@@ -25,6 +25,12 @@ floats leave 2.9999999 and 3.0000457, interpolation leaves 0.756."""
 BLOB_MM = 5.0
 """A voxel farther than this from the middle of its blob makes it none: the cord within one vertebra is
 14 mm long or more, a whole disc 30 mm deep."""
+
+NEAREST, LESS_MM, LEAST_MM = 0.3, 4.0, 4.0
+FARTHEST, MORE_MM = 1.6, 8.0
+"""Two discs lie at least `NEAREST` times the usual distance apart, less 4 mm, and at most `FARTHEST` times, and 8 mm:
+from a child of half the size of an adult, two of whose vertebrae have collapsed, to a very tall adult. They are never
+nearer than `LEAST_MM`: no vertebra is so low."""
 
 _INTERPOLATED = (
     "was it resampled with interpolation? give the original, or resample it by nearest neighbour "
@@ -115,6 +121,43 @@ def check_order(path: str | os.PathLike[str], points: Mapping[int, np.ndarray]) 
     if len(swapped) == len(pairs) > 1:
         raise DeepspineError(f"{path}: the values grow from foot to head; count the discs from the head downwards")
     raise DeepspineError(f"{path}: disc {lower} lies above disc {upper}; two labels are swapped; correct them")
+
+
+def check_distances(source: str | os.PathLike[str], points: Mapping[int, np.ndarray]) -> None:
+    """Refuse discs that no spine can have so near to, or so far from, each other.
+
+    All pairs are looked at: of a whole neck within 3 cm only the discs that are farther apart say that something is
+    wrong.
+
+    Parameters
+    ----------
+    source : path
+        Where they are given, for the message.
+    points : mapping of int to (3,) array
+        World RAS+ mm of each disc value.
+
+    Raises
+    ------
+    DeepspineError
+        Naming the first two, neighbours before others.
+    """
+    values = np.array(sorted(points), dtype=int)
+    if len(values) < 2:
+        return
+    xyz_mm = np.array([points[value] for value in values], dtype=float)
+    mm = np.linalg.norm(xyz_mm[:, None] - xyz_mm, axis=-1)
+    along_mm = np.append(0.0, np.cumsum(SPACING_MM))[values - 1]
+    usual_mm = along_mm - along_mm[:, None]
+    possible = (mm >= np.maximum(NEAREST * usual_mm - LESS_MM, LEAST_MM)) & (mm <= FARTHEST * usual_mm + MORE_MM)
+    wrong = np.argwhere(np.triu(~possible, k=1))
+    if len(wrong) == 0:
+        return
+    first, second = min(wrong.tolist(), key=lambda pair: (pair[1] - pair[0], pair[0]))
+    upper, lower = int(values[first]), int(values[second])
+    raise DeepspineError(
+        f"{source}: discs {upper} ({disc_name(upper)}) and {lower} ({disc_name(lower)}) lie {mm[first, second]:.0f} mm"
+        f" apart, where an adult has about {usual_mm[first, second]:.0f} mm; check their values and their places"
+    )
 
 
 def _check_whole(path: Path, data: np.ndarray, values: np.ndarray) -> None:

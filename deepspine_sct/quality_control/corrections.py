@@ -21,7 +21,7 @@ from ..files.provenance import generated_by, makers_of, other_source, sidecar, s
 from ..files.tables import read_json, write_json
 from ..files.target import remove
 from ..image.grid import CANONICAL, Grid
-from ..image.labels import check_order
+from ..image.labels import check_distances, check_order
 from ..image.nifti import place_discs, read_grid, write_discs
 from .identity import identify
 
@@ -157,7 +157,8 @@ def write_corrected(
     ------
     DeepspineError
         When the image is missing or another one than the page showed, a disc lies outside of it
-        or above one of a lower value, labels of others would be replaced, or a file cannot be written.
+        or above one of a lower value, two lie as no spine has them, labels of others would be replaced, or a file
+        cannot be written.
     """
     image = find_image(correction.image, path_data)
     grid = read_grid(image)
@@ -172,6 +173,7 @@ def write_corrected(
     if lost:
         raise DeepspineError(f"{image}: {', '.join(lost)} lies outside of the image; correct it on the page")
     check_order(image, correction.points)
+    check_distances(image, correction.points)
     make_folders([target])
     write_discs(target, grid, correction.points, like=image)
     write_json(sidecar_of(target), provenance(correction, image, target))

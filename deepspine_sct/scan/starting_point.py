@@ -1,19 +1,14 @@
 """Starting points: a disc whose name the user knows, as a pin that the ordering obeys."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from deepspine_sct.anatomy import SPACING_MM, disc_name
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import UPRIGHT, Grid
-from deepspine_sct.image.labels import check_order, read_labels
+from deepspine_sct.image.labels import check_distances, check_order, read_labels
 from deepspine_sct.labeling.pins import Height
-
-SMALLEST, LARGEST, SLACK_MM, LEAST_MM = 0.4, 1.6, 8.0, 4.0
-"""Two discs lie between these multiples of the usual distance apart, less or more the slack: from a small child with a
-bent spine to a very tall adult. They are never nearer than the last number: no vertebra is so low."""
 
 
 def pins_from_file(path: str | Path, grid: Grid) -> dict[int, np.ndarray]:
@@ -73,33 +68,6 @@ def height_of_slice(slice_index: int, value: int, grid: Grid) -> Height:
             f"-initz: slice {slice_index} is not in the image; its slices run from 0 (lowest) to {upright.shape[2] - 1}"
         )
     return Height(value, slice_index, upright)
-
-
-def check_distances(source: str | Path, points: Mapping[int, np.ndarray]) -> None:
-    """Refuse known discs that no spine can have so near to, or so far from, each other.
-
-    Parameters
-    ----------
-    source : str or Path
-        Where they are given, for the message.
-    points : mapping of int to (3,) array
-        World RAS+ mm of each disc value.
-
-    Raises
-    ------
-    DeepspineError
-        Naming the first two.
-    """
-    along_mm = np.append(0.0, np.cumsum(SPACING_MM))
-    values = sorted(points)
-    for upper, lower in zip(values, values[1:], strict=False):
-        usual_mm = along_mm[lower - 1] - along_mm[upper - 1]
-        mm = float(np.linalg.norm(points[lower] - points[upper]))
-        if not max(SMALLEST * usual_mm - SLACK_MM, LEAST_MM) <= mm <= LARGEST * usual_mm + SLACK_MM:
-            raise DeepspineError(
-                f"{source}: discs {upper} ({disc_name(upper)}) and {lower} ({disc_name(lower)}) lie {mm:.0f} mm apart,"
-                f" where an adult has about {usual_mm:.0f} mm; check their values"
-            )
 
 
 def check_pins(pins: Iterable[int], values: Sequence[int] | None) -> None:
