@@ -132,6 +132,38 @@ def test_a_scan_without_a_disc_left_loses_the_label_file_of_an_earlier_call(tmp_
         assert f"Removed {labels}, as no disc" in said and "or no disc left (1)" in said
 
 
+BESIDE = ("discs_report.json", "discs_measures.tsv", "vertebrae_dseg.nii.gz", "vertebrae_dseg.json")
+
+
+@pytest.mark.parametrize("levels_of", ["deepspine_sct", "Dr Expert"])
+@pytest.mark.parametrize("left", ["all", "none"])
+def test_what_was_made_from_other_labels_goes_with_them(tmp_path, points, capsys, left, levels_of):
+    """Report, measures and levels of a cord go once and are named, unless the labels stay or others made the levels."""
+    image = tmp_path / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    image.parent.mkdir(parents=True)
+    write_scan(image)
+    folder = tmp_path / "out" / "sub-1" / "anat"
+    assert run(save(tmp_path, saved_scan(image, points))) == 0
+
+    def put_beside() -> list[Path]:
+        paths = [folder / f"sub-1_T2w_label-{name}" for name in BESIDE]
+        for path in paths:
+            path.write_text(json.dumps({"GeneratedBy": [{"Name": levels_of}]}))
+        return paths
+
+    put_beside()
+    assert run(save(tmp_path, saved_scan(image, points))) == 0
+    assert "Removed" not in capsys.readouterr().out and all(path.exists() for path in put_beside())
+    changed = points | {7: points[7] - [0, 0, 6.0]} if left == "all" else {}
+    for n_removed in (4 if levels_of == "deepspine_sct" else 2, 0):
+        assert run(save(tmp_path, saved_scan(image, changed))) == 0
+        streams = capsys.readouterr()
+        named = [name for name in BESIDE if f"Removed {folder}/sub-1_T2w_label-{name}, as" in streams.out]
+        assert named == list(BESIDE[:n_removed])
+        assert not n_removed or ("vertebrae_dseg.nii.gz: stays" in streams.err) == (levels_of == "Dr Expert")
+    assert [(folder / f"sub-1_T2w_label-{name}").exists() for name in BESIDE[2:]] == [levels_of == "Dr Expert"] * 2
+
+
 def test_one_bad_scan_does_not_stop_the_others(tmp_path, points, capsys):
     """Exit status 1, the bad one named, the good one written."""
     good = write_scan(tmp_path / "good.nii.gz")

@@ -30,6 +30,8 @@ writes into -ofolder:
   is where `sct_deepspine_prepare` looks when -ofolder is <data>/derivatives/labels. Any other scan
   gets <scan>_labeled_discs.nii.gz and .json. `sct_deepspine_label -initlabel` takes each of them.
   The label file of an earlier call is removed where all discs of the scan were deleted since.
+  Report, measures and levels of the cord that lie beside it, by the names that this program gives
+  them, are removed where they were made from other labels; sct_deepspine_measure makes new measures.
 
 exit status:
   0 all label files were written, 1 error or some could not be written or removed, 2 wrong usage."""
@@ -101,13 +103,13 @@ def correct(args: Namespace) -> None:
     written, failures = 0, 0
     for correction in todo:
         try:
-            deed = _carry_out(correction, args)
+            deeds = _carry_out(correction, args)
         except DeepspineError as error:
             failures += 1
             print(f"failed: {error}", file=sys.stderr)
         else:
             written += bool(correction.points)
-            if args.v and deed:
+            for deed in deeds if args.v else ():
                 say(deed)
     if args.v:
         say(
@@ -120,19 +122,20 @@ def correct(args: Namespace) -> None:
         )
 
 
-def _carry_out(correction: "Correction", args: Namespace) -> str:
-    """Write the label file of a scan, or remove the one of a scan without a disc; say so, or "" of nothing."""
-    from deepspine_sct.quality_control.corrections import remove_emptied, write_corrected
+def _carry_out(correction: "Correction", args: Namespace) -> list[str]:
+    """Write the label file of a scan, or remove the one of a scan without a disc; say what was done."""
+    from deepspine_sct.quality_control.corrected_labels import remove_emptied, write_corrected
 
     overwrite = bool(args.overwrite)
     if correction.points:
-        return f"Wrote {write_corrected(correction, args.ofolder, args.path_data, overwrite)}"
+        label, removed = write_corrected(correction, args.ofolder, args.path_data, overwrite)
+        return [f"Wrote {label}", *(f"Removed {path}, as it was made from other labels" for path in removed)]
     removed = remove_emptied(correction, args.ofolder, overwrite)
-    return f"Removed {removed}, as no disc of the scan is left" if removed else ""
+    return [f"Removed {path}, as no disc of the scan is left" for path in removed]
 
 
 def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path) -> None:
-    from deepspine_sct.quality_control.corrections import label_file
+    from deepspine_sct.quality_control.corrected_labels import label_file
 
     taken: dict[Path, Path] = {}
     for correction in corrections:

@@ -31,6 +31,7 @@ from deepspine_sct.data.bids import CONTRASTS, Scan
 from deepspine_sct.data.discovery import find_beside
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files import provenance
+from deepspine_sct.files.names import DISC_LABELS, beside_discs, sidecar_of
 from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
@@ -99,15 +100,16 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
         _check_way(place, job.target)
     found = find_cord(job.cords, scan) if job.cords else None
     cord = found.path if found else None
-    discs, levels = f"{scan.stem}_label-discs", f"{scan.stem}_label-vertebrae_dseg"
+    labels = labels_of(job.target, f"{scan.folder}/{scan.stem}")
+    beside = beside_discs(labels)
     return ScanFiles(
-        labels=labels_of(job.target, f"{scan.folder}/{scan.stem}"),
-        sidecar=folder / f"{discs}_dlabel.json",
-        report=folder / f"{discs}_report.json",
-        measures=folder / f"{discs}_measures.tsv",
+        labels=labels,
+        sidecar=sidecar_of(labels),
+        report=beside["report"],
+        measures=beside["measures"],
         entry=entries / f"{identity_of(job, scan).key}.json" if job.pictures else None,
-        levels=folder / f"{levels}.nii.gz",
-        levels_sidecar=folder / f"{levels}.json",
+        levels=beside["levels"],
+        levels_sidecar=beside["levels_sidecar"],
         cord=cord,
         cord_fault=found.fault if found else "",
         cord_hidden=bool(found and found.is_hidden),
@@ -119,7 +121,7 @@ def files_of(job: Job, scan: Scan) -> ScanFiles:
 
 def labels_of(target: Path, name: str) -> Path:
     """Name the label file of a scan, given as "sub-1/anat/sub-1_T2w"."""
-    return target / f"{name}_label-discs_dlabel.nii.gz"
+    return target / f"{name}{DISC_LABELS}.nii.gz"
 
 
 def _check_way(place: Path, target: Path) -> None:

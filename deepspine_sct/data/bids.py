@@ -16,12 +16,12 @@ from pathlib import Path
 from deepspine_sct.data.bids_files import Files, find_files
 from deepspine_sct.data.pointer import why_not_here
 from deepspine_sct.errors import DeepspineError
-from deepspine_sct.files.names import SUFFIXES, stem_of
+from deepspine_sct.files.names import DISC_LABELS, SUFFIXES, stem_of
 
 CONTRASTS = {"t1": "T1w", "t2": "T2w"}
 """BIDS suffix of each contrast that the commands know."""
 
-LABEL_SUFFIXES = ("_label-discs_dlabel", "_labels-disc-manual")
+LABEL_SUFFIXES = (DISC_LABELS, "_labels-disc-manual")
 LABEL_FOLDER = "derivatives/labels"
 
 _LOG = logging.getLogger(__name__)
