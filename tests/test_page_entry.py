@@ -10,7 +10,7 @@ from page_cases import MADE, add_scan, make_report
 
 from deepspine_sct.caution import Caution
 from deepspine_sct.quality_control.entry import make_entry, read_entry
-from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.identity import distinct_names, identify
 from deepspine_sct.quality_control.outcomes import DAMAGED, LABELLED
 from deepspine_sct.quality_control.page_folder import read_entries, write_entry, write_page
 from deepspine_sct.quality_control.slice_pictures import Picture
@@ -51,6 +51,21 @@ def test_one_key_for_one_scan_and_another_for_another():
     keys = [identify(Path(name)).key for name in names]
     assert len(set(keys)) == len(names)
     assert identify(Path("/scratch/lab/sub-1/anat/sub-1_T2w.nii")).key == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("images", "names"),
+    [
+        (["/q/a/t2.nii.gz", "/q/b/t2.nii.gz", "/q/b/t1.nii"], ["a/t2.nii.gz", "b/t2.nii.gz", "t1.nii"]),
+        (["/q/a/x/t2.nii", "/q/b/x/t2.nii", "/q/b/y/t2.nii"], ["a/x/t2.nii", "b/x/t2.nii", "y/t2.nii"]),
+        (["/t2.nii", "/q/t2.nii"], ["/t2.nii", "q/t2.nii"]),
+        (["/q/t2.nii", "/q/t2.nii"], ["/q/t2.nii", "/q/t2.nii"]),
+        ([], []),
+    ],
+)
+def test_two_scans_of_one_file_name_are_told_apart_by_their_folders(images, names):
+    """By as few of them as are needed; a name that occurs once stays short."""
+    assert distinct_names(images) == names
 
 
 @pytest.mark.parametrize("name", ["../../x.nii", "a b'\"<>.nii", "Žižka 脊椎 \udcff.nii", "x" * 240 + ".nii"])

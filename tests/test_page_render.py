@@ -58,6 +58,13 @@ def test_every_scan_is_in_the_data_what_to_look_at_first():
     assert data["names"]["3"] == "C2/C3" and data["dataset"] == "lab"
 
 
+def test_scans_of_one_file_name_have_names_of_their_own():
+    """In what the scripts read, where the names of the cards come from."""
+    scans = [replace(ENTRY, key=key, image=f"/q/{key}/t2.nii.gz") for key in ("a", "b")]
+    data = Reader(render_page(scans, About())).data
+    assert [scan["name"] for scan in data["scans"]] == ["a/t2.nii.gz", "b/t2.nii.gz"]
+
+
 def test_names_from_outside_stay_text():
     """Markup in any name or sentence adds no element, and comes out of the data as it went in."""
     attacked = replace(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +69,31 @@ def identify(image: Path, contrast: str = "", dataset: str = "", subject: str = 
     digest = hashlib.sha256(unique.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     readable = re.sub(r"[^0-9A-Za-z_+-]", "-", stem)[:_LONGEST_STEM]
     return Identity(*names, f"{readable}-{digest}", match is not None)
+
+
+def distinct_names(images: Sequence[str]) -> list[str]:
+    """Shorten the paths of the images of a page to names that tell them apart: a/t2.nii.gz and b/t2.nii.gz.
+
+    Parameters
+    ----------
+    images : sequence of str
+        Paths.
+
+    Returns
+    -------
+    list of str
+        The end of each path, of as few parts as no other one ends in; the whole path where there is no such end.
+    """
+    parts = [image.split("/") for image in images]
+    names = [path[-1] for path in parts]
+    for n_parts in range(2, max(map(len, parts), default=0) + 1):
+        counts = Counter(names)
+        if len(counts) == len(names):
+            break
+        names = [
+            "/".join(path[-n_parts:]) if counts[name] > 1 else name for path, name in zip(parts, names, strict=True)
+        ]
+    return names
 
 
 def _bids_root(path: Path, subject: str) -> str:

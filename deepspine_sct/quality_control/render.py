@@ -14,6 +14,7 @@ from ..labeling.confidence import SURE, UNLIKELY
 from ..landmarks.curvature import angles
 from .about import CITATIONS, About
 from .entry import Entry
+from .identity import distinct_names
 from .triage import judge
 
 SCRIPTS = ("chart.umd.min.js", "model.js", "corrections.js", "wall.js", "viewer.js", "edit.js", "plots.js", "main.js")
@@ -64,14 +65,16 @@ def _data(entries: Sequence[Entry], about: About) -> str:
     """Write what the scripts read, as JSON that cannot end its own element."""
     findings = judge(entries)
     order = sorted(range(len(entries)), key=lambda n: (-findings[n].urgency, entries[n].image))[:MOST_SCANS]
+    shown = distinct_names([entries[n].image for n in order])
     scans = [
         vars(entries[n])  # asdict copies every number
         | {
+            "name": name,
             "look": findings[n].reasons,
             "urgency": round(findings[n].urgency, 3),
             "angles": {name: round(degrees, 1) for name, degrees in angles(entries[n].points).items()},
         }
-        for n in order
+        for n, name in zip(order, shown, strict=True)
     ]
     data = {
         "program": f"deepspine_sct {__version__}",

@@ -23,12 +23,8 @@ function makeSvg(tag, attributes) {
   return element;
 }
 
-function fileName(scan) {
-  return scan.image.slice(scan.image.lastIndexOf("/") + 1);
-}
-
 function title(scan) {
-  return [scan.dataset, scan.subject, scan.session, scan.contrast].filter(Boolean).join(" / ") || fileName(scan);
+  return [scan.dataset, scan.subject, scan.session, scan.contrast].filter(Boolean).join(" / ") || scan.name;
 }
 
 function pictureUrl(scan, kind) {

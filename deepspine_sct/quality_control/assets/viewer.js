@@ -34,7 +34,7 @@ function showScan(scan) {
   chosen = null;
   view = scan.plane && { x: 0, y: 0, ...pictureSize(scan) };
   byId("scan-title").textContent = title(scan);
-  byId("scan-file").textContent = fileName(scan);
+  byId("scan-file").textContent = scan.name;
   byId("scan-file").title = scan.image;
   fillFacts(scan);
   drawScan(scan);
@@ -164,7 +164,7 @@ function fillFacts(scan) {
 }
 
 function siblingButton(scan) {
-  const button = make("button", `${fileName(scan)} (${statusText(scan)})`);
+  const button = make("button", `${scan.name} (${statusText(scan)})`);
   button.type = "button";
   button.addEventListener("click", () => openFromOutside(scan));
   return button;

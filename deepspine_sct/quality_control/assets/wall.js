@@ -132,12 +132,12 @@ function describeScan(scan) {
   const level = scan.level_confidence === null ? "" : `, level confidence ${scan.level_confidence.toFixed(2)}`;
   const mark = markOf(scan) ? `, marked ${markOf(scan)}` : "";
   const look = scan.look.length ? `; ${scan.look.join("; ")}` : "";
-  return `${title(scan)}, ${fileName(scan)}: ${statusText(scan)}, ${spanText(discsOf(scan))}${level}${mark}${look}`;
+  return `${title(scan)}, ${scan.name}: ${statusText(scan)}, ${spanText(discsOf(scan))}${level}${mark}${look}`;
 }
 
 function caption(scan) {
   const element = make("div", undefined, "caption");
-  element.append(make("b", fileName(scan).replace(/\.nii(\.gz)?$/i, "")));
+  element.append(make("b", scan.name.replace(/\.nii(\.gz)?$/i, "")));
   element.title = scan.image;
   const level = scan.level_confidence === null ? "" : ` ${scan.level_confidence.toFixed(2)}`;
   element.append(make("span", scan.outcome === "labelled" ? spanText(discsOf(scan)) : scan.reason));
