@@ -75,9 +75,9 @@ def test_missing_folder_is_named(tmp_path):
 
 
 def test_file_in_place_of_the_folder_is_named(tmp_path):
-    """A target below a file is refused in the same way."""
+    """A target below a file is refused in the same way, and no folder is asked for."""
     (tmp_path / "file").touch()
-    refused = pytest.raises(DeepspineError, match="its folder does not exist")
+    refused = pytest.raises(DeepspineError, match="file is not a folder; give another path")
     with refused, atomic_path(tmp_path / "file/a.nii"):
         raise AssertionError("must not be reached")
 

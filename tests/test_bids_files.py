@@ -67,6 +67,18 @@ def test_links_that_lead_into_themselves_or_nowhere_end_and_are_named(root):
     assert any("a link to a folder that it lies in" in reason for reason in findings.skipped.values())
 
 
+def test_a_file_that_links_to_itself_costs_nothing_but_itself(root):
+    """An image is found, and read as one that is not there; any other file is named."""
+    scan = "sub-02/anat/sub-02_T2w.nii.gz"
+    for name in (scan, "sub-02/anat/notes"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(Path(name).name)
+    assert [found.image for found in find_scans(root)] == [root / GOOD, root / scan]
+    findings = search(root, BOTH)
+    assert names(findings) == [GOOD]
+    assert "leads nowhere" in findings.skipped["sub-02/anat/notes"]
+
+
 MISNAMED = {
     "sub-01/anat/sub-01_T2w__dup-01.nii.gz": "not named as BIDS asks, *_T2w.nii.gz",
     "sub-01/anat/sub-01_T2W.nii.gz": "not named as BIDS asks, *_T2w.nii.gz",

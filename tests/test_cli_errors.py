@@ -196,7 +196,7 @@ def test_an_input_is_never_overwritten(in_folder, predictor, capsys, victim, arg
     ("arguments", "message"),
     [
         (("-o", "discs.mgz"), "discs.mgz: unknown file type"),
-        (("-o", "t2.nii.gz/discs.nii.gz"), "its folder does not exist"),
+        (("-o", "t2.nii.gz/discs.nii.gz"), "t2.nii.gz is not a folder; give another path"),
         (("-o", "kept.nii"), "kept.nii: cannot be written because it is a folder"),
         (("-ofolder", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),
         (("-qc", "t2.nii.gz"), "t2.nii.gz: is a file, not a folder"),

@@ -80,7 +80,7 @@ def _walk(folder: Path, root: Path, passed: dict[str, str], above: tuple[str, ..
         passed[place] = f"cannot be opened ({error.strerror}); check the link and the permissions"
         return
     for entry in entries:
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # unlike entry.is_dir, takes a link that leads to itself for none
             if not entry.name.startswith("."):
                 yield from _walk(Path(entry.path), root, passed, (*above, real))
         elif entry.is_symlink() and not os.path.exists(entry.path) and not _extension(entry.name):

@@ -29,7 +29,7 @@ def follow(path: Path) -> Path:
     ------
     DeepspineError
         When it is a folder, a device, a pipe or one of this process's own streams, is kept by git-annex,
-        is write-protected, leads to itself, or lies in a folder that is not there.
+        is write-protected, leads to itself, or lies in a folder that is not there or is none.
     """
     if os.path.islink(path):
         _refuse_annex(path)
@@ -39,6 +39,8 @@ def follow(path: Path) -> Path:
     else:
         target = path
     led = "" if target == path else f" ({target})"
+    if os.path.exists(target.parent) and not target.parent.is_dir():
+        raise DeepspineError(f"{path}: cannot be written because {target.parent} is not a folder; give another path")
     if not target.parent.is_dir():
         fault = "the link leads into a folder that does not exist" if led else "its folder does not exist"
         raise DeepspineError(f"{path}: cannot be written because {fault}{led}; create the folder first")
