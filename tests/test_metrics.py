@@ -102,12 +102,30 @@ def test_an_unmarked_neighbour_close_by_does_not_count():
     assert doubled.misnamed == (2,) and not doubled.all_named
 
 
+@pytest.mark.parametrize(
+    ("extra", "fault"),
+    [({8: [0, 0, 20.0]}, "stray"), ({1: [0, 0, -100.0]}, "stray"), ({12: [0, 8.0, 0]}, "misnamed")],
+)
+def test_a_disc_beyond_the_marked_ones_lies_there_too(extra, fault):
+    """A name from below the marked discs above all of them, or the other way round, or beside one, is a fault."""
+    added = {v: TRUTH[3] + offset for v, offset in extra.items()}
+    score = score_case(TRUTH | added, TRUTH, span_only=True)
+    assert getattr(score, fault) == tuple(added) and not score.all_named
+
+
 def test_empty_answers_and_empty_truths_are_scored():
     """No prediction misses everything; without truth everything is a ghost."""
     nothing = score_case({}, TRUTH)
     assert nothing.missed == (3, 4, 5, 6) and nothing.false == () and nothing.shift == 0
     assert score_case(TRUTH, {}).ghost == (3, 4, 5, 6)
     assert score_case({}, {}).all_right
+
+
+def _may_be_unmarked(v, point, truth):
+    """Whether all true discs have a higher name and lie lower, or a lower name and lie higher; so says no truth."""
+    above = all(v < u for u in truth) and (not truth or point[2] > truth[min(truth)][2])
+    below = all(v > u for u in truth) and (not truth or point[2] < truth[max(truth)][2])
+    return above or below
 
 
 def _by_hand(predicted, truth, tolerance_mm, span_only):
@@ -128,7 +146,7 @@ def _by_hand(predicted, truth, tolerance_mm, span_only):
             if others:
                 off_level.append(v)
                 offsets.add(v - others[0][1])
-            elif not span_only or (truth and min(truth) <= v <= max(truth)):
+            elif not span_only or not _may_be_unmarked(v, predicted[v], truth):
                 ghost.append(v)
     shift = list(offsets)[0] if len(offsets) == 1 else 0
     return tuple(missed), tuple(off_level), tuple(ghost), shift
@@ -192,13 +210,17 @@ def _naming_by_hand(predicted, truth, tolerance_mm, span_only):
         if nearest[v] == v:
             named.add(v)
     for v, at in nearest.items():
-        inside = truth and min(truth) <= v <= max(truth)
+        unmarked = _may_be_unmarked(v, predicted[v], truth)
         if at is None:
-            if not span_only or inside:
+            if not span_only or not unmarked:
                 stray.add(v)
         elif at == v:
             detected.add(at)
-        elif at not in named or any(math.dist(predicted[v], point) <= tolerance_mm for point in truth.values()):
+        elif (
+            at not in named
+            or not unmarked
+            or any(math.dist(predicted[v], point) <= tolerance_mm for point in truth.values())
+        ):
             misnamed.add(v)
             detected.add(at)
     return tuple(map(tuple, map(sorted, (named, misnamed, stray, detected))))

@@ -1,15 +1,15 @@
 """What one real case is worth: names apart from places, and what was said of both.
 
-A disc that was found belongs to the true disc that it is nearest to, within `NAMING_MM`: that is how a reader would
-take it. Its name is right where that disc has the same value. How well it is placed is another question.
+Names are judged as `deepspine_sct.evaluation.metrics` does. In addition there are discs at the edge of the image, which
+may be found and may be missed, and the confidence with which each disc was said.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.sources import DOUBTED, PLACING_MM
-from deepspine_sct.evaluation.metrics import NAMING_MM
+from deepspine_sct.evaluation.metrics import score_case
 from deepspine_sct.labeling.confidence import SURE
 from deepspine_sct.labeling.discs import Labeling
 
@@ -31,11 +31,11 @@ class RealScore:
 
     truth: list[int]
     level_confidence: float
-    distance_mm: dict[int, float] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
-    said: list[tuple[int, float, bool]] = field(default_factory=list)
-    off_level: list[int] = field(default_factory=list)
-    ghost: list[int] = field(default_factory=list)
+    distance_mm: dict[int, float]
+    seen: set[int]
+    said: list[tuple[int, float, bool]]
+    off_level: list[int]
+    ghost: list[int]
 
     @property
     def all_named(self) -> bool:
@@ -67,33 +67,19 @@ def score(labeling: Labeling, truth: dict[int, np.ndarray], edge: dict[int, np.n
     truth : disc value -> (3,) world position [mm] of the discs that must be found
     edge : the same of those that may be found and may be missed
     """
-    result = RealScore(sorted(truth), labeling.level_confidence)
-    places, points = edge | truth, labeling.points
-    for disc in labeling.discs:
-        away_mm = {value: float(np.linalg.norm(disc.xyz_mm - xyz_mm)) for value, xyz_mm in places.items()}
-        at = min(away_mm, key=away_mm.get)
-        # In a small spine even the neighbour of a marked disc, which has its own, lies within `NAMING_MM` of it.
-        is_apart = away_mm[at] > NAMING_MM or (
-            away_mm[at] > PLACING_MM and _is_nearer(points.get(at), places[at], away_mm[at])
-        )
-        if is_apart and _beyond(disc.value, disc.xyz_mm, places):
-            continue
-        if away_mm[at] > NAMING_MM:
-            result.ghost.append(disc.value)
-        elif at != disc.value:
-            result.off_level.append(disc.value)
-        elif at in truth:
-            result.distance_mm[at] = away_mm[at]
-        result.seen |= {at} & set(truth) if away_mm[at] <= NAMING_MM else set()
-        result.said.append((disc.value, disc.confidence, away_mm[at] <= NAMING_MM and at == disc.value))
-    return result
-
-
-def _beyond(value: int, xyz_mm: np.ndarray, places: dict[int, np.ndarray]) -> bool:
-    """Whether a disc may be a true one that nobody marked: above or below all others, in name and in place."""
-    top, bottom = min(places), max(places)
-    return bool((value < top and xyz_mm[2] > places[top][2]) or (value > bottom and xyz_mm[2] < places[bottom][2]))
-
-
-def _is_nearer(point: np.ndarray | None, place: np.ndarray, than_mm: float) -> bool:
-    return point is not None and float(np.linalg.norm(point - place)) < than_mm
+    places = edge | truth
+    case = score_case(labeling.points, places, PLACING_MM, span_only=True)
+    wrong = {*case.misnamed, *case.stray}
+    return RealScore(
+        truth=sorted(truth),
+        level_confidence=labeling.level_confidence,
+        distance_mm={value: case.distance_mm[value] for value in case.named if value in truth},
+        seen=set(case.detected) & set(truth),
+        said=[
+            (disc.value, disc.confidence, disc.value in case.named)
+            for disc in labeling.discs
+            if disc.value in case.named or disc.value in wrong
+        ],
+        off_level=list(case.misnamed),
+        ghost=list(case.stray),
+    )

@@ -105,7 +105,7 @@ def score_case(predicted: Points, truth: Points, tolerance_mm: float = 5.0, span
     tolerance_mm : float
         Largest distance of a disc that counts as being at a place.
     span_only : bool
-        Ignore predicted values above and below all true ones, because experts do not mark every
+        Ignore predictions above or below all true discs, in name and in place, because experts do not mark every
         visible disc. A prediction that lies ON a true disc is never ignored: it renames that disc.
 
     Returns
@@ -123,8 +123,7 @@ def score_case(predicted: Points, truth: Points, tolerance_mm: float = 5.0, span
         for value, point in sorted(predicted.items())
     }
     if span_only:
-        low, high = min(truth, default=0), max(truth, default=0)
-        place = {v: at for v, at in place.items() if low <= v <= high or at is not None}
+        place = {v: at for v, at in place.items() if at is not None or not _is_beyond(v, predicted[v], truth)}
     shifts = {value - at for value, at in place.items() if at is not None}
     return CaseScore(
         distance_mm=distance_mm,
@@ -147,13 +146,22 @@ def _naming(predicted: Points, truth: Points, place: dict[int, int | None]) -> d
     near = {value: _disc_at(point, truth, NAMING_MM) for value, point in sorted(predicted.items())}
     named = tuple(value for value, at in near.items() if at == value)
     # Beside a disc that has its name, another prediction may be its neighbour, which nobody has marked.
-    near = {v: at for v, at in near.items() if v == at or at not in named or place.get(v) is not None}
+    neighbours = {v for v, at in near.items() if at in named and at != v and place.get(v) is None}
+    near = {v: at for v, at in near.items() if v not in neighbours or not _is_beyond(v, predicted[v], truth)}
     return {
         "named": named,
         "detected": tuple(sorted({at for at in near.values() if at is not None})),
         "misnamed": tuple(v for v, at in near.items() if at not in (v, None)),
         "stray": tuple(v for v, at in near.items() if at is None and v in place),
     }
+
+
+def _is_beyond(value: int, xyz_mm: np.ndarray, truth: Points) -> bool:
+    """Whether a prediction may be a disc that nobody has marked: above or below all true ones, in name and in place."""
+    if not truth:
+        return True
+    top, bottom = min(truth), max(truth)
+    return bool((value < top and xyz_mm[2] > truth[top][2]) or (value > bottom and xyz_mm[2] < truth[bottom][2]))
 
 
 def _disc_at(point_mm: np.ndarray, discs: Points, tolerance_mm: float) -> int | None:
