@@ -230,6 +230,39 @@ def test_a_disc_that_cannot_be_is_refused(tmp_path, capsys, disc):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"discs": None}, {"discs": {}}, {"discs": ""}, {"corrected": "false"}, {"image": None}, {"image": ""},
+        {"image": "/x/a\0.nii"}, {"discs": [DISC | {"world_mm": "123"}]},
+    ],
+)  # fmt: skip
+def test_what_the_page_never_saves_is_refused(tmp_path, points, capsys, changes):
+    """Above all a corrected scan without a list of discs: it would lose its label file as one that was emptied."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    assert run(save(tmp_path, saved_scan(image, points))) == 0
+    capsys.readouterr()
+    assert run(save(tmp_path, saved_scan(image, points) | changes)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "corrections.json: holds no corrections" in line
+    assert sorted(read_labels(tmp_path / "out" / "t2_labeled_discs.nii.gz")) == sorted(points)
+
+
+def test_what_failed_is_one_line_and_stops_no_other_scan(tmp_path, points, capsys):
+    """A line break in a name of a file, and a folder that may not be made."""
+    good, bad = write_scan(tmp_path / "good.nii.gz"), tmp_path / "sub-1" / "anat" / "sub-1_T2w.nii.gz"
+    bad.parent.mkdir(parents=True)
+    write_scan(bad)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub-1").touch()
+    scans = [saved_scan(image, points) for image in (Path("/x/a\nb.nii.gz"), bad, good)]
+    assert run(save(tmp_path, *scans)) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and lines[0].startswith("failed: /x/a b.nii.gz: no such image")
+    assert str(tmp_path / "out" / "sub-1") in lines[1] and "2 of 3 label files" in lines[2]
+    assert (tmp_path / "out" / "good_labeled_discs.nii.gz").exists()
+
+
 def test_a_grid_that_cannot_be_is_refused(tmp_path, capsys):
     """In one line, also where a number has no end."""
     image = write_scan(tmp_path / "t2.nii.gz")

@@ -124,6 +124,26 @@ def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, 
     assert ("left out: 1 images" if where == "truth" else "Left out: 1 of 6 images") in "".join(streams)
 
 
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("moved", "disc 3 (C2/C3) lies outside of the image"),
+        ("huddled", "discs 3 (C2/C3) and 4 (C3/C4) lie 2 mm apart"),
+    ],
+)
+def test_a_prediction_that_lies_as_no_spine_in_the_image_is_scored_and_named(data, tmp_path, capsys, how, message):
+    """Its discs are missed, as for any tool that is wrong, but the file may be at fault, and is said."""
+    shutil.copytree(data / "good", tmp_path / "good")
+    prediction = tmp_path / "good" / "sub-aa01_T2w_discs.nii.gz"
+    spoil(prediction, how)
+    arguments = ["-path-data", str(data), "-ofolder", str(tmp_path / "out"), "-worst", "0"]
+    assert main([*arguments, "-pred", f"good={tmp_path}/good/{{stem}}_discs.nii.gz"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Warning: {prediction}: {message}") and line.endswith("; it is scored as it stands")
+    row = overall(tmp_path / "out")["good"]
+    assert row["n_images"] == 6 and row["images_all_named"] == pytest.approx(5 / 6)
+
+
 def test_disc_files_are_scored_without_their_images(data, tmp_path, capsys):
     """Images that git-annex has not fetched cost their pictures, and nothing else."""
     root = tmp_path / "data"

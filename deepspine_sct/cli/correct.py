@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.messages import one_line
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.errors import DeepspineError
 
@@ -104,9 +105,9 @@ def correct(args: Namespace) -> None:
     for correction in todo:
         try:
             deeds = _carry_out(correction, args)
-        except DeepspineError as error:
+        except (DeepspineError, OSError) as error:  # the other scans can be written
             failures += 1
-            print(f"failed: {error}", file=sys.stderr)
+            print(f"failed: {one_line(error)}", file=sys.stderr)
         else:
             written += bool(correction.points)
             for deed in deeds if args.v else ():

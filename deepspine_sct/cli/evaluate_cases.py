@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.cli.messages import one_line
 from deepspine_sct.data.bids import LABEL_SUFFIXES
 from deepspine_sct.errors import DeepspineError, NoLabels
 
@@ -71,7 +72,7 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
             if not why_not_here(scan.image):  # disc files are scored without their images, too
                 check_inside(scan.label, points, read_grid(scan.image))
         except DeepspineError as error:
-            print(f"Warning: left out: {error}", file=sys.stderr)
+            print(f"Warning: left out: {one_line(error)}", file=sys.stderr)
             n_left_out += 1
             continue
         yield LabelledImage(
@@ -113,7 +114,7 @@ def ask(
     if len(faults) == len(answers):
         raise DeepspineError(f"{tool}: there is no answer to any image; the first fault is: {faults[0][0]}")
     for fault, consequence in faults:
-        print(f"Warning: {tool}: {fault}; {consequence}", file=sys.stderr)
+        print(f"Warning: {tool}: {one_line(fault)}; {consequence}", file=sys.stderr)
     return answers
 
 
@@ -150,7 +151,23 @@ def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
     path = prediction_file(pattern, case)
     if not os.path.lexists(path):  # unlike a link without a target, whose content was never fetched
         raise NoLabels(f"{path}: no such file")
-    return read_labels(path)
+    points = read_labels(path)
+    _warn_of_another_place(path, points, case)
+    return points
+
+
+def _warn_of_another_place(path: str, points: "Points", case: "LabelledImage") -> None:
+    """Say that a tool's discs cannot be those of the image as they stand: that may be the fault of the file alone."""
+    from deepspine_sct.data.pointer import why_not_here
+    from deepspine_sct.image.labels import check_distances, check_inside
+    from deepspine_sct.image.nifti import read_grid
+
+    try:
+        if case.image is not None and not why_not_here(case.image):
+            check_inside(path, points, read_grid(case.image))
+        check_distances(path, points)
+    except DeepspineError as error:
+        print(f"Warning: {one_line(error)}; it is scored as it stands", file=sys.stderr)
 
 
 def check_pattern(tool: str, pattern: str, cases: list["LabelledImage"]) -> None:

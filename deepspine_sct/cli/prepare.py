@@ -151,7 +151,7 @@ def prepare(args: argparse.Namespace) -> None:
         _straightener(args.straighten) if args.straighten else None,
     )
     for entry in made.description["dropped"]:
-        print(f"Left out {entry['image']}: {entry['reason']}", file=sys.stderr)
+        print("Left out", *f"{entry['image']}: {entry['reason']}".split(), file=sys.stderr)  # one line
     if args.v == 0:
         return
     for part in ("train", "val", "test"):

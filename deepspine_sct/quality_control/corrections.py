@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from ..files.tables import read_json
 from ..image.grid import Grid
 
 FORMAT, VERSION = "deepspine_sct corrections", 1
+_Kind = TypeVar("_Kind")
+
 MARKS = ("", "pass", "fail", "artifact")
 
 
@@ -65,7 +68,7 @@ def read_corrections(path: Path) -> list[Correction]:
         if (content["format"], content["version"]) != (FORMAT, VERSION):
             raise ValueError("of another format or version")
         who = {"rater": str(content["rater"]), "saved": str(content["saved"])}
-        return [_correction(scan, who) for scan in content["scans"]]
+        return [_correction(scan, who) for scan in _of_type(list, content["scans"], "scans")]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, DeepspineError) as error:
         detail = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise DeepspineError(
@@ -74,9 +77,11 @@ def read_corrections(path: Path) -> list[Correction]:
 
 
 def _correction(scan: Mapping, who: Mapping[str, str]) -> Correction:
-    discs = scan["discs"] or []
+    image = _image(_of_type(str, scan["image"], "image"))
+    corrected = _of_type(bool, scan["corrected"], "corrected")
+    # No list: nothing was kept. An empty one of a corrected scan: all discs are gone, and their file goes, too.
+    discs = _of_type(list, scan["discs"], "discs") if corrected or scan["discs"] is not None else []
     values = [operator.index(disc["value"]) for disc in discs]
-    image = _image(str(scan["image"]))
     if len(check_values(values)) != len(values):
         raise ValueError(f"a disc is given twice for {scan['image']}")
     if scan["mark"] not in MARKS:
@@ -85,7 +90,7 @@ def _correction(scan: Mapping, who: Mapping[str, str]) -> Correction:
         image=image,
         mark=scan["mark"],
         comment=str(scan["comment"]),
-        corrected=bool(scan["corrected"]),
+        corrected=corrected,
         points={value: _point(disc["world_mm"]) for value, disc in zip(values, discs, strict=True)},
         by_hand=tuple(value for value, disc in zip(values, discs, strict=True) if disc["by"] == "hand"),
         grid=_grid(scan["grid"]),
@@ -94,14 +99,22 @@ def _correction(scan: Mapping, who: Mapping[str, str]) -> Correction:
     )
 
 
+def _of_type(kind: type[_Kind], value: object, name: str) -> _Kind:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r:.40}, not a {kind.__name__}")
+    return value
+
+
 def _image(name: str) -> Path:
     """Path of an image without "..", with which a name could lead out of the folder of the label files."""
+    if not name or "\0" in name:
+        raise ValueError("a scan has no name")
     os.fsencode(name)  # refuses what is no name of a file
     return Path(os.path.normpath(name))
 
 
 def _point(world_mm: Sequence[float]) -> np.ndarray:
-    point = np.array([float(mm) for mm in world_mm])
+    point = np.array([float(mm) for mm in _of_type(list, world_mm, "world_mm")])
     if point.shape != (3,) or not np.isfinite(point).all():
         raise ValueError("a disc has no place in the world")
     return point
