@@ -90,6 +90,14 @@ def test_sites_come_from_the_participants_table(tmp_path, column):
     assert sites == {"sub-amu01": "marseille", "sub-ucl3": "ucl", "sub-x": ""}
 
 
+def test_what_a_participants_table_does_not_know_is_no_site(tmp_path):
+    """BIDS writes n/a for it, and has no quotes; spaces around a cell mean nothing."""
+    touch(tmp_path, *(f"sub-{name}/anat/sub-{name}_T2w.nii" for name in ("aa01", "bb01", "cc01")))
+    table = 'participant_id\tsite\nsub-aa01\tn/a\nsub-bb01 \t"x\nsub-cc01\t y\n'
+    (tmp_path / "participants.tsv").write_text(table, encoding="utf-8")
+    assert [scan.site for scan in find_scans(tmp_path)] == ["aa", '"x', "y"]
+
+
 def test_a_wrong_folder_is_named(tmp_path):
     """No such folder, and a folder without images, are one line each."""
     with pytest.raises(DeepspineError, match="no such folder"):

@@ -203,16 +203,39 @@ def test_damaged_sets_are_named(data, tmp_path):
 
 @pytest.mark.parametrize(
     "discs",
-    [[[1, 2, 3]], {"30": [1, 2, 3]}, {"3": [1, 2]}, {"3": None}, {"3": [0, 0, 9], "4": [0, 0, 8], "9": [0, 0, 7]}],
+    [
+        [],
+        {"3": [0, 0, np.inf]},
+        {"3": [0, 0, 0], "4": [0, 0, 17]},
+        [[1, 2, 3]],
+        {"30": [1, 2, 3]},
+        {"3": [1, 2]},
+        {"3": None},
+        {"3": [0, 0, 9], "4": [0, 0, 8], "9": [0, 0, 7]},
+    ],
 )
 def test_discs_that_are_none_are_refused_with_the_file_and_the_remedy(data, tmp_path, discs):
-    """A list, a value that is no disc, a place that is none and impossible distances end in one line each."""
+    """No disc, no place, the wrong order, a value that is none and impossible distances end in one line each."""
     prepare(data, tmp_path / "set")
     path = tmp_path / "set" / INDEX
     index = json.loads(path.read_text())
     index["cases"][0]["discs_xyz_mm"] = discs
     path.write_text(json.dumps(index))
-    with pytest.raises(DeepspineError, match=r"set\.json: a case is .*; prepare the set again"):
+    with pytest.raises(DeepspineError, match=r"set\.json: is incomplete or wrong .*; prepare the set again"):
+        read_set(tmp_path / "set")
+
+
+@pytest.mark.parametrize("changes", [{"data_set": 5}, {"part": "tain"}])
+def test_an_index_that_was_edited_astray_is_refused(data, tmp_path, changes):
+    """One line names it; a mark of bytes that an editor has put before it changes nothing."""
+    prepare(data, tmp_path / "set")
+    path = tmp_path / "set" / INDEX
+    index = json.loads(path.read_text())
+    path.write_text(json.dumps(index), encoding="utf-8-sig")
+    assert len(read_set(tmp_path / "set").cases) == len(index["cases"])
+    index["cases"][0] |= changes
+    path.write_text(json.dumps(index | changes))
+    with pytest.raises(DeepspineError, match=r"set\.json: is incomplete or wrong"):
         read_set(tmp_path / "set")
 
 

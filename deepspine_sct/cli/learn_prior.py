@@ -79,7 +79,10 @@ def learn_prior(args: argparse.Namespace) -> None:
     # One image per person: two contrasts of one spine are not two spines.
     spines = {case.subject: case.points for case in sorted(cases, key=lambda c: len(c.points))}
     before = _load(args.model) if args.model else None
-    prior, n_measured = fit_prior(list(spines.values()), before and before.prior)
+    try:
+        prior, n_measured = fit_prior(list(spines.values()), before and before.prior)
+    except DeepspineError as error:
+        raise DeepspineError(f"{args.set}, part {args.part}: {error}") from error
     for value, n in enumerate(n_measured, start=1):
         if n and args.v:
             mm, spread = prior.spacing_mm[value - 1], prior.spread[value - 1]

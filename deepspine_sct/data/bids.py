@@ -160,7 +160,7 @@ def _read_sites(table: Path) -> dict[str, str]:
         return {}
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except (OSError, UnicodeError, csv.Error) as error:
         _LOG.warning("%s: ignored because it is not a table in UTF-8 (%s); sites are taken from names", table, error)
         return {}
@@ -168,7 +168,10 @@ def _read_sites(table: Path) -> dict[str, str]:
         _LOG.warning("%s: ignored because it has no column participant_id; sites are taken from names", table)
         return {}
     column = next((name for name in _SITE_COLUMNS if rows and name in rows[0]), None)
-    return {row["participant_id"]: row[column] or "" for row in rows if row.get("participant_id")} if column else {}
+    if column is None:
+        return {}
+    sites = {(row["participant_id"] or "").strip(): (row[column] or "").strip() for row in rows}
+    return {subject: site for subject, site in sites.items() if site != "n/a"}  # as BIDS writes what is not known
 
 
 def _site_of_name(subject: str) -> str:

@@ -16,7 +16,6 @@ The format, which ``set.json`` also explains in its ``about``:
 ``set.json`` is written last: a folder without it was not finished.
 """
 
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,15 +28,16 @@ from deepspine_sct.anatomy import check_values
 from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.atomic import atomic_path
-from deepspine_sct.files.tables import write_json
+from deepspine_sct.files.tables import read_json, write_json
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.image.labels import check_distances
+from deepspine_sct.image.labels import check_distances, check_order
 from deepspine_sct.image.volume import Volume
 
 FORMAT = "deepspine_sct prepared set"
 FORMAT_VERSION = 1
 INDEX = "set.json"
 SLABS = "slabs"
+PARTS = ("train", "val", "test")
 
 _ABOUT = (
     "Sagittal slabs of MRI scans with disc positions. cases[].slabs: NumPy archive, data (N, H, W)"
@@ -131,11 +131,11 @@ def read_set(folder: Path) -> PreparedSet:
     Raises
     ------
     DeepspineError
-        Where there is no finished set, or one of another format, or a case of it lies as no spine does.
+        Where there is no finished set, or one of another format, or the discs of a case lie as no spine does.
     """
     path = folder / INDEX
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path)
     except FileNotFoundError as error:
         raise DeepspineError(f"{path}: no such file; make the set with sct_deepspine_prepare") from error
     except (OSError, ValueError) as error:
@@ -146,9 +146,11 @@ def read_set(folder: Path) -> PreparedSet:
     ):
         raise DeepspineError(f"{path}: not a prepared set of format {FORMAT_VERSION}; prepare it again")
     try:
+        if not isinstance(index.get("data_set"), str | None):
+            raise TypeError("data_set is no path")
         cases = [_case(entry, folder) for entry in index.pop("cases")]
     except (KeyError, TypeError, ValueError, AttributeError, DeepspineError) as error:
-        raise DeepspineError(f"{path}: a case is incomplete or wrong ({error}); prepare the set again") from error
+        raise DeepspineError(f"{path}: is incomplete or wrong ({error}); prepare the set again") from error
     return PreparedSet(folder, index, cases)
 
 
@@ -168,8 +170,14 @@ def _entry(case: LabelledImage) -> dict:
 
 def _case(entry: dict, folder: Path) -> LabelledImage:
     points = {int(value): np.array(xyz_mm, float).reshape(3) for value, xyz_mm in entry["discs_xyz_mm"].items()}
-    check_values(points)
+    if not check_values(points):
+        raise ValueError(f"{entry['name']} has no disc")
+    if not np.isfinite(list(points.values())).all():
+        raise ValueError(f"{entry['name']} has a disc without a place")
+    check_order(entry["name"], points)
     check_distances(entry["name"], points)
+    if entry["part"] not in PARTS:
+        raise ValueError(f"{entry['name']} is in no part")
     about = {name: entry[name] for name in ("name", "subject", "session", "site", "contrast", "part")}
     load = partial(read_slabs, folder / entry["slabs"])
     return LabelledImage(points=points, load=load, path=entry["image"], has_slabs=True, **about)

@@ -50,7 +50,9 @@ def fit_prior(spines: Sequence[Points], start: SkeletonPrior | None = None) -> t
     log_mm = log_mm.reshape(-1, len(start.spacing_mm))
     log_mm = log_mm[~np.isnan(log_mm).all(axis=1)]
     if len(log_mm) == 0:
-        raise DeepspineError("no spine shows two successive discs, so no distance can be learnt; give other images")
+        raise DeepspineError(
+            "no spine shows two successive discs, so no distance can be learnt; give other or more images"
+        )
     log_size, log_spacing = _solve(log_mm, np.log(start.spacing_mm))
     n_measured = (~np.isnan(log_mm)).sum(axis=0)
     fitted = replace(
