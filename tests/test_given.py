@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from deepspine_sct.anatomy import LEVEL_MM, SPACING_MM
+from deepspine_sct.image.grid import Grid
 from deepspine_sct.labeling.discs import Disc, Labeling
-from deepspine_sct.labeling.given import beside_spine_mm, between_discs, doubt_given, out_of_count
+from deepspine_sct.labeling.given import beside_spine_mm, between_discs, doubt_given, doubt_slice, out_of_count
 from deepspine_sct.labeling.heatmap import Candidates
+from deepspine_sct.labeling.pins import Height, locate
 from deepspine_sct.labeling.prior import SkeletonPrior
 from deepspine_sct.labeling.skeleton import order
 
@@ -118,3 +120,23 @@ def test_what_contradicts_the_image_makes_no_name_sure():
         assert answer.level_confidence == pytest.approx(0.475 if doubted else 0.95)
     one = doubt_given(seen, {**spine, 4: middle[4]}, seen, 10.0)
     assert one.level_confidence == 0.95 and [disc.value for disc in one.discs if disc.confidence < 0.5] == [4]
+
+
+def test_a_slice_between_two_discs_far_apart_is_doubted_once():
+    """Lumbar discs: none is near the slice, so the point itself lies between discs; one warning, with the slices."""
+    values = np.arange(17, 26)
+    xyz_mm = np.stack([np.zeros(9), np.zeros(9), 1.1 * LEVEL_MM[values - 1]], axis=1)
+    evidence = np.zeros((9, 25))
+    evidence[np.arange(9), values - 1] = 0.95
+    candidates, prior = Candidates(xyz_mm, np.full(9, 0.97), evidence, LEVEL_MM[values - 1]), SkeletonPrior.default()
+    seen = order(candidates, prior)
+    affine = np.eye(4)
+    affine[2, 3] = xyz_mm[-1, 2] - 50
+    slices = xyz_mm[5:7, 2] - affine[2, 3]
+    height = Height(22, round(slices.mean()), Grid((10, 10, 600), affine))
+    asked = order(candidates, prior, pins={22: locate(height, seen, candidates)})
+    answer = doubt_slice(asked, height, seen)
+    (text,) = (warning for warning in answer.warnings if warning.code == "given_between_discs")
+    assert f"in slices {round(slices[1])} and {round(slices[0])}" in text
+    sure = order(candidates, prior, pins={22: xyz_mm[5]})
+    assert answer.level_confidence == pytest.approx(sure.level_confidence / 2, abs=0.1)

@@ -101,17 +101,17 @@ def about_given_between(values: Sequence[int]) -> Caution:
 def about_slice_between(value: int, slice_index: int, lower: float, upper: float) -> Caution:
     """Write a sentence about the slice of a known disc that lies between discs in slices ``lower`` and ``upper``."""
     text = (
-        f"slice {slice_index}, which was given for {disc_name(value)}, lies half way between two discs that the image"
-        f" shows, in slices {round(lower)} and {round(upper)}; check which of them is meant"
+        f"slice {slice_index}, which was given for {disc_name(value)}, lies about half way between two discs that the"
+        f" image shows, in slices {round(lower)} and {round(upper)}; check which of them is meant"
     )
     return Caution("given_between_discs", text)
 
 
 def about_given_count(upper: int, lower: int, n_seen: int) -> Caution:
     """Write a sentence about two known discs of which the image shows the second ``n_seen`` discs below the first."""
-    shown = "the next disc" if n_seen == 1 else f"the {n_seen}. disc"
+    shown = "1 disc" if n_seen == 1 else f"{n_seen} discs"
     text = (
-        f"of the discs that were given, {lower} ({disc_name(lower)}) is {shown} below {upper} ({disc_name(upper)}) in"
+        f"of the discs that were given, {lower} ({disc_name(lower)}) lies {shown} below {upper} ({disc_name(upper)}) in"
         " the image; check their values"
     )
     return Caution("given_out_of_count", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def doubt_given(answer: Labeling, pins: Mapping[int, np.ndarray], seen: Labeling
     counted = out_of_count({value: xyz_mm for value, xyz_mm in pins.items() if value not in wrong}, seen, within_mm)
     cautions = [about_given_beside(beside_mm)] if beside_mm else []
     cautions += [about_given_between(between)] if between else []
-    for share, caution in zip((0.5, 1.0), cautions, strict=False):
+    for share, caution in zip((0.5, 1.0), cautions, strict=False):  # the first halves for both, the second only tells
         answer = doubted(answer, share, caution, None if 2 * len(wrong) >= len(pins) else wrong)
     if counted:
         answer = doubted(answer, 0.5, about_given_count(*counted))
@@ -55,16 +56,22 @@ def doubt_given(answer: Labeling, pins: Mapping[int, np.ndarray], seen: Labeling
 
 
 def doubt_slice(answer: Labeling, height: Height, seen: Labeling) -> Labeling:
-    """Halve every confidence, and say so, where the slice of a known disc lies between two discs."""
-    if not seen.discs:
+    """Halve every confidence once, and say so, where the slice of a known disc lies between two discs."""
+    if len(seen.discs) < _LEAST_SPINE:
         return answer
-    discs_xyz = np.array([disc.xyz_mm for disc in seen.discs])[::-1]
+    discs_xyz = np.array([disc.xyz_mm for disc in seen.discs])
+    slices = height.grid.to_index(discs_xyz)[:, 2]
+    upwards = slices.argsort()
+    discs_xyz, slices = discs_xyz[upwards], slices[upwards]
     point_xyz = on_line(height, discs_xyz)
     if point_xyz is None or not between_discs({height.value: point_xyz}, seen, np.inf):
         return answer
-    slices = np.sort(height.grid.to_index(discs_xyz)[:, 2])
-    above = int(np.searchsorted(slices, height.slice_index))
-    return doubted(answer, 0.5, about_slice_between(height.value, height.slice_index, *slices[above - 1 : above + 1]))
+    above = int(np.searchsorted(slices, height.slice_index).clip(1, len(slices) - 1))
+    caution = about_slice_between(height.value, height.slice_index, slices[above - 1], slices[above])
+    # `doubt_given` has doubted the point already if no disc was near the slice, but it knows nothing of slices.
+    others = [warning for warning in answer.warnings if warning.code != caution.code]
+    share = 0.5 if len(others) == len(answer.warnings) else 1.0
+    return doubted(replace(answer, warnings=others), share, caution)
 
 
 def beside_spine_mm(pins: Mapping[int, np.ndarray], seen: Labeling, within_mm: float) -> dict[int, float]:
