@@ -3,6 +3,7 @@
 import gzip
 import os
 from functools import partial
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -48,9 +49,8 @@ def written(path, data):
 def test_an_image_that_was_read_ahead_is_the_same(tmp_path, data, lazy):
     """Voxels, their type and their grid are those of the file read step by step."""
     path = written(tmp_path / "a.nii.gz", gzip.compress(data()))
-    ahead = ReadAhead(path)
-    assert ahead.content() == gzip.decompress(path.read_bytes())
-    volume, expected = (read_volume(path, lazy=lazy, ahead=a) for a in (ahead, None))
+    assert ReadAhead(path).take() == gzip.decompress(path.read_bytes())
+    volume, expected = (read_volume(path, lazy=lazy, ahead=a) for a in (ReadAhead(path), None))
     np.testing.assert_array_equal(volume.data, expected.data)
     np.testing.assert_array_equal(volume.grid.affine, expected.grid.affine)
     assert volume.data.dtype == expected.data.dtype
@@ -101,11 +101,27 @@ def test_what_holds_nothing_to_inflate_does_not_keep_anyone_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.nii.gz")
     written(tmp_path / "plain.nii", content())
     for name in ("missing.nii.gz", "folder.nii.gz", "pipe.nii.gz", "plain.nii"):
-        assert ReadAhead(tmp_path / name).content() is None
+        assert ReadAhead(tmp_path / name).take() is None
 
 
 def test_a_file_that_claims_to_hold_more_than_a_scan_costs_no_memory(tmp_path):
     """What a hostile file says of its size is not believed beyond what noise can be deflated to."""
     whole = gzip.compress(content())
     path = written(tmp_path / "a.nii.gz", whole[:-4] + (2**31).to_bytes(4, "little"))
-    assert ReadAhead(path).content() is None
+    assert ReadAhead(path).take() is None
+
+
+def test_the_content_is_handed_over_once(tmp_path):
+    """Whoever has read the image does not keep its file in memory as well."""
+    ahead = ReadAhead(written(tmp_path / "a.nii.gz", gzip.compress(content())))
+    assert ahead.take() is not None and ahead.take() is None
+
+
+def test_a_very_large_file_is_not_read_into_memory(tmp_path, monkeypatch):
+    """Gzip notes sizes only up to 4 GiB, so the size of the file itself decides before anything is read."""
+    path = tmp_path / "a.nii.gz"
+    with open(path, "wb") as file:
+        file.truncate(2**28 + 1)  # a hole, which takes no room on the disk
+    read = []
+    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or b"")
+    assert ReadAhead(path).take() is None and read == []

@@ -8,15 +8,15 @@ from pathlib import Path
 from threading import Thread
 
 _GZIP = 31  # zlib's way of saying: a gzip header, and the largest window
-_LARGEST_RATIO = 10  # a scan is noisy; what shrinks more is read when its header has been judged
+_LARGEST_RATIO = 10  # a scan is noisy; a file that shrinks more is read only after its header was checked
 _LARGEST_BYTES = 2**28
 
 
 class ReadAhead:
     """The content of a file, which is being inflated from now on.
 
-    It is for scans as they usually are. Whatever is wrong with a file, or is unusual about it, is left to those who
-    read it step by step, and know what to say.
+    Only scans as they usually are give a content. A file that is damaged, very large or otherwise unusual gives none:
+    it is then read step by step, by the code that knows what to say of it.
 
     Parameters
     ----------
@@ -30,21 +30,30 @@ class ReadAhead:
         self._thread = Thread(target=self._inflate, daemon=True)
         self._thread.start()
 
-    def content(self) -> bytes | None:
-        """Wait for the content, or for None where the file is not a whole gzip file of usual size."""
+    def take(self) -> bytes | None:
+        """Wait for the content and hand it over, once, so that nobody else keeps the memory.
+
+        Returns
+        -------
+        bytes or None
+            None where the file is not a whole gzip file of usual size, and from the second call on.
+        """
         self._thread.join()
-        return self._content
+        content, self._content = self._content, None
+        return content
 
     def _inflate(self) -> None:
         with suppress(OSError, zlib.error, MemoryError):
             if not self.path.name.lower().endswith(".gz") or not self.path.is_file():
                 return
+            if self.path.stat().st_size > _LARGEST_BYTES:  # deflating makes nothing larger, but for a few bytes
+                return
             compressed = self.path.read_bytes()
             n_bytes = int.from_bytes(compressed[-4:], "little")
             if n_bytes > min(_LARGEST_RATIO * len(compressed), _LARGEST_BYTES):
                 return
-            # In one call, into memory of the size that the file itself states: a thread that asked for more of it piece
-            # by piece would wait at each piece for the libraries that are being imported.
+            # In one call, into memory of the size that the file itself states. A thread that inflates piece by piece
+            # would wait after each piece for the imports, which hold the interpreter.
             content = zlib.decompress(compressed, _GZIP, max(n_bytes, 1))
             if len(content) == n_bytes:  # otherwise more members follow, or something else
                 self._content = content

@@ -119,8 +119,8 @@ def stored_blocks(path: Path, header: Any, ahead: ReadAhead | None = None) -> It
 
 
 def _inflated(ahead: ReadAhead | None, header: Any) -> np.ndarray | None:
-    """All stored voxels of a file that was read ahead, where they are all there."""
-    content = ahead.content() if ahead else None
+    """Take all stored voxels from a file that was read ahead; None where it has no content, or too little."""
+    content = ahead.take() if ahead else None
     dtype, n_voxels, offset = header.get_data_dtype(), prod(header.get_data_shape()), int(header.get_data_offset())
     if content is None or len(content) < offset + n_voxels * dtype.itemsize:
         return None
