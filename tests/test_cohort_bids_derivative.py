@@ -12,6 +12,7 @@ from deepspine_sct.cohort.bids_derivative import discs_sidecar, files_of
 from deepspine_sct.cohort.target_folder import check_target, link_segmentations, open_target
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.tables import write_json
 
 NAME = "sub-02/ses-a/anat/sub-02_ses-a_acq-sag_run-1_T2w.nii.gz"
 
@@ -117,6 +118,19 @@ def test_each_folder_of_segmentations_keeps_its_name(tmp_path, monkeypatch):
     links = {name: (tmp_path / place).as_uri() for name, place in (("raw", "moved"), (names[0], "a"), (names[1], "b"))}
     assert description["DatasetLinks"] == links
     assert description["SourceDatasets"] == [{"URL": uri} for uri in links.values()]
+
+
+def test_what_a_person_added_to_the_description_stays_beside_segmentations(tmp_path):
+    """A second maker and further entries; the first maker says that the folder is of this program."""
+    source, target = tmp_path / "data", tmp_path / "out"
+    source.mkdir()
+    open_target(target, source, "a" * 64)
+    path = target / "dataset_description.json"
+    description = load(path)
+    added = {"GeneratedBy": [*description["GeneratedBy"], {"Name": "Manual"}], "Authors": ["Dr A"]}
+    write_json(path, description | added)
+    assert link_segmentations(target, tmp_path / "cords") == "segmentations"
+    assert load(path).items() >= added.items()
 
 
 def test_the_first_run_sets_the_date_of_all(tmp_path, monkeypatch):

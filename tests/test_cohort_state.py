@@ -57,6 +57,25 @@ def test_a_record_comes_back_as_it_was(job, scan):
     assert state.settled(job, scan) == replace(DONE, codes=())
 
 
+@pytest.mark.parametrize("inputs", [None, 3, "abc", ["abc"]])
+def test_a_record_with_odd_inputs_makes_it_stale(job, scan, inputs):
+    """JSON of another shape, as somebody may leave it, costs this scan and not the run."""
+    record = files_of(job, scan).record
+    write_json(record, load(record) | {"made_from": inputs})
+    assert state.settled(job, scan) is None
+    assert state.take_up(job, [scan]) == [scan]
+
+
+def test_a_folder_that_nobody_may_look_into_makes_it_stale(job, scan, monkeypatch):
+    """It costs this scan and not the run; as the tests may run as root, the system's answer is played."""
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(job.target), "is_file", refuse)
+    assert state.settled(job, scan) is None
+
+
 def test_another_network_makes_it_stale_and_the_old_one_does_not(job, scan):
     """The checksum decides, wherever the file of the network lies."""
     assert state.settled(replace(job, checksum="b" * 64), scan) is None

@@ -38,7 +38,7 @@ def read_record(path: Path) -> tuple[Outcome, dict] | None:
         record = {"codes": [], **read_json(path)}  # older versions wrote no codes
         outcome = {field.name: record[field.name] for field in fields(Outcome)}
         lists = {name: tuple(outcome[name]) for name in ("warnings", "codes")}
-        return Outcome(**outcome | lists), record["made_from"]
+        return Outcome(**outcome | lists), dict(record["made_from"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -69,13 +69,13 @@ def _remove_labelling(files: ScanFiles) -> None:
     """
     corrected = corrected_files(files)
     for path in (files.record, *(path for path in reversed(files.labelling()) if path not in corrected)):
-        with suppress(OSError, DeepspineError):  # it is protected, or its folder is: the record says what holds
+        with suppress(OSError, DeepspineError):  # what is protected stays; the record says that the scan has no labels
             remove(path)
 
 
 def settled(job: Job, scan: Scan) -> Outcome | None:
     """Return what became of a scan if that still holds: it was not a failure, and nothing changed."""
-    with suppress(DeepspineError):
+    with suppress(DeepspineError, OSError):  # a folder that nobody may look into: the scan's worker says so
         files = files_of(job, scan)
         known = None if files.cord_hidden else read_record(files.record)
         if known and known[0].kind != FAILED:

@@ -49,8 +49,8 @@ it needs neither a server nor a network.
   table explains its columns.
 - `logs/`: what became of every scan, and what the program said about it.
 
-A scan that was looked at and has failed has no labels, also where an earlier run had found some; one whose file is
-not here keeps them. A label file that a person has corrected stays: the JSON file beside it names
+A scan that has failed has no labels, even if an earlier run had found some. A scan whose image file is missing keeps
+the labels of an earlier run. A label file that a person has corrected stays: the JSON file beside it names
 that person, or a program, as its last maker in `GeneratedBy`.
 
 Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.
@@ -85,12 +85,18 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     for name, text in ((".bidsignore", _BIDSIGNORE), ("README.md", _README)):
         with atomic_path(target / name) as path:
             path.write_text(text, encoding="utf-8")
-    _describe(target, provenance.generated_by(checksum, date), _links(target) | {"raw": uri})
+    description = {
+        "Name": "Labels of intervertebral discs",
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [provenance.generated_by(checksum, date)],
+    }
+    write_json(target / DESCRIPTION_NAME, description | _linked(_links(target) | {"raw": uri}))
     return date
 
 
 def link_segmentations(target: Path, cords: Path) -> str:
-    """Say in the description of a target folder where segmentations lie, beside those of earlier runs.
+    """Note in the description of a target folder where segmentations lie; those of earlier runs stay in it.
 
     Parameters
     ----------
@@ -110,22 +116,14 @@ def link_segmentations(target: Path, cords: Path) -> str:
         return known
     names = ("segmentations" + (str(n) if n > 1 else "") for n in count(1))
     name = next(name for name in names if name not in links)
-    (maker,) = provenance.makers_of(target / DESCRIPTION_NAME)
-    _describe(target, maker, links | {name: uri})
+    path = target / DESCRIPTION_NAME
+    write_json(path, read_json(path) | _linked(links | {name: uri}))
     return name
 
 
-def _describe(target: Path, maker: dict[str, str], links: dict[str, str]) -> None:
-    """Write the description; the data set that was labelled is the first of its sources."""
-    description = {
-        "Name": "Labels of intervertebral discs",
-        "BIDSVersion": "1.9.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": [maker],
-        "SourceDatasets": [{"URL": uri} for uri in links.values()],
-        "DatasetLinks": links,
-    }
-    write_json(target / DESCRIPTION_NAME, description)
+def _linked(links: dict[str, str]) -> dict[str, object]:
+    """Entries of a description that name other data sets; the first one is that which was labelled."""
+    return {"SourceDatasets": [{"URL": uri} for uri in links.values()], "DatasetLinks": links}
 
 
 def _links(target: Path) -> dict[str, str]:
