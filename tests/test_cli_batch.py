@@ -203,6 +203,14 @@ def test_scans_without_levels_of_their_cord_are_counted(data, capsys):
     assert "No levels" not in capsys.readouterr().err
 
 
+def test_participants_that_are_given_twice_are_a_usage_error(data, capsys):
+    """In either spelling: the run would be on the second participant alone."""
+    with pytest.raises(SystemExit) as ending:
+        run(data, "participant", "--participant-label", "1", "--participant_label=2")
+    assert ending.value.code == 2
+    assert "--participant_label: is given twice; give it once, with all of its values" in capsys.readouterr().err
+
+
 def write_cord(data: Path) -> Path:
     """Segment the cord of the second participant, as a straight tube; return the folder of segmentations."""
     name = "sub-2/anat/sub-2_T1w"

@@ -145,7 +145,7 @@ def test_discs_outside_of_the_image_alone_exit_with_3(in_folder, monkeypatch, ca
         (("-i", "t2.nii.gz", "-c", "t2", "-initz", "x,3"), "'x,3' is not SLICE,DISC"),
         (("-i", "t2.nii.gz", "-c", "t2", "-initz", "68,49"), "'49' is not a disc value"),
         (("-i", "t2.nii.gz", "-c", "t2", "-v", "3"), "argument -v: invalid choice: 3"),
-        (("-i", "t2.nii.gz", "-c", "t2", "-i", "t1.nii.gz"), "argument -i: is given twice; give it once"),
+        (("-i", "t2.nii.gz", "-c", "t2", "-i", "t1.nii.gz"), "argument -i: is given twice; give it once ("),
         (("-i", "t2.nii.gz", "-c", "t2", "-with", "a.nii", "-with", "b.nii"), "argument -with: is given twice"),
         (("-i", "t2.nii.gz", "-c", "t2", "-initz", "9,4", "-initz", "5,5"), "argument -initz: is given twice"),
     ],

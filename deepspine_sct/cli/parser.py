@@ -14,7 +14,8 @@ from deepspine_sct.errors import DeepspineError
 _ENDINGS = (".nii", ".nii.gz", ".json", ".png", ".tsv", ".safetensors", ".onnx")
 
 _INPUTS = ("-i", "-s", "-initlabel", "-initz", "-discs")
-"""Of two of these argparse would take the last one, and lose the first without a word. A setting may be overruled."""
+"""If one of these is given twice, argparse takes the last one and says nothing of the first. So it does for every
+option that takes several values. Other options are settings, and a later one may overrule an earlier one."""
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -84,9 +85,13 @@ class SctArgumentParser(argparse.ArgumentParser):
                 self.error(
                     f"unrecognized option: {argument}{hint or f'; a file of that name is given as ./{argument}'}"
                 )
-            if name in given and (name in _INPUTS or self._option_string_actions[name].nargs == "+"):
-                self.error(f"argument {name}: is given twice; give it once, with all of its values after it")
-            given |= {name} & set(self._option_string_actions)
+            action = self._option_string_actions.get(name)
+            if action is None:
+                continue
+            if action.dest in given and (name in _INPUTS or action.nargs == "+"):
+                remedy = "give it once" + (", with all of its values after it" if action.nargs == "+" else "")
+                self.error(f"argument {name}: is given twice; {remedy}")
+            given.add(action.dest)  # which is the same for both spellings of an option
         args, rest = self.parse_known_args(arguments, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}; a name with spaces needs quotes around it")
