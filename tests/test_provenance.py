@@ -144,6 +144,22 @@ def test_a_scan_that_was_moved_with_its_labels_is_the_same_one(in_folder, predic
     assert "held the labels" not in capsys.readouterr().err
 
 
+def test_a_new_version_of_a_scan_that_git_annex_keeps_is_the_same_scan(in_folder, predictor, capsys):
+    """Git-annex puts a link in its place, to a file that is named by the content; unlocked, it is a plain file."""
+    scan, store = in_folder / "anat" / "t2.nii.gz", in_folder / ".git" / "annex" / "objects"
+    store.mkdir(parents=True)
+    plain = scan.read_bytes()
+    for version in ("one", "two"):
+        (store / version).write_bytes(plain)
+        scan.unlink()
+        scan.symlink_to(store / version)
+        assert run() == 0
+    scan.unlink()
+    scan.write_bytes(plain)
+    assert run() == 0
+    assert "held the labels" not in capsys.readouterr().err
+
+
 def test_a_sidecar_names_all_files_that_its_labels_depend_on(in_folder, predictor):
     """The segmentation of the cord for its levels, and the discs that are known for both."""
     assert run("-o", "known.nii.gz") == 0

@@ -96,7 +96,7 @@ def corrected_by(label: Path) -> str:
             return ""
     except FileNotFoundError:
         return ""
-    except OSError:  # it is there and keeps to itself what it says
+    except OSError:  # it is there, and who has made it cannot be read
         return "somebody"
     last = (makers_of(told) or [{"Name": ""}])[-1]
     if last["Name"] == NAME and "Author" not in last:
@@ -107,13 +107,13 @@ def corrected_by(label: Path) -> str:
 def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:
     """Name the files that a label file depends on, for the JSON file beside it.
 
-    Who gets a label file knows nothing of this machine's folders. So that two images of one name are told apart, a
-    checksum stands for the way from the label file to the image.
+    Names without folders are written, as nobody who gets the file needs to know the folders of this machine. Two images
+    of the same name are told apart by a checksum of the path from the label file to the image.
 
     Parameters
     ----------
     label : Path
-        The label file.
+        The label file, or the JSON file beside it.
     image : Path
         The image that is labelled.
     *others : Path
@@ -128,12 +128,19 @@ def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:
 
 
 def other_source(label: Path, image: Path) -> str:
-    """Name the image that a label file was made from, by the JSON file beside it, where it is not this one.
+    """Name the image that a label file was made from, if the JSON file beside it says that it was another one.
+
+    Parameters
+    ----------
+    label : Path
+        The label file, which need not be there.
+    image : Path
+        The image whose labels it should hold.
 
     Returns
     -------
     str
-        "" where it is this one, or nothing is said of it.
+        "" if it was this image, or if nothing says which one it was.
     """
     try:
         said = read_json(sidecar_of(label)) if label.exists() else {}
@@ -146,8 +153,13 @@ def other_source(label: Path, image: Path) -> str:
 
 
 def _way(label: Path, image: Path) -> str:
-    """Sixteen digits that stand for the path of an image as seen from the folder of a label file."""
-    way = os.path.relpath(os.path.realpath(image), os.path.realpath(label.parent))
+    """Sixteen digits that stand for the path of an image as seen from the folder of a label file.
+
+    Links to folders are followed. A link in the place of the image itself is not: git-annex puts one there, and
+    changes it with every version of the image.
+    """
+    folder = os.path.relpath(os.path.realpath(image.parent), os.path.realpath(label.parent))
+    way = os.path.normpath(os.path.join(folder, image.name))
     return sha256(os.fsencode(way)).hexdigest()[:16]
 
 
