@@ -165,7 +165,8 @@ def load_predictor(request: "ScanRequest") -> "Predictor":
     """Load the network that the request names, or the installed one."""
     from deepspine_sct.model.runtime import load_runtime
 
-    runtime = load_runtime(request.model, request.device)  # first, as it hardly keeps others from being imported
+    # Before the import below: it runs mostly outside of Python, so that the other thread can import meanwhile.
+    runtime = load_runtime(request.model, request.device)
     from deepspine_sct.labeling.predictor import Predictor
 
     return Predictor(runtime)

@@ -50,7 +50,7 @@ def follow(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there: what may not be replaced may not be removed either.
+    """Remove a file, if it is there. A file that may not be replaced may not be removed either.
 
     Raises
     ------

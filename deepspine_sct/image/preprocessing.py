@@ -28,9 +28,10 @@ def canonical(volume: Volume) -> Volume:
 
 
 def without_fill(volume: Volume) -> Volume:
-    """Darken the voxels that were not measured, where one value far from all others stands for them.
+    """Darken the voxels that were not measured, if one value far from all others stands for them.
 
-    A scan that was turned or unwarped has corners of -32768, say. They would take all contrast from the others.
+    After a scan was rotated or unwarped, its corners hold such a value, for example -32768. It would leave the tissue
+    without contrast.
 
     Parameters
     ----------
@@ -40,21 +41,22 @@ def without_fill(volume: Volume) -> Volume:
     Returns
     -------
     Volume
-        The same, unless a corner holds a value that is farther from all others than these are from each other: then a
-        copy, with the least of the others in its place.
+        The same volume. If a corner holds a value that is farther from all others than these are from each other, a
+        copy in which the lowest of the others stands in its place.
     """
     data = volume.data
     i, j, k = (n // 2 for n in data.shape)
-    middle = np.concatenate([data[:, j, k], data[i, :, k], data[i, j, :]])  # tells nearly always, without a look at all
+    # Three lines through the middle nearly always show that a value is not apart, so not all voxels are looked at.
+    middle = np.concatenate([data[:, j, k], data[i, :, k], data[i, j, :]])
     corners = data[np.ix_(*([0, n - 1] for n in data.shape))]
     for fill in (corners.min(), corners.max()):
-        if _is_apart(fill, middle) and _is_apart(fill, data[data != fill]):
+        if _is_apart(fill, middle) and _is_apart(fill, data):
             return Volume(np.where(data == fill, data[data != fill].min(), data), volume.grid)
     return volume
 
 
 def _is_apart(value: np.generic, others: np.ndarray) -> bool:
-    """Tell whether a value is farther from others, those that equal it aside, than these are from each other."""
+    """Tell whether a value is farther from all other values than these are from each other."""
     others = others[others != value]
     low, high = (float(others.min()), float(others.max())) if others.size else (0.0, 0.0)
     return low < high and not 2 * low - high <= float(value) <= 2 * high - low

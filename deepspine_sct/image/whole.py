@@ -16,13 +16,18 @@ _BLOCK_BYTES = 2**20
 def is_whole_image(path: Path) -> bool:
     """Tell a NIfTI file that is whole from one that was cut off, is empty, or is not there.
 
-    The header says how many bytes there are, and gzip notes at its end how many it holds: as a rule no more than
-    these two are read. Where they differ, as after another program has packed the file, all of it is.
+    The header says how many bytes the image has, and the end of a gzip file says how many it holds. If both agree,
+    nothing else is read. If they differ, as another program may have packed the file, the whole file is read.
 
     Parameters
     ----------
     path : Path
         ``.nii`` or ``.nii.gz`` file.
+
+    Returns
+    -------
+    bool
+        False also where the file cannot be read, or is no NIfTI file.
     """
     with suppress(DeepspineError, OSError, ValueError):
         header = read_header(path)

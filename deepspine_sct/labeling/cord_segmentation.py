@@ -22,8 +22,9 @@ MAX_SOFT_VALUE = 1.5
 """A soft segmentation goes from 0 to 1, or a little beyond where it was resampled with splines."""
 
 BESIDE_MM = 25.0
-"""A piece this far in front of, behind or beside the largest one is none of the cord, which leaves no canal. Above and
-below the largest one it may be farther by as much as it is higher or lower: the cord bends by 45 degrees at most."""
+"""A piece that lies farther in front of, behind or beside the largest one is no part of the cord, which stays within
+its canal. A piece that lies above or below the largest one may be farther away by as much as it is higher or lower,
+since the cord bends by 45 degrees at most."""
 
 MAX_TISSUES = 100
 """More values than this are no labels of tissues but the grey values of an image."""

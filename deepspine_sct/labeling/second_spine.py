@@ -40,7 +40,7 @@ def about_second_spine(labeling: Labeling, prediction: Prediction) -> list[Cauti
     if len(labeling.discs) < 2:
         return []
     scale_mm, heatmaps = prediction.grid.zooms_mm, prediction.heatmaps
-    # Along the axes of the image, leftwards, downwards and backwards: an oblique image is not wider for that.
+    # In mm along the axes of the image (leftwards, downwards, backwards): an oblique header changes nothing then.
     named_mm = prediction.grid.to_index([disc.xyz_mm for disc in labeling.discs]) * scale_mm
     named_mm = named_mm[np.argsort(named_mm[:, 1])]
     strong_mm = np.argwhere(heatmaps.sum(axis=1) >= STRONG) * scale_mm

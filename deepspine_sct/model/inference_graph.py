@@ -41,8 +41,8 @@ class MergedGraph(InferenceGraph):
     They serve only to be merged into the next stack. Both steps are linear, so they are one
     convolution of the inner stack's features, together with the merging of those. The normalisations
     at the beginning of the blocks are convolutions as well, which can be computed in integers. The last
-    convolutions, of one pixel each, are matrix products with the channels last, the order in which integers are
-    convolved: a convolution in single floats would have them turned twice.
+    convolutions, of one pixel each, become matrix products with the channels last. Integers are convolved in this
+    order. A convolution of single floats needs the other order, and would have the maps turned twice.
     """
 
     def __init__(self, network: StackedHourglass, loss: str):
