@@ -135,7 +135,15 @@ def test_a_scan_without_a_disc_left_loses_the_label_file_of_an_earlier_call(tmp_
 BESIDE = ("discs_report.json", "discs_measures.tsv", "vertebrae_dseg.nii.gz", "vertebrae_dseg.json")
 
 
-@pytest.mark.parametrize("levels_of", ["deepspine_sct", "Dr Expert"])
+LEVELS_MAKERS = {
+    "deepspine_sct": {"Name": "deepspine_sct"},
+    "SCT": {"Name": "SCT"},
+    "Dr Expert": {"Name": "deepspine_sct", "Author": "Dr Expert"},
+    "nobody knows whom": None,
+}
+
+
+@pytest.mark.parametrize("levels_of", LEVELS_MAKERS)
 @pytest.mark.parametrize("left", ["all", "none"])
 def test_what_was_made_from_other_labels_goes_with_them(tmp_path, points, capsys, left, levels_of):
     """Report, measures and levels of a cord go once and are named, unless the labels stay or others made the levels."""
@@ -148,7 +156,9 @@ def test_what_was_made_from_other_labels_goes_with_them(tmp_path, points, capsys
     def put_beside() -> list[Path]:
         paths = [folder / f"sub-1_T2w_label-{name}" for name in BESIDE]
         for path in paths:
-            path.write_text(json.dumps({"GeneratedBy": [{"Name": levels_of}]}))
+            path.write_text(json.dumps({"GeneratedBy": [LEVELS_MAKERS[levels_of]]}))
+        if LEVELS_MAKERS[levels_of] is None:
+            paths.pop().unlink()
         return paths
 
     put_beside()
@@ -160,8 +170,9 @@ def test_what_was_made_from_other_labels_goes_with_them(tmp_path, points, capsys
         streams = capsys.readouterr()
         named = [name for name in BESIDE if f"Removed {folder}/sub-1_T2w_label-{name}, as" in streams.out]
         assert named == list(BESIDE[:n_removed])
-        assert not n_removed or ("vertebrae_dseg.nii.gz: stays" in streams.err) == (levels_of == "Dr Expert")
-    assert [(folder / f"sub-1_T2w_label-{name}").exists() for name in BESIDE[2:]] == [levels_of == "Dr Expert"] * 2
+        assert not n_removed or ("vertebrae_dseg.nii.gz: stays" in streams.err) == (levels_of != "deepspine_sct")
+    assert (folder / f"sub-1_T2w_label-{BESIDE[2]}").exists() == (levels_of != "deepspine_sct")
+    assert (folder / f"sub-1_T2w_label-{BESIDE[3]}").exists() == (levels_of in ("SCT", "Dr Expert"))
 
 
 def test_one_bad_scan_does_not_stop_the_others(tmp_path, points, capsys):

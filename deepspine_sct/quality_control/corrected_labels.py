@@ -16,7 +16,7 @@ from ..anatomy import disc_name
 from ..errors import DeepspineError
 from ..files.names import DISC_LABELS, beside_discs, sidecar_of, stem_of
 from ..files.outputs import make_folders, refuse_overwriting
-from ..files.provenance import NAME, generated_by, makers_of, other_source, sidecar, sources
+from ..files.provenance import corrected_by, generated_by, makers_of, other_source, sidecar, sources
 from ..files.tables import write_json
 from ..files.target import remove
 from ..image.grid import CANONICAL, Grid
@@ -119,14 +119,11 @@ def _stale(label: Path) -> list[Path]:
     """List what lies beside a label file and was made from labels that are no more."""
     beside = beside_discs(label)
     levels, their_json = beside.get("levels"), beside.get("levels_sidecar")
-    if levels and their_json and levels.exists() and not _is_ours(their_json):
-        _LOG.warning("%s: stays, as it was not made by this program; check whether it fits the labels", levels)
+    # Levels without a JSON file stay as well: the folder may be one in which this program has never written any.
+    if levels and their_json and levels.exists() and (corrected_by(levels) or not makers_of(their_json)):
+        _LOG.warning("%s: stays, as a person may have made it; check whether it fits the labels", levels)
         beside = {kind: path for kind, path in beside.items() if path not in (levels, their_json)}
     return [path for path in beside.values() if path.exists()]
-
-
-def _is_ours(description: Path) -> bool:
-    return any(maker["Name"] == NAME for maker in makers_of(description)[-1:])
 
 
 def _remove(paths: Iterable[Path]) -> list[Path]:
