@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -109,6 +110,17 @@ def test_a_file_that_claims_to_hold_more_than_a_scan_costs_no_memory(tmp_path):
     whole = gzip.compress(content())
     path = written(tmp_path / "a.nii.gz", whole[:-4] + (2**31).to_bytes(4, "little"))
     assert ReadAhead(path).take() is None
+
+
+def test_a_file_that_holds_more_than_it_states_costs_no_memory(tmp_path):
+    """A file that states a small size and would inflate to 200 MB takes twice its own and the stated size at most."""
+    bomb = gzip.compress(RNG.bytes(2**20) + bytes(200 * 2**20), 1)
+    path = written(tmp_path / "a.nii.gz", bomb[:-4] + (2**20).to_bytes(4, "little"))
+    tracemalloc.start()
+    content_of_bomb = ReadAhead(path).take()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert content_of_bomb is None and peak < 2 * (path.stat().st_size + 2**20) + 2**20
 
 
 def test_the_content_is_handed_over_once(tmp_path):

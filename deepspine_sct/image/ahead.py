@@ -49,11 +49,12 @@ class ReadAhead:
             if self.path.stat().st_size > _LARGEST_BYTES:  # deflating makes nothing larger, but for a few bytes
                 return
             compressed = self.path.read_bytes()
-            n_bytes = int.from_bytes(compressed[-4:], "little")
-            if n_bytes > min(_LARGEST_RATIO * len(compressed), _LARGEST_BYTES):
+            n_bytes = int.from_bytes(compressed[-4:], "little")  # of the last member, by its own account
+            if not 0 < n_bytes <= min(_LARGEST_RATIO * len(compressed), _LARGEST_BYTES):
                 return
-            # In one call, into memory of the size that the file itself states. A thread that inflates piece by piece
-            # would wait after each piece for the imports, which hold the interpreter.
-            content = zlib.decompress(compressed, _GZIP, max(n_bytes, 1))
-            if len(content) == n_bytes:  # otherwise more members follow, or something else
+            # In one call, and no more than the file states. A thread that inflates piece by piece would wait after each
+            # piece for the imports, which hold the interpreter.
+            member = zlib.decompressobj(_GZIP)
+            content = member.decompress(compressed, n_bytes)
+            if member.eof and not member.unused_data and len(content) == n_bytes:
                 self._content = content
