@@ -133,6 +133,13 @@ def test_a_disk_that_cannot_be_read_is_one_line(in_folder, capsys, monkeypatch):
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             return self.stream.read(min(n, 348))
 
+    def ahead(path):
+        if path.name == "t2.nii.gz":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read_bytes(path)
+
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", ahead)
     monkeypatch.setattr(source.gzip, "open", Failing)
     line = refusal(capsys)
     assert line.startswith("t2.nii.gz: ") and "\n" not in line
