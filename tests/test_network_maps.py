@@ -133,7 +133,7 @@ class KnowsThePhantom:
 def test_the_command_writes_what_the_network_saw_on_the_grid_of_the_scan(tmp_path, monkeypatch, capsys):
     """Heatmaps are bright at every disc's own voxel and dark elsewhere; pictures lie beside."""
     scan = phantom.save(tmp_path / "t2.nii.gz", phantom.image(phantom.discs()))
-    monkeypatch.setattr(Predictor, "load", lambda *_, **__: KnowsThePhantom())
+    monkeypatch.setattr("deepspine_sct.cli.label.load_predictor", lambda request: KnowsThePhantom())
     files = {kind: tmp_path / f"{kind}.nii.gz" for kind in ("attention", "heatmaps")}
     options = [word for kind, path in files.items() for word in (f"-{kind}", str(path))]
     arguments = ["-i", str(scan), "-c", "t2", "-ofolder", str(tmp_path / "out"), *options]

@@ -32,7 +32,8 @@ writes into -ofolder:
   gets <scan>_labeled_discs.nii.gz and .json. `sct_deepspine_label -initlabel` takes each of them.
   The label file of an earlier call is removed where all discs of the scan were deleted since.
   Report, measures and levels of the cord that lie beside it, by the names that this program gives
-  them, are removed where they were made from other labels; sct_deepspine_measure makes new measures.
+  them, are removed where they were made from other labels. New measures are made by
+  sct_deepspine_measure.
 
 exit status:
   0 all label files were written, 1 error or some could not be written or removed, 2 wrong usage."""
