@@ -1,6 +1,7 @@
 """The books of a cohort: what it takes to know that thousands of scans are done, and to report on them."""
 
 import os
+import shutil
 from itertools import cycle
 from pathlib import Path
 
@@ -57,7 +58,9 @@ def _multiply(n: int, data: Path, done: Path, many: Path, target: Path) -> None:
     for scan, (original, outcome) in zip(search(many, SUFFIXES).scans, cycle(originals), strict=False):
         files = files_of(job, scan)
         files.labels.parent.mkdir(parents=True)
-        for path, result in zip(files.results(), files_of(was, original).results(), strict=True):
+        of_original = files_of(was, original)
+        for path, result in zip(files.results(), of_original.results(), strict=True):
             path.parent.mkdir(exist_ok=True)
             os.link(result, path)
+        shutil.copytree(of_original.entry.with_suffix(""), files.entry.with_suffix(""), copy_function=os.link)
         write_record(job, scan, outcome)
