@@ -95,18 +95,29 @@ def beside_spine_mm(pins: Mapping[int, np.ndarray], seen: Labeling, within_mm: f
     if len(seen.discs) < _LEAST_SPINE:
         return {}
     line_xyz = np.array([disc.xyz_mm for disc in seen.discs])
-    first, last = line_xyz[:-1], line_xyz[1:]
+    low, high = np.zeros(len(line_xyz) - 1), np.ones(len(line_xyz) - 1)
+    low[0], high[-1] = -np.inf, np.inf  # the line goes on beyond its ends
     found = {}
     for value, xyz_mm in sorted(pins.items()):
-        share = ((xyz_mm - first) * (last - first)).sum(axis=1) / ((last - first) ** 2).sum(axis=1)
+        share, steps_away_mm = _along(line_xyz, xyz_mm, low, high)
         above, below = share[0] < 0, share[-1] > 1
-        low, high = np.zeros(len(share)), np.ones(len(share))
-        low[0], high[-1] = -np.inf, np.inf  # the line goes on beyond its ends
-        nearest_xyz = first + np.clip(share, low, high)[:, None] * (last - first)
-        away_mm = float(np.linalg.norm(nearest_xyz - xyz_mm, axis=1).min())
+        away_mm = float(steps_away_mm.min())
         if away_mm > (LINE_MM if above or below else within_mm):
             found[value] = away_mm
     return found
+
+
+def _along(
+    line_xyz: np.ndarray, xyz_mm: np.ndarray, low: np.ndarray | float, high: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where a point lies along each step of a line (n, 3), from 0 to 1, and how far from it [mm].
+
+    Each step counts from the share ``low`` to the share ``high`` of its length.
+    """
+    start_xyz, steps_xyz = line_xyz[:-1], np.diff(line_xyz, axis=0)
+    share = ((xyz_mm - start_xyz) * steps_xyz).sum(axis=1) / (steps_xyz**2).sum(axis=1)
+    nearest_xyz = start_xyz + np.clip(share, low, high)[:, None] * steps_xyz
+    return share, np.linalg.norm(nearest_xyz - xyz_mm, axis=1)
 
 
 def between_discs(pins: Mapping[int, np.ndarray], seen: Labeling, within_mm: float) -> list[int]:
@@ -124,15 +135,13 @@ def between_discs(pins: Mapping[int, np.ndarray], seen: Labeling, within_mm: flo
     if len(seen.discs) < _LEAST_SPINE:
         return []
     line_xyz = np.array([disc.xyz_mm for disc in seen.discs])
-    steps_xyz = np.diff(line_xyz, axis=0)
     values = np.array([disc.value for disc in seen.discs])
-    lengths_mm = np.linalg.norm(steps_xyz, axis=1)
+    lengths_mm = np.linalg.norm(np.diff(line_xyz, axis=0), axis=1)
     single = (np.diff(values) == 1) & (lengths_mm <= _ONE_STEP * _size(seen) * SPACING_MM[values[:-1] - 1])
     found = []
     for value, xyz_mm in sorted(pins.items()):
-        share = ((xyz_mm - line_xyz[:-1]) * steps_xyz).sum(axis=1) / lengths_mm**2
-        nearest_xyz = line_xyz[:-1] + np.clip(share, 0, 1)[:, None] * steps_xyz
-        step = int(np.linalg.norm(nearest_xyz - xyz_mm, axis=1).argmin())
+        share, steps_away_mm = _along(line_xyz, xyz_mm, 0, 1)
+        step = int(steps_away_mm.argmin())
         alone = np.linalg.norm(line_xyz - xyz_mm, axis=1).min() > within_mm
         if single[step] and (BETWEEN[0] < share[step] < BETWEEN[1] or (alone and 0 < share[step] < 1)):
             found.append(value)
