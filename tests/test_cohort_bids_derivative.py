@@ -133,6 +133,20 @@ def test_what_a_person_added_to_the_description_stays_beside_segmentations(tmp_p
     assert load(path).items() >= added.items()
 
 
+def test_what_a_person_added_to_the_description_stays_with_another_network(tmp_path):
+    """Further entries, another name and a second maker; the first maker is this program with the new network."""
+    source, target = tmp_path / "data", tmp_path / "out"
+    source.mkdir()
+    open_target(target, source, "a" * 64)
+    path = target / "dataset_description.json"
+    description, added = load(path), {"Name": "Discs of our cohort", "Authors": ["Dr A"], "License": "CC0"}
+    (own,), second = description["GeneratedBy"], {"Name": "Manual", "Version": "2"}
+    write_json(path, description | added | {"GeneratedBy": [own, second]})
+    date = open_target(target, source, "b" * 64)
+    makers = [own | {"ModelChecksum": "b" * 64, "Date": date}, second]
+    assert load(path) == description | added | {"GeneratedBy": makers}
+
+
 def test_the_first_run_sets_the_date_of_all(tmp_path, monkeypatch):
     """Later runs of the same network carry its date on, so that redone files are the same files."""
     source, target = tmp_path / "data", tmp_path / "new" / "out"

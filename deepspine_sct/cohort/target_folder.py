@@ -85,14 +85,21 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     for name, text in ((".bidsignore", _BIDSIGNORE), ("README.md", _README)):
         with atomic_path(target / name) as path:
             path.write_text(text, encoding="utf-8")
-    description = {
-        "Name": "Labels of intervertebral discs",
-        "BIDSVersion": "1.9.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": [provenance.generated_by(checksum, date)],
-    }
+    description = _description(target, provenance.generated_by(checksum, date))
     write_json(target / DESCRIPTION_NAME, description | _linked(_links(target) | {"raw": uri}))
     return date
+
+
+def _description(target: Path, maker: dict[str, str]) -> dict[str, object]:
+    """Describe a target folder as made by us, the first maker; what a person has added to it, or renamed, stays."""
+    path = target / DESCRIPTION_NAME
+    return {
+        "Name": "Labels of intervertebral discs",
+        **(read_json(path) if path.exists() else {}),
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [maker, *provenance.makers_of(path)[1:]],
+    }
 
 
 def link_segmentations(target: Path, cords: Path) -> str:
