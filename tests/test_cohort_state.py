@@ -13,6 +13,7 @@ from deepspine_sct.cohort.bids_derivative import files_of, identity_of
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.data.discovery import search
 from deepspine_sct.files.tables import write_json
+from deepspine_sct.landmarks.measures import write_measures
 from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 
@@ -27,6 +28,15 @@ def scan(tmp_path):
     return scan
 
 
+REPORT = {
+    "discs": [{"value": 3, "world_mm": [1.0, 2.0, 3.0], "confidence": 0.9}],
+    "level_confidence": 0.9,
+    "warnings": [{"code": "poor_fit", "text": "check disc 3"}],
+    "model": {"sha256": "a" * 64},
+    "versions": {"deepspine_sct": "1.2"},
+}
+
+
 def write_labels(path) -> None:
     """Write a small image that is whole."""
     data = np.random.default_rng(0).integers(0, 9, (9, 10, 11), dtype=np.uint8)
@@ -39,10 +49,12 @@ def job(tmp_path, scan):
     job = make_job(tmp_path / "data", tmp_path / "out", checksum="a" * 64, pictures=True)
     files = files_of(job, scan)
     files.labels.parent.mkdir(parents=True)
-    for path in files.results():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text('{"GeneratedBy": [{"Name": "deepspine_sct"}]}\n')
     write_labels(files.labels)
+    write_json(files.sidecar, {"GeneratedBy": [{"Name": "deepspine_sct"}]})
+    write_json(files.report, REPORT)
+    write_measures(files.measures, [])
+    files.entry.parent.mkdir()
+    files.entry.write_text(make_entry(identity_of(job, scan), scan.image, LABELLED, report=REPORT).to_json())
     state.write_record(job, scan, DONE)
     return job
 
@@ -130,6 +142,18 @@ def test_a_damaged_file_makes_it_stale(job, scan, which, share):
     is_stale = which != "sidecar" or share == 0
     assert (state.settled(job, scan) is None) == is_stale
     assert state.take_up(job, [scan]) == [scan] * is_stale
+
+
+NO_REPORT = [[], {}, None, {"Name": "another program"}, REPORT | {"discs": [3]}, REPORT | {"warnings": None}]
+
+
+@pytest.mark.parametrize("which", ["report", "entry"])
+@pytest.mark.parametrize("content", NO_REPORT)
+def test_json_of_another_kind_in_the_place_of_a_report_makes_it_stale(job, scan, which, content):
+    """Else the tables would call the scan not done for ever, or the page show no picture, and no run would mend it."""
+    write_json(getattr(files_of(job, scan), which), content)
+    assert state.settled(job, scan) is None
+    assert state.take_up(job, [scan]) == [scan]
 
 
 def test_what_a_person_has_made_is_never_damaged(job, scan):

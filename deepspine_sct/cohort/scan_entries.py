@@ -25,7 +25,7 @@ from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.tables import read_json
 from deepspine_sct.landmarks.measures import read_measures
 from deepspine_sct.quality_control.about import About
-from deepspine_sct.quality_control.entry import Entry, make_entry, read_entry
+from deepspine_sct.quality_control.entry import Entry, make_entry, read_entry, read_report
 from deepspine_sct.quality_control.identity import identify
 from deepspine_sct.quality_control.outcomes import LABELLED, NOT_DONE, SKIPPED
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
@@ -72,7 +72,7 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
         report, made = None, drawn.made
         if outcome.kind == LABELLED:
             read_measures(files.measures)  # now, not in the middle of a table
-            report = _with_corrections(read_json(files.report), files)
+            report = _with_corrections(read_report(files.report), files)
             made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
     except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):

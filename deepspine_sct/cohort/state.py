@@ -28,6 +28,7 @@ from deepspine_sct.files.names import stem_of
 from deepspine_sct.files.tables import read_json, write_json
 from deepspine_sct.files.target import remove
 from deepspine_sct.image.whole import is_whole_image
+from deepspine_sct.quality_control.entry import read_report
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 from deepspine_sct.quality_control.page_folder import has_pictures
 
@@ -91,14 +92,19 @@ def settled(job: Job, scan: Scan) -> Outcome | None:
 def _are_whole(files: ScanFiles, has_levels: bool) -> bool:
     """Tell whether a labelled scan has all of its results; those of a person are not for us to judge."""
     needed = {*files.results(), *([files.levels, files.levels_sidecar] if has_levels else [])}
-    return all(map(_is_whole, needed - corrected_files(files))) and (files.entry is None or has_pictures(files.entry))
+    return all(_is_whole(path, files) for path in needed - corrected_files(files))
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, files: ScanFiles) -> bool:
     """Tell a result that is there from one that a full disk, or somebody, has damaged."""
     if not path.is_file():  # a pipe would keep the run waiting
         return False
     try:
+        if path == files.entry:
+            return has_pictures(path)
+        if path == files.report:
+            read_report(path)
+            return True
         if path.suffix == ".json":
             read_json(path)
             return True

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..anatomy import DISC_NAMES
 from ..caution import Caution
@@ -122,6 +123,29 @@ def read_entry(path: Path) -> Entry:
         return _checked(path.stem, read_json(path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Entry(path.stem, image=path.name, outcome=DAMAGED, reason=f"{path.name} cannot be read; remove it")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read the report of a labelled scan, as `sct_deepspine_label -json` writes it.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    ValueError
+        When it is no JSON, or lacks what the page and the tables show of a scan.
+    """
+    report = read_json(path)
+    try:
+        for disc in report["discs"]:
+            _disc(disc)
+        for warning in report["warnings"]:
+            _caution(warning)
+        _number(report["level_confidence"])
+        _ = report["model"]["sha256"], report["versions"]["deepspine_sct"]
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError("is no report of a scan") from error
+    return report
 
 
 def _checked(key: str, content: Mapping) -> Entry:

@@ -20,6 +20,7 @@ from ..files.atomic import atomic_path
 from ..files.gathering import rebuild
 from ..files.lock import locked
 from .entry import Entry, read_entry
+from .outcomes import DAMAGED
 from .render import About, render_page
 from .slice_pictures import KNOWN_NAMES, Picture
 
@@ -67,8 +68,10 @@ def write_entry(folder: Path, entry: Entry, pictures: Mapping[str, Picture]) -> 
 
 
 def has_pictures(path: Path) -> bool:
-    """Tell whether the pictures of an entry are there; one that cannot be read has none that are missing."""
-    return all((path.with_suffix("") / picture["file"]).is_file() for picture in read_entry(path).pictures.values())
+    """Tell whether an entry can be read, and its pictures are there."""
+    entry = read_entry(path)
+    there = ((path.with_suffix("") / picture["file"]).is_file() for picture in entry.pictures.values())
+    return entry.outcome != DAMAGED and all(there)
 
 
 def read_entries(folder: Path) -> list[Entry]:
