@@ -16,7 +16,7 @@ from deepspine_sct.cohort.state import read_record, write_record
 from deepspine_sct.errors import DeepspineError, NoDiscFound
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
-from deepspine_sct.landmarks.measures import read_measures
+from deepspine_sct.landmarks.measures import cells_of, read_measures
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
 from deepspine_sct.quality_control.page_folder import read_entries
 from deepspine_sct.scan.looks import Looks
@@ -102,7 +102,7 @@ def test_the_segmented_cord_gets_its_levels(tmp_path, scan):
     levels = np.asarray(nib.load(files.levels).dataobj)
     assert set(levels[11][levels[11] > 0].tolist()) == {4}
     assert set(np.unique(levels)) == {0, 2, 3, 4, 5, 6, 7}
-    measured = {tuple(cells[:2]): float(cells[2]) for cells in read_measures(files.measures)}
+    measured = {tuple(cells[:2]): float(cells[2]) for cells in cells_of(read_measures(files.measures))}
     between = np.linalg.norm(world(VOXELS[4]) - world(VOXELS[5]))
     assert measured["disc_distance", "C3/C4 to C4/C5"] == pytest.approx(between, rel=1e-3)
     assert measured["cord_length", "C4"] == pytest.approx(5 * 3, abs=3.1)

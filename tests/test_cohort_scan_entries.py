@@ -183,3 +183,15 @@ def test_measures_that_cannot_be_read_cost_one_scan_and_not_the_tables(cohort):
     (row,) = [row for row in images if row["scan"] == findings.scans[3].path]
     assert row["outcome"] == "not done" and len(images) == N + 1
     assert all(findings.scans[3].path != row["scan"] for row in (*discs, *measures))
+
+
+def test_the_tables_are_of_what_was_read_with_the_scans(cohort):
+    """Each table of measures is read once: one that goes meanwhile, as another run does, costs no line and no table."""
+    job, findings = cohort
+    before = written(cohort)
+    scans = list(read_scans(job, findings))
+    for path in job.target.rglob("*_label-discs_measures.tsv"):
+        path.write_bytes(b"\xff")
+    write_tables(job.target, job.source, scans, judge([scan.entry for scan in scans]))
+    lines = (job.target / "deepspine_measures.tsv").read_text().splitlines()
+    assert len(lines) == 1 + len(before[2])

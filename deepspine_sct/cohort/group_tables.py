@@ -11,7 +11,7 @@ from deepspine_sct.anatomy import disc_name
 from deepspine_sct.cohort.scan_entries import CohortScan
 from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.tables import write_json
-from deepspine_sct.landmarks.measures import COLUMNS, read_measures
+from deepspine_sct.landmarks.measures import COLUMNS, cells_of
 from deepspine_sct.quality_control.entry import Entry
 from deepspine_sct.quality_control.triage import Finding
 
@@ -67,8 +67,7 @@ def write_tables(target: Path, source: Path, scans: Sequence[CohortScan], findin
             place = [entry.subject, entry.session, _below(entry.image, source)]
             images.write(_line([*place, *_image_cells(entry, finding)]))
             discs.writelines(_line([*place, *cells]) for cells in _disc_cells(entry))
-            if scan.measures:
-                measures.writelines(_line([*place, *cells]) for cells in read_measures(scan.measures))
+            measures.writelines(_line([*place, *cells]) for cells in cells_of(scan.measures))
     for name, columns in TABLES.items():
         explained = {column: {"Description": text} for column, text in columns.items()}
         write_json((target / name).with_suffix(".json"), explained)

@@ -32,11 +32,14 @@ from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
 
 class CohortScan(NamedTuple):
-    """A scan with its entry, what became of it, and where its measures are if it has any."""
+    """A scan with its entry, what became of it, and the lines of its table of measures, as `read_measures` gives them.
+
+    The lines are kept as one text: parted into cells, they would need several times the memory.
+    """
 
     entry: Entry
     outcome: Outcome
-    measures: Path | None = None
+    measures: str = ""
 
 
 def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
@@ -69,17 +72,15 @@ def _read_scan(job: Job, scan: Scan) -> CohortScan:
         files = files_of(job, scan)
         outcome, _ = read_record(files.record) or (unknown, {})
         outcome = replace(outcome, reason=_below(job.source, outcome.reason))
-        report, made = None, drawn.made
+        report, made, measures = None, drawn.made, ""
         if outcome.kind == LABELLED:
-            read_measures(files.measures)  # now, not in the middle of a table
+            measures = read_measures(files.measures)
             report = _with_corrections(read_report(files.report), files)
             made = {"model": str(report["model"]["sha256"]), "version": str(report["versions"]["deepspine_sct"])} | made
         entry = make_entry(identity, scan.image, outcome.kind, outcome.reason, report, made=made)
     except (DeepspineError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return CohortScan(make_entry(identity, scan.image, NOT_DONE), unknown)
-    return CohortScan(
-        replace(entry, plane=drawn.plane, pictures=drawn.pictures), outcome, files.measures if report else None
-    )
+    return CohortScan(replace(entry, plane=drawn.plane, pictures=drawn.pictures), outcome, measures)
 
 
 def about(job: Job, scans: Sequence[CohortScan], command: str) -> About:

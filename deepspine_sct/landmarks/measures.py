@@ -96,8 +96,11 @@ def write_measures(path: Path, rows: Iterable[Measure]) -> None:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read_measures(path: Path) -> list[list[str]]:
-    """Read the cells of such a table, without its head; none where there is no file."""
-    if not path.is_file():
-        return []
-    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+def read_measures(path: Path) -> str:
+    """Read the lines of such a table, without its head; "" where there is no file."""
+    return path.read_text(encoding="utf-8").partition("\n")[2] if path.is_file() else ""
+
+
+def cells_of(lines: str) -> list[list[str]]:
+    """Part the lines of such a table into their cells."""
+    return [line.split("\t") for line in lines.splitlines()]
