@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from deepspine_sct.cli.interruption import interrupted_later
 from deepspine_sct.cli.label_arguments import get_parser
 from deepspine_sct.cli.numpy_threads import give_numpy_one_thread
 from deepspine_sct.cli.parser import run, say
@@ -54,8 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from deepspine_sct.image.ahead import ReadAhead
 
         ahead = ReadAhead(Path(args.i))  # before the libraries are loaded, which takes another core as long
-        give_numpy_one_thread()
-        label(make_request(args, command), ahead, verbosity=args.v)
+        with interrupted_later():
+            give_numpy_one_thread()
+            request = make_request(args, command)
+        label(request, ahead, verbosity=args.v)
 
     collects = gc.isenabled()
     gc.disable()  # what half a second leaves behind is not worth looking for, which costs 20 ms
@@ -132,16 +135,19 @@ def label(request: "ScanRequest", ahead: "ReadAhead", verbosity: int) -> None:
         When the image holds no disc; no file is written.
     """
     watch = Stopwatch()
-    with ThreadPoolExecutor(1) as background:
-        loading = background.submit(load_predictor, request)  # it needs a core, and reading mostly another
+    background = ThreadPoolExecutor(1)
+    loading = background.submit(load_predictor, request)  # it needs a core, and reading mostly another
+    # Nobody waits for it who does not need its result: a thread that imports may wait for ever for a lock that this one
+    # held when it was interrupted.
+    background.shutdown(wait=False)
+    with interrupted_later():
         from deepspine_sct.scan.inputs import read_inputs
         from deepspine_sct.scan.label_scan import label_scan
         from deepspine_sct.scan.write_outputs import IncompleteOutputs, write_outputs
-
-        with watch.stage("read"):
-            inputs = read_inputs(request, ahead=ahead)
-        with watch.stage("load"):
-            predictor = loading.result()
+    with watch.stage("read"):
+        inputs = read_inputs(request, ahead=ahead)
+    with watch.stage("load"):
+        predictor = loading.result()
     try:
         labelled = label_scan(request, predictor, inputs, watch)
     except NoDiscFound as error:
