@@ -106,7 +106,7 @@ def test_a_name_that_is_nearly_right_is_named(root, caplog, name):
     touch(root, name)
     findings = search(root, BOTH)
     assert names(findings) == [GOOD] and MISNAMED[name] in findings.skipped[name]
-    assert left_out_lines(findings)[0].startswith("Skipped: 1 files or folders")
+    assert left_out_lines(findings)[0].startswith("Skipped: 1 file or folder, ")
     find_scans(root)
     assert f"skipped: {name}: " in caplog.text
 

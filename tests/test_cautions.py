@@ -28,7 +28,8 @@ def test_few_discs_and_unsure_names_are_questioned():
     """Two discs are no chain, and below the limit the whole naming is in doubt."""
     doubt, few = about_names([3, 4], range(1, 26), 0.54)
     assert "confidence 0.54" in doubt and "-initlabel" in doubt
-    assert few == "only 2 disc(s) found (C2/C3 to C3/C4): check their names"
+    assert few == "only 2 discs found (C2/C3 to C3/C4): check their names"
+    assert about_names([3], range(1, 26), 0.99) == ["only 1 disc found (C2/C3): check its name"]
 
 
 def test_a_user_is_told_when_the_image_says_otherwise():

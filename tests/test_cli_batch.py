@@ -117,10 +117,10 @@ def test_a_label_file_that_was_corrected_by_hand_stays_and_is_not_done_for_ever(
     (label,) = (data.parent / "out").rglob("*_dlabel.nii.gz")
     edited = edit_by_hand(label)
     assert run(data, "participant", "--suffix", "T1w", "--force") == 0
-    assert "Label files that were corrected by hand stay for 1 scans" in capsys.readouterr().err
+    assert "Label files that were corrected by hand stay for 1 scan; " in capsys.readouterr().err
     assert f"{label.name} was corrected by hand" in (data.parent / "out" / "deepspine_images.tsv").read_text()
     assert run(data, "participant", "--suffix", "T1w") == 0
-    assert "1 of 1 scans are done already" in capsys.readouterr().out
+    assert "1 of 1 scan is done already" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in edited} == edited
 
 
@@ -241,7 +241,7 @@ def test_levels_of_the_cord_stay_while_they_are_true_and_are_not_removed_without
     assert "3 of 3 scans are done already" in streams.out and "were removed" not in streams.err
     assert run(data, "participant", "--force") == 0 and not levels.exists()
     said = [line for line in capsys.readouterr().err.splitlines() if "levels of the cord" in line]
-    assert len(said) == 1 and "were removed for 1 scans" in said[0] and levels.name in said[0]
+    assert len(said) == 1 and "were removed for 1 scan without any in" in said[0] and levels.name in said[0]
     assert run(data, "participant", "--force") == 0
     assert "levels of the cord" not in capsys.readouterr().err
 
@@ -278,7 +278,7 @@ def test_a_part_of_the_data_set_points_to_the_reports_as_it_writes_no_table(data
     arguments = ("--participant-label", "2", "--derivatives-seg", str(data.parent / "cords"))
     assert run(data, "participant", *arguments) == 0
     errors = capsys.readouterr().err
-    assert "No levels of the cord for 1 scans; *_label-discs_report.json of each says why" in errors
+    assert "No levels of the cord for 1 scan; *_label-discs_report.json of each says why" in errors
     (report,) = (data.parent / "out").rglob("*_label-discs_report.json")
     assert "there is no folder" in report.read_text()
 

@@ -55,7 +55,7 @@ def test_passed_scans_are_written_on_request_only(tmp_path, points, capsys):
         saved_scan(images[2], {}, corrected=False, mark="fail", comment="moved", discs=None),
     )
     assert run(path) == 0
-    assert "1 label files written; 2 other scans" in capsys.readouterr().out
+    assert "1 label file written; 2 other scans of the file have only" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "out").glob("*.nii.gz")} == {"a_labeled_discs.nii.gz"}
     assert run(path, "-passed", "1") == 0
     sidecar = json.loads((tmp_path / "out" / "b_labeled_discs.json").read_text())

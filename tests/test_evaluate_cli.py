@@ -121,7 +121,7 @@ def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, 
     assert rows["good"]["identification_rate"] == 1
     assert rows["good"]["n_images"] == rows["low"]["n_images"] == 5
     assert "left out" in streams.err and (truth if where == "truth" else prediction).name in streams.err
-    assert ("left out: 1 images" if where == "truth" else "Left out: 1 of 6 images") in "".join(streams)
+    assert ("left out: 1 image, whose" if where == "truth" else "Left out: 1 of 6 images") in "".join(streams)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_network_is_run_on_a_prepared_set_and_shows_where_it_looked(data, tmp_
     assert "are gone" not in capsys.readouterr().err
     shutil.rmtree(gone)
     assert main([*arguments, "-ofolder", str(tmp_path / "out")]) == 0
-    assert "2 of 2 scans are gone" in capsys.readouterr().err
+    assert "slabs of 2 of 2 scans, as the scan itself is gone" in capsys.readouterr().err
     assert overall(tmp_path / "out")["net"]["n_images"] == 2  # the test part
     for kind in ("attention", "heatmaps"):
         maps = sorted((tmp_path / "out" / kind / "net").iterdir())

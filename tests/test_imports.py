@@ -8,7 +8,7 @@ import pytest
 PACKAGE = "deepspine_sct"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
-_GROUND = {"errors", "anatomy", "files", "caution", "stopwatch", "parallel"}
+_GROUND = {"errors", "anatomy", "files", "caution", "stopwatch", "parallel", "wording"}
 _IMAGES = _GROUND | {"image"}
 _CORE = _IMAGES | {"model", "labeling"}
 _SCAN = _CORE | {"landmarks", "pictures", "sct", "quality_control"}
@@ -19,6 +19,7 @@ ALLOWED_ROOMS = {
     "caution": set(),
     "stopwatch": set(),
     "parallel": set(),
+    "wording": set(),
     "files": {"errors"},
     "image": _GROUND,
     "data": _IMAGES,

@@ -69,5 +69,5 @@ def test_an_evaluation_allows_for_the_numbers(tmp_path, capsys):
     assert rows["other"]["false"] == 0 and rows["other"]["identification_rate"] == 1
     assert rows["tss"]["missed"] == len(points) - 2
     err = capsys.readouterr().err
-    for text in ("Discs 1 and 2 were left out everywhere", "in 1 image(s) 1 disc(s) were missed"):
+    for text in ("Discs 1 and 2 were left out everywhere", "it missed 1 disc in 1 image, and"):
         assert text in err and any(text in note for note in summary["notes"])

@@ -21,6 +21,7 @@ from deepspine_sct.cli.batch_messages import (
 )
 from deepspine_sct.cli.parser import run, say
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.wording import counted
 
 SUMMARY_NAME = "summary.txt"
 """File in the folder of logs that says what the last run said."""
@@ -152,8 +153,10 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
         check_scheduler(args.scheduler)
     todo = state.take_up(job, findings.scans, again=args.force)
     levels = state.levels_files(job, todo)
+    all_scans = counted(len(findings.scans), "scan")
     if args.v and len(todo) < len(findings.scans):
-        say(f"{len(findings.scans) - len(todo)} of {len(findings.scans)} scans are done already")
+        n_done = len(findings.scans) - len(todo)
+        say(f"{n_done} of {all_scans} {'is' if n_done == 1 else 'are'} done already")
     outcomes = list(shown(label(args, job, todo), len(todo), args.v)) if todo else []
     counts = Counter(outcome.kind for outcome in outcomes)
     if args.v:
@@ -165,7 +168,7 @@ def label_participants(args: Namespace, findings: "Findings") -> None:
     count_removed([path for path in levels if not path.exists()], is_asked=job.cords is not None)
     if counts[FAILED]:
         raise DeepspineError(
-            f"{counts[FAILED]} of {len(findings.scans)} scans failed; the reasons are above and in "
+            f"{counts[FAILED]} of {all_scans} failed; the reasons are above and in "
             f"{job.target}/logs, and the next run tries them again"
         )
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepspine_sct.wording import counted
+
 if TYPE_CHECKING:
     from deepspine_sct.cohort.job import Outcome
     from deepspine_sct.data.discovery import Findings
@@ -22,8 +24,8 @@ def warn(findings: "Findings") -> None:
     bare = findings.without_sidecar
     if bare:
         print(
-            f"Warning: {len(bare)} scans have no JSON sidecar, for example {bare[0].image.name}; "
-            "they are labelled nevertheless",
+            f"Warning: no JSON sidecar beside {counted(len(bare), 'scan')}, for example {bare[0].image.name}; "
+            "the labels do not need one",
             file=sys.stderr,
         )
 
@@ -59,12 +61,12 @@ def count_cautions(outcomes: "Sequence[Outcome]", where: str) -> None:
     counts = Counter(code for outcome in outcomes for code in set(outcome.codes))
     if n := counts["corrected_by_hand"]:
         print(
-            f"Label files that were corrected by hand stay for {n} scans; reports, measures and page have the "
-            "automatic labels",
+            f"Label files that were corrected by hand stay for {counted(n, 'scan')}; reports, measures and page have "
+            "the automatic labels",
             file=sys.stderr,
         )
     if n := counts["no_cord_levels"]:
-        print(f"No levels of the cord for {n} scans; {where} says why", file=sys.stderr)
+        print(f"No levels of the cord for {counted(n, 'scan')}; {where} says why", file=sys.stderr)
 
 
 def count_removed(levels: "Sequence[Path]", is_asked: bool) -> None:
@@ -72,8 +74,8 @@ def count_removed(levels: "Sequence[Path]", is_asked: bool) -> None:
     if levels:
         remedy = "" if is_asked else "; run this again with --derivatives-seg to have them made again"
         print(
-            f"Warning: levels of the cord of an earlier run were removed for {len(levels)} scans that have none "
-            f"in this run, for example {levels[0].name}{remedy}",
+            f"Warning: levels of the cord of an earlier run were removed for {counted(len(levels), 'scan')} without "
+            f"any in this run, for example {levels[0].name}{remedy}",
             file=sys.stderr,
         )
 

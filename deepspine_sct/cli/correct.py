@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deepspine_sct.cli.messages import one_line
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.wording import counted
 
 if TYPE_CHECKING:
     from deepspine_sct.quality_control.corrections import Correction
@@ -114,13 +115,15 @@ def correct(args: Namespace) -> None:
             for deed in deeds if args.v else ():
                 say(deed)
     if args.v:
+        n_others = len(corrections) - len(chosen)
         say(
-            f"{written} label files written; {len(corrections) - len(chosen)} other scans of the file "
-            f"have only marks or comments" + (f", or no disc left ({len(emptied)})" if emptied else "")
+            f"{counted(written, 'label file')} written; {counted(n_others, 'other scan')} of the file "
+            f"{'has' if n_others == 1 else 'have'} only marks or comments"
+            + (f", or no disc left ({len(emptied)})" if emptied else "")
         )
     if failures:
         raise DeepspineError(
-            f"{failures} of {len(todo)} label files could not be written or removed; the reasons are above"
+            f"{failures} of {counted(len(todo), 'label file')} could not be written or removed; the reasons are above"
         )
 
 

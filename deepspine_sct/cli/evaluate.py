@@ -23,6 +23,7 @@ from deepspine_sct.cli.parser import run, say
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.outputs import check_folder
 from deepspine_sct.scan.output_paths import picture_of
+from deepspine_sct.wording import counted
 
 if TYPE_CHECKING:
     from deepspine_sct.anatomy import Points
@@ -65,8 +66,8 @@ def evaluate(args: argparse.Namespace) -> None:
     args.ofolder.mkdir(parents=True, exist_ok=True)
     n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:
-        print(f"Warning: {n_slabs} of {len(cases)} scans are gone or were straightened; networks label their "
-              "slabs instead", file=sys.stderr)  # fmt: skip
+        print(f"Warning: networks label the slabs of {n_slabs} of {counted(len(cases), 'scan')}, as the scan itself is "
+              "gone or was straightened", file=sys.stderr)  # fmt: skip
     predictions = {name: ask(name, cases, partial(read_prediction, pattern)) for name, pattern in args.pred}
     for name, path in args.model:
         predictions[name] = _label_all(name, checkpoint_path(path), cases, args)
@@ -129,9 +130,9 @@ def _result_line(row: dict) -> str:
         return f"{rate:.1f} % ({low:.1f} to {high:.1f})"
 
     return (
-        f"{row['tool']}: every name right in {percent('images_all_named')} of {row['n_images']} images; of "
-        f"{row['n_discs']} discs {percent('naming_rate')} named right, {percent('detection_rate')} detected, "
-        f"{percent('identification_rate')} named within the tolerance; {row['off_by_one']} off by one; "
+        f"{row['tool']}: every name right in {percent('images_all_named')} of {counted(row['n_images'], 'image')}; "
+        f"of {counted(row['n_discs'], 'disc')} {percent('naming_rate')} named right, {percent('detection_rate')} "
+        f"detected, {percent('identification_rate')} named within the tolerance; {row['off_by_one']} off by one; "
         f"distance {row['distance_mean_mm']:.2f} mm"
     )
 

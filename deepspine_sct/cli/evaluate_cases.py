@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deepspine_sct.cli.messages import one_line
 from deepspine_sct.data.bids import LABEL_SUFFIXES
 from deepspine_sct.errors import DeepspineError, NoLabels
+from deepspine_sct.wording import counted
 
 if TYPE_CHECKING:
     from deepspine_sct.anatomy import Points
@@ -81,9 +82,9 @@ def _from_data_set(args: argparse.Namespace, contrasts: tuple[str, ...]) -> Iter
         )  # fmt: skip
     if bare:
         where = f"for example {bare[0].name}; check -label-suffix and -label-folder"
-        print(f"Warning: left out: {len(bare)} images without disc labels, {where}", file=sys.stderr)
+        print(f"Warning: left out: {counted(len(bare), 'image')} without disc labels, {where}", file=sys.stderr)
     if n_left_out:
-        print(f"Warning: left out: {n_left_out} images, whose true labels cannot be used", file=sys.stderr)
+        print(f"Warning: left out: {counted(n_left_out, 'image')}, whose true labels cannot be used", file=sys.stderr)
 
 
 def ask(

@@ -13,6 +13,7 @@ from deepspine_sct.cli.parser import SctArgumentParser, run, say
 from deepspine_sct.data.bids import LABEL_FOLDER
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.scan.contrasts import contrast
+from deepspine_sct.wording import counted
 
 if TYPE_CHECKING:
     from deepspine_sct.anatomy import Points
@@ -158,7 +159,7 @@ def prepare(args: argparse.Namespace) -> None:
         cases = made.select(part)
         contrast = ", ".join(f"{n} {name}" for name, n in Counter(c.contrast for c in cases).items())
         n_subjects = len({case.subject for case in cases})
-        say(f"{part}: {n_subjects} subjects, {len(cases)} images ({contrast or 'none'})")
+        say(f"{part}: {counted(n_subjects, 'subject')}, {counted(len(cases), 'image')} ({contrast or 'none'})")
     say(f"Left out: {len(made.description['dropped'])}")
     say(f"Wrote {args.o}")
 

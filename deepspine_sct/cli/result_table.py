@@ -4,6 +4,8 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
+from deepspine_sct.wording import counted
+
 if TYPE_CHECKING:
     from deepspine_sct.scan.report import Report
     from deepspine_sct.scan.session_report import SessionReport
@@ -56,7 +58,7 @@ def session_lines(session: "SessionReport") -> str:
     if not joined:
         return "No other scan was named together with it"
     listed = ", ".join(f"{companion.image} (moved by {math.hypot(*companion.moved_mm):.1f} mm)" for companion in joined)
-    changed = f"{len(session.renamed)} disc(s) changed" if session.renamed else "no name changed"
+    changed = f"{counted(len(session.renamed), 'disc')} changed" if session.renamed else "no name changed"
     return (
         f"Named together with {listed}: {changed}; {session.decided_by} decided; by itself the level"
         f" confidence was {session.level_confidence_alone:.2f}"

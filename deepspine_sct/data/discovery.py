@@ -17,6 +17,7 @@ from deepspine_sct.data.pointer import why_not_here
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of
 from deepspine_sct.files.outputs import same_file
+from deepspine_sct.wording import counted
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def search(
     if not scans:
         first, reason = next(iter(skipped.items()))
         raise DeepspineError(
-            f"{root}: none of {len(skipped)} images can be labelled; the first one is {first}: {reason}"
+            f"{root}: none of {counted(len(skipped), 'image')} can be labelled; the first one is {first}: {reason}"
         )
     bare = [scan for scan in scans if not sidecar_of(scan.image).exists()]
     return Findings(scans, skipped, bare, files.others)
@@ -138,7 +139,7 @@ def left_out_lines(findings: Findings) -> list[str]:
     """Sum up what a run does not touch, for its end."""
     lines = []
     if findings.skipped:
-        lines.append(f"Skipped: {len(findings.skipped)} files or folders, for the reasons given above")
+        lines.append(f"Skipped: {counted(len(findings.skipped), 'file or folder', 'files or folders')}, as said above")
     if findings.others:
         counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(findings.others.items()))
         lines.append(f"Images of other suffixes, which --contrast or --suffix would take: {counts}")

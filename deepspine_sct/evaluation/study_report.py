@@ -16,6 +16,7 @@ from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.tables import write_csv, write_json
 from deepspine_sct.labeling.discs import Disc
 from deepspine_sct.pictures.overlay import render_overlay
+from deepspine_sct.wording import counted
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def notes_on_scores(study: Study, source: str, contrast: str) -> list[str]:
     sites = {case.site for case in study.cases}
     span = " Discs above and below all true ones do not count." if study.span_only else ""
     return [
-        f"Truth: {len(study.cases)} images of {len(sites)} sites, {source}, contrast {contrast}.",
+        f"Truth: {counted(len(study.cases), 'image')} of {counted(len(sites), 'site')}, {source}, contrast {contrast}.",
         f"Naming: a predicted disc stands for the true one that it is nearest to, within {NAMING_MM:g} mm; it is named "
         "right where both have the same name. A true disc is detected when any prediction stands for it. Placing: a "
         f"disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
@@ -95,7 +96,8 @@ def notes_on_numbers(study: Study, otherwise: Sequence[str]) -> list[str]:
         n_images, n_discs = sum(map(bool, missed)), sum(map(len, missed))
         if n_discs:
             notes.append(
-                f"{tool}: it does not leave out the number of a disc that it misses: in {n_images} image(s) {n_discs}"
-                " disc(s) were missed, and all discs below carry the number of the one above."
+                f"{tool}: it does not leave out the number of a disc that it misses: it missed"
+                f" {counted(n_discs, 'disc')} in {counted(n_images, 'image')}, and all discs below carry the number of"
+                " the one above."
             )
     return notes

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ..anatomy import disc_name
 from ..caution import Caution
+from ..wording import counted
 from .confidence import SURE
 from .discs import Labeling
 from .level_shifts import shifts_to_say
@@ -50,7 +51,9 @@ def about_names(
             )
         )
     if len(values) < FEW:
-        text = f"only {len(values)} disc(s) found ({first} to {last}): check their names"
+        text = f"only 1 disc found ({first}): check its name"
+        if len(values) > 1:
+            text = f"only {len(values)} discs found ({first} to {last}): check their names"
         warnings.append(Caution("few_discs", text))
     return warnings
 
@@ -109,10 +112,9 @@ def about_slice_between(value: int, slice_index: int, lower: float, upper: float
 
 def about_given_count(upper: int, lower: int, n_seen: int) -> Caution:
     """Write a sentence about two known discs of which the image shows the second ``n_seen`` discs below the first."""
-    shown = "1 disc" if n_seen == 1 else f"{n_seen} discs"
     text = (
-        f"of the discs that were given, {lower} ({disc_name(lower)}) lies {shown} below {upper} ({disc_name(upper)}) in"
-        " the image; check their values"
+        f"of the discs that were given, {lower} ({disc_name(lower)}) lies {counted(n_seen, 'disc')} below {upper} "
+        f"({disc_name(upper)}) in the image; check their values"
     )
     return Caution("given_out_of_count", text)
 

@@ -20,6 +20,7 @@ from ..caution import Caution
 from ..errors import DeepspineError
 from ..image.grid import UPRIGHT, Grid
 from ..image.volume import Volume, reorient
+from ..wording import counted
 from .cord_segmentation import pieces_beside, slice_axis
 
 _SMOOTHNESS_PER_MM = 20 / 3
@@ -234,7 +235,8 @@ def _about_ends(beyond_mm: Mapping[int, float]) -> list[Caution]:
 def _about_gap(unmarked: np.ndarray) -> list[Caution]:
     if not len(unmarked):
         return []
-    text = f"the segmented cord is interrupted: nothing is marked in {len(unmarked)} axial slices between its ends"
+    slices = counted(len(unmarked), "axial slice")
+    text = f"the segmented cord is interrupted: nothing is marked in {slices} between its ends"
     return [Caution("cord_gap", f"{text}; check the levels there, or segment the cord again")]
 
 
