@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fake_predictor import SHAPE, VOXELS, oblique_affine, world, write_scan
 
-from deepspine_sct.cli import correct
+from deepspine_sct.cli import correct, label
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.labels import read_labels
 
@@ -127,9 +127,25 @@ def test_a_scan_without_a_disc_left_loses_the_label_file_of_an_earlier_call(tmp_
             assert "replace or remove them with -overwrite 1" in capsys.readouterr().err
         for _ in range(2):
             assert run(emptied, "-overwrite", str(int(is_edited))) == 0
-            assert not list((tmp_path / "out").iterdir())
+            assert list((tmp_path / "out").iterdir()) == [labels.with_name("a_labeled_discs.json")]
         said = capsys.readouterr().out
         assert f"Removed {labels}, as no disc" in said and "or no disc left (1)" in said
+
+
+def test_a_scan_that_a_person_has_emptied_is_labelled_there_on_request_only(tmp_path, points, capsys):
+    """Whether or not it had labels: the JSON file names the person, label refuses, and new corrections are written."""
+    image = write_scan(tmp_path / "a.nii.gz")
+    labels, told = (tmp_path / "out" / f"a_labeled_discs.{ending}" for ending in ("nii.gz", "json"))
+    assert run(save(tmp_path, saved_scan(image, {}, discs=[]))) == 0
+    assert f"Wrote {told}, which says that no disc is left" in capsys.readouterr().out
+    content = json.loads(told.read_text())
+    assert content["NoDiscLeft"] is True and content["Sources"] == ["a.nii.gz"]
+    assert content["GeneratedBy"][-1]["Author"] == "R" and "all removed" in content["GeneratedBy"][-1]["Description"]
+    assert label.main(["-i", str(image), "-c", "t2", "-ofolder", str(labels.parent)]) == 1
+    assert f"is not there because R has removed all discs (see {told})" in capsys.readouterr().err
+    assert not labels.exists()
+    assert run(save(tmp_path, saved_scan(image, points))) == 0
+    assert sorted(read_labels(labels)) == sorted(points) and "NoDiscLeft" not in told.read_text()
 
 
 BESIDE = ("discs_report.json", "discs_measures.tsv", "vertebrae_dseg.nii.gz", "vertebrae_dseg.json")

@@ -12,8 +12,9 @@ from deepspine_sct.cli import label as command
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.label_one import is_axial, label_one
-from deepspine_sct.cohort.state import read_record, write_record
+from deepspine_sct.cohort.state import read_record, settled, take_up, write_record
 from deepspine_sct.errors import DeepspineError, NoDiscFound
+from deepspine_sct.files.tables import write_json
 from deepspine_sct.image.grid import Grid
 from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.landmarks.measures import cells_of, read_measures
@@ -171,6 +172,30 @@ def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path
     assert set(load(files.report)["outputs"]) == {"json", "levels"} and files.measures.exists()
     (scan_uri, cord_uri) = load(files.levels_sidecar)["Sources"]
     assert scan_uri == f"bids:raw:{NAME}" and cord_uri.startswith("bids:segmentations:")
+
+
+def test_a_scan_all_of_whose_discs_a_person_has_removed_gets_no_label_file(tmp_path, scan):
+    """Also when it fails; all else is labelled again, and the outcome says so. Without the JSON file it gets one."""
+    job, _ = label(tmp_path, scan)
+    files = files_of(job, scan)
+    made = files.labels.read_bytes()
+    files.labels.unlink()
+    said = load(files.sidecar)
+    said["GeneratedBy"].append({"Name": "Manual", "Author": "Dr Expert"})
+    write_json(files.sidecar, said | {"NoDiscLeft": True})
+    emptied = files.sidecar.read_bytes()
+    files.report.unlink()
+    _, outcome = label(tmp_path, scan)
+    assert outcome.kind == LABELLED and outcome.codes[-1] == "corrected_by_hand"
+    assert f"all discs were removed by hand, as {files.sidecar.name} says" in outcome.warnings[-1]
+    write_record(job, scan, outcome)
+    assert settled(job, scan) == outcome and not files.labels.exists()
+    take_up(job, [scan], again=True)
+    write_record(job, scan, Outcome(scan.path, FAILED, "took longer than 3 s"))
+    assert files.sidecar.read_bytes() == emptied and not files.labels.exists()
+    files.sidecar.unlink()
+    label(tmp_path, scan)
+    assert files.labels.read_bytes() == made
 
 
 @pytest.mark.parametrize("given", [True, False])

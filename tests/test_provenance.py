@@ -103,6 +103,17 @@ def test_the_last_maker_says_whose_a_label_file_is(tmp_path, case):
     assert corrected_by(label) == ""
 
 
+def test_a_label_file_that_a_person_has_emptied_is_theirs_although_it_is_gone(tmp_path):
+    """The JSON file must say so: one that a removed label file has left behind keeps nothing."""
+    label, told = tmp_path / "x.nii.gz", tmp_path / "x.json"
+    content = {"GeneratedBy": [OURS, {"Name": "Manual", "Author": "Dr A"}], "NoDiscLeft": True}
+    told.write_text(json.dumps(content))
+    assert corrected_by(label) == "Dr A"
+    for other in (content | {"NoDiscLeft": False}, content | {"NoDiscLeft": 1}, content | {"GeneratedBy": [OURS]}, []):
+        told.write_text(json.dumps(other))
+        assert corrected_by(label) == ""
+
+
 @pytest.mark.parametrize("maker", [{"Name": "Manual"}, {"Name": "deepspine_sct", "Author": "Dr A"}])
 @pytest.mark.parametrize("name", ["t2_labeled_discs", "t2_seg_labeled", "t2_seg_labeled_discs"])
 def test_both_commands_keep_the_same_label_files(in_folder, predictor, capsys, maker, name):

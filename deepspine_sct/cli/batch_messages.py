@@ -61,8 +61,8 @@ def count_cautions(outcomes: "Sequence[Outcome]", where: str) -> None:
     counts = Counter(code for outcome in outcomes for code in set(outcome.codes))
     if n := counts["corrected_by_hand"]:
         print(
-            f"Label files that were corrected by hand stay for {counted(n, 'scan')}; reports, measures and page have "
-            "the automatic labels",
+            f"What was corrected by hand stays for {counted(n, 'scan')}; reports, measures and page have the automatic "
+            "labels",
             file=sys.stderr,
         )
     if n := counts["no_cord_levels"]:

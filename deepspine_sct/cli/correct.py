@@ -31,7 +31,8 @@ writes into -ofolder:
   sub-X[/ses-Y]/anat/<scan>_label-discs_dlabel.nii.gz and .json for a scan with a BIDS name; that
   is where `sct_deepspine_prepare` looks when -ofolder is <data>/derivatives/labels. Any other scan
   gets <scan>_labeled_discs.nii.gz and .json. `sct_deepspine_label -initlabel` takes each of them.
-  The label file of an earlier call is removed where all discs of the scan were deleted since.
+  Where all discs of a scan were deleted, its label file is removed, and the .json in its place says
+  so: no command labels the scan there again unasked.
   Report, measures and levels of the cord that lie beside it, by the names that this program gives
   them, are removed where they were made from other labels. New measures are made by
   sct_deepspine_measure.
@@ -135,8 +136,9 @@ def _carry_out(correction: "Correction", args: Namespace) -> list[str]:
     if correction.points:
         label, removed = write_corrected(correction, args.ofolder, args.path_data, overwrite)
         return [f"Wrote {label}", *(f"Removed {path}, as it was made from other labels" for path in removed)]
-    removed = remove_emptied(correction, args.ofolder, overwrite)
-    return [f"Removed {path}, as no disc of the scan is left" for path in removed]
+    told, removed = remove_emptied(correction, args.ofolder, overwrite)
+    deeds = [f"Removed {path}, as no disc of the scan is left" for path in removed]
+    return [*deeds, f"Wrote {told}, which says that no disc is left: no command labels the scan there again unasked"]
 
 
 def _refuse_one_file_for_two(corrections: "Sequence[Correction]", ofolder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Label files in the folder of the results that a person has corrected: no run replaces or removes them."""
+"""Label files in the folder of the results that a person has corrected: no run replaces, removes or restores them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deepspine_sct.caution import Caution
 from deepspine_sct.cohort.bids_derivative import ScanFiles
-from deepspine_sct.files.provenance import corrected_by
+from deepspine_sct.files.names import sidecar_of
+from deepspine_sct.files.provenance import corrected_by, is_emptied
 
 
 def corrected_files(files: ScanFiles) -> frozenset[Path]:
@@ -19,11 +20,16 @@ def corrected_files(files: ScanFiles) -> frozenset[Path]:
 def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Caution, ...]:
     """Warn of each corrected label file of a scan: what lies beside it was not made from it."""
     kept = [path for path in (files.labels, files.levels) if path in corrected]
-    return tuple(
-        Caution(
-            "corrected_by_hand",
-            f"{path.name} was corrected by hand and is not replaced, but all other files of the scan, and this report, "
-            "are of the automatic labels; remove it and run with --force to have it made again",
-        )
-        for path in kept
+    return tuple(Caution("corrected_by_hand", _about(path)) for path in kept)
+
+
+def _about(path: Path) -> str:
+    """Say what a person has made of a label file, and how to have it made again."""
+    done, it = f"{path.name} was corrected by hand and is not replaced", "it"
+    if is_emptied(path):
+        it = sidecar_of(path).name
+        done = f"all discs were removed by hand, as {it} says, and no label file is written"
+    return (
+        f"{done}, but all other files of the scan, and this report, are of the automatic labels; remove {it} and run "
+        "with --force to have the labels made again"
     )

@@ -17,6 +17,9 @@ from deepspine_sct.files.tables import read_json
 
 NAME = "deepspine_sct"
 
+NO_DISC_LEFT = "NoDiscLeft"
+"""Entry of the JSON file of a scan all of whose discs a person has removed: there is no label file beside it."""
+
 
 def sidecar(makers: Iterable[dict[str, Any]], **more: object) -> dict[str, object]:
     """Describe a label file on the grid of its image.
@@ -77,7 +80,7 @@ def corrected_by(label: Path) -> str:
 
     The JSON file beside it says so: its last maker is another program, as SCT's manual-correction and
     `sct_deepspine_correct` note it, or has an author. A JSON file that cannot be read, or that names no maker, is
-    perhaps a person's work.
+    perhaps a person's work. A label file that is not there because a person has removed all discs is theirs, too.
 
     Parameters
     ----------
@@ -87,12 +90,12 @@ def corrected_by(label: Path) -> str:
     Returns
     -------
     str
-        "" where it is not there or nobody but this program has made it; also where its JSON file is missing or
+        "" where it is just not there or nobody but this program has made it; also where its JSON file is missing or
         empty, as a run that was killed leaves it.
     """
     told = sidecar_of(label)
     try:
-        if not (label.exists() and told.stat().st_size > 0):
+        if told.stat().st_size == 0 or not (label.exists() or is_emptied(label)):
             return ""
     except FileNotFoundError:
         return ""
@@ -102,6 +105,14 @@ def corrected_by(label: Path) -> str:
     if last["Name"] == NAME and "Author" not in last:
         return ""
     return str(last.get("Author") or last["Name"] or "somebody")
+
+
+def is_emptied(label: Path) -> bool:
+    """Tell whether a label file is not there because all discs were removed: the JSON file in its place says so."""
+    try:
+        return not label.exists() and read_json(sidecar_of(label)).get(NO_DISC_LEFT) is True
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:

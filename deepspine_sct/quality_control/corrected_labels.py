@@ -16,7 +16,15 @@ from ..anatomy import disc_name
 from ..errors import DeepspineError
 from ..files.names import DISC_LABELS, beside_discs, sidecar_of, stem_of
 from ..files.outputs import make_folders, refuse_overwriting
-from ..files.provenance import corrected_by, generated_by, makers_of, other_source, sidecar, sources
+from ..files.provenance import (
+    NO_DISC_LEFT,
+    corrected_by,
+    generated_by,
+    makers_of,
+    other_source,
+    sidecar,
+    sources,
+)
 from ..files.tables import write_json
 from ..files.target import remove
 from ..image.grid import CANONICAL, Grid
@@ -87,8 +95,10 @@ def write_corrected(
     return target, [] if target.read_bytes() == before else _remove(_stale(target))
 
 
-def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = False) -> list[Path]:
-    """Remove the label file of a scan, all of whose discs a person has deleted since, and what was made from it.
+def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = False) -> tuple[Path, list[Path]]:
+    """Remove the label file of a scan, all of whose discs a person has deleted, and what was made from it.
+
+    A JSON file in its place says so: no run labels the scan again unasked.
 
     Parameters
     ----------
@@ -99,20 +109,25 @@ def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = Fals
 
     Returns
     -------
-    list of Path
+    told : Path
+        The JSON file.
+    removed : list of Path
         What was removed; empty where there was nothing.
 
     Raises
     ------
     DeepspineError
-        When the labels are those of others or of another image, or may not be removed.
+        When the labels are those of others or of another image, or a file cannot be removed or written.
     """
     target = label_file(correction.image, ofolder)
-    if not target.exists():
-        return _remove(_stale(target))
-    _refuse_labels_of_others(target, overwrite)
-    _check_grid(target, read_grid(target), correction.grid)
-    return _remove([target, sidecar_of(target), *_stale(target)])
+    told = sidecar_of(target)
+    if target.exists():
+        _refuse_labels_of_others(target, overwrite)
+        _check_grid(target, read_grid(target), correction.grid)
+    removed = _remove([target, *_stale(target)])
+    make_folders([told])
+    write_json(told, provenance(correction, correction.image, target) | {NO_DISC_LEFT: True})
+    return told, removed
 
 
 def _stale(label: Path) -> list[Path]:
@@ -202,6 +217,7 @@ def provenance(correction: Correction, image: Path, label: Path) -> dict:
     network = generated_by(made.get("model", ""), made.get("date", ""), made.get("command", ""))
     network["Version"] = made.get("version", "")
     what = "corrected" if correction.corrected else "checked, and left as they were,"
+    what = what if correction.points else "all removed"
     person = {
         "Name": "Manual",
         "Version": __version__,

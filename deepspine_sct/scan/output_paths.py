@@ -8,7 +8,7 @@ from pathlib import Path
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.outputs import check_ending, check_files, check_folder, same_file
-from deepspine_sct.files.provenance import corrected_by
+from deepspine_sct.files.provenance import corrected_by, is_emptied
 from deepspine_sct.image.source import check_suffix
 
 
@@ -162,10 +162,16 @@ def plan_outputs(
 
 def _keep_corrected(labels: Path) -> None:
     """Refuse to replace labels that a person may have made."""
-    if who := corrected_by(labels):
+    who, told = corrected_by(labels), sidecar_of(labels)
+    if who and is_emptied(labels):
         raise DeepspineError(
-            f"{labels}: holds labels that {who} has made or corrected (see {sidecar_of(labels)}); write to another "
-            "file or folder, or remove them first"
+            f"{labels}: is not there because {who} has removed all discs (see {told}); write to another file or "
+            "folder, or remove that file first"
+        )
+    if who:
+        raise DeepspineError(
+            f"{labels}: holds labels that {who} has made or corrected (see {told}); write to another file or folder, "
+            "or remove them first"
         )
 
 
