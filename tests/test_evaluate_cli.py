@@ -61,7 +61,7 @@ def test_two_tools_are_compared_on_the_same_images(data, tmp_path, capsys):
     assert {"index.html", "distance_per_level.png", "confusion_good.png"} <= names
     assert len([name for name in names if name.startswith("worst_")]) == 2
     out = capsys.readouterr().out
-    assert "good: every name right in 100.0 % (61.0 to 100.0) of 6 images; of 30 discs 100.0 %" in out
+    assert "good: every name right in 100.0 % (43.9 to 100.0) of 6 images of 3 subjects; of 30 discs 100.0 %" in out
     assert "30 off by one" in out and "detected" in out
 
 

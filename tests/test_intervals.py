@@ -110,3 +110,14 @@ def test_without_a_trial_there_is_no_interval():
     """No image, or images without a disc."""
     for cases in ([], [score_case({}, {})]):
         assert all(math.isnan(limit) for limit in confidence_interval(cases, "identification_rate"))
+
+
+@pytest.mark.parametrize("name", SHARES | MEANS)
+def test_images_of_one_subject_count_as_one(name):
+    """Two images alike of each subject give the interval of one each, which is that of images by themselves."""
+    near, far, none = ({v: point + [0, mm, 0] for v, point in TRUTH.items()} for mm in (1.0, 2.0, 30.0))
+    cases = [score_case(p, TRUTH) for p in (TRUTH, near, far, none)]
+    subjects = ["sub-1", "sub-2", "sub-3", "sub-4"]
+    once = pytest.approx(confidence_interval(cases, name), nan_ok=True)
+    assert confidence_interval(cases, name, subjects) == once
+    assert confidence_interval([*cases, *cases], name, [*subjects, *subjects]) == once

@@ -1,6 +1,7 @@
 """A study: each mistake costs exactly what it should, in every metric and every group."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from deepspine_sct.data.labelled_image import LabelledImage
 from deepspine_sct.evaluation.metrics import score_case, summarise
 from deepspine_sct.evaluation.study import Study, disc_rows, summary_rows
 from deepspine_sct.evaluation.study_figures import confusion
+from deepspine_sct.evaluation.study_report import notes_on_scores
 
 STEP_MM = 20.0
 
@@ -134,6 +136,20 @@ def test_intervals_surround_their_value():
     flawless = row(summary_rows(study(*["none"] * 8)))
     assert flawless["identification_rate_high"] == 1.0
     assert flawless["identification_rate_low"] == pytest.approx(0.676, abs=0.001), "8 of 8 by Wilson"
+
+
+def test_the_images_of_a_subject_do_not_make_an_interval_narrower():
+    """Eight flawless images of two subjects show what two images show; every row says how many subjects it is of."""
+    alone = study(*["none"] * 8)
+    cases = [replace(case, subject=f"sub-{n // 2 % 2}") for n, case in enumerate(alone.cases)]
+    rows = summary_rows(replace(alone, cases=cases))
+    assert (row(rows)["n_subjects"], row(rows)["n_images"]) == (2, 8)
+    assert row(rows, "contrast", "T2w")["n_subjects"] == 2 and row(rows, "site", "site-3")["n_subjects"] == 1
+    assert row(rows)["naming_rate_low"] == pytest.approx(0.342, abs=0.001), "2 of 2 by Wilson"
+    nameless = replace(alone, cases=[replace(case, subject="", name=f"{n}") for n, case in enumerate(alone.cases)])
+    assert row(summary_rows(nameless))["n_subjects"] == 8
+    head, *_ = notes_on_scores(replace(alone, cases=cases), "data", "all")
+    assert head.startswith("Truth: 8 images of 2 subjects and 8 sites, data")
 
 
 def test_the_worst_images_come_first():

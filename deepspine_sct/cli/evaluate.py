@@ -130,7 +130,8 @@ def _result_line(row: dict) -> str:
         return f"{rate:.1f} % ({low:.1f} to {high:.1f})"
 
     return (
-        f"{row['tool']}: every name right in {percent('images_all_named')} of {counted(row['n_images'], 'image')}; "
+        f"{row['tool']}: every name right in {percent('images_all_named')} of {counted(row['n_images'], 'image')} "
+        f"of {counted(row['n_subjects'], 'subject')}; "
         f"of {counted(row['n_discs'], 'disc')} {percent('naming_rate')} named right, {percent('detection_rate')} "
         f"detected, {percent('identification_rate')} named within the tolerance; {row['off_by_one']} off by one; "
         f"distance {row['distance_mean_mm']:.2f} mm"

@@ -19,8 +19,8 @@ EPILOG = """\
 writes into -ofolder:
   index.html    tables, figures and the worst images, in one file
   summary.csv   and .json: each tool over all images, each contrast, each site and each level, with
-                95 % intervals, in which the images count and not the discs: Wilson's of
-                shares, Student's t on the logarithm of means
+                95 % intervals, in which the subjects count and not their images and discs:
+                Wilson's of shares, Student's t on the logarithm of means
   discs.csv     every disc of every image and tool
   *.png         distance per level, confusion of levels, the worst images
 

@@ -1,7 +1,8 @@
 """Confidence intervals that stay honest at 0 and 100 % and for a handful of images.
 
-The discs of an image are right or wrong together, so what counts is how many images there are. A bootstrap over images
-says that 28 flawless images leave no doubt at all; the score interval of Wilson (1927) says 88 to 100 %.
+The discs of an image are right or wrong together, and so are the images of a subject, who has the same spine in all of
+them: what counts is how many subjects there are. A bootstrap over subjects says that 28 flawless ones leave no doubt at
+all; the score interval of Wilson (1927) says 88 to 100 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,17 +41,17 @@ def wilson_interval(n_right: float, n: float, level: float = LEVEL) -> tuple[flo
 
 
 def pooled_share_interval(part: np.ndarray, whole: np.ndarray) -> tuple[float, float]:
-    """Interval of a share that is pooled over images, such as the discs named right of all discs.
+    """Interval of a share that is pooled over subjects, such as the discs named right of all discs.
 
-    It is Wilson's with as many trials as the images are worth (Korn and Graubard 1998, who use the exact interval in
-    the same way): all trials of an image count as one where the images are all right or all wrong, and nearly as single
-    ones where errors are spread evenly. The worth is estimated with two more images of average size, one all right and
-    one all wrong, as one cannot see from flawless images alone how errors would clump.
+    It is Wilson's with as many trials as the subjects are worth (Korn and Graubard 1998, who use the exact interval in
+    the same way): all trials of a subject count as one where the subjects are all right or all wrong, and nearly as
+    single ones where errors are spread evenly. The worth is estimated with two more subjects of average size, one all
+    right and one all wrong, as one cannot see from flawless subjects alone how errors would clump.
 
     Parameters
     ----------
     part, whole : (n,) arrays
-        Successes and trials of each image.
+        Successes and trials of each subject.
 
     Returns
     -------
@@ -69,21 +70,21 @@ def pooled_share_interval(part: np.ndarray, whole: np.ndarray) -> tuple[float, f
 
 
 def pooled_mean_interval(total: np.ndarray, count: np.ndarray) -> tuple[float, float]:
-    """Interval of a positive mean that is pooled over images, such as the distance of all discs.
+    """Interval of a positive mean that is pooled over subjects, such as the distance of all discs.
 
-    It is Student's t over images on the logarithm of the mean, whose error is the relative error of the mean (delta
-    method): both limits are above 0, and the mean divides them by the same factor. A bootstrap over images also stays
-    in range, but is far too narrow for a handful of images.
+    It is Student's t over subjects on the logarithm of the mean, whose error is the relative error of the mean (delta
+    method): both limits are above 0, and the mean divides them by the same factor. A bootstrap over subjects also stays
+    in range, but is far too narrow for a handful of subjects.
 
     Parameters
     ----------
     total, count : (n,) arrays
-        Sum and number of the values of each image; no value is negative.
+        Sum and number of the values of each subject; no value is negative.
 
     Returns
     -------
     low, high : float
-        NaN with fewer than two images, which say nothing about how images differ, and where all values are 0.
+        NaN with fewer than two subjects, which say nothing about how subjects differ, and where all values are 0.
     """
     total, count = np.asarray(total, float)[np.asarray(count) > 0], np.asarray(count, float)[np.asarray(count) > 0]
     n = len(count)
@@ -97,7 +98,9 @@ def pooled_mean_interval(total: np.ndarray, count: np.ndarray) -> tuple[float, f
     return float(mean / factor), float(mean * factor)
 
 
-def confidence_interval(cases: Sequence[CaseScore], name: str) -> tuple[float, float]:
+def confidence_interval(
+    cases: Sequence[CaseScore], name: str, subjects: Sequence[str] | None = None
+) -> tuple[float, float]:
     """Interval of one entry of `metrics.summarise`.
 
     Parameters
@@ -106,6 +109,8 @@ def confidence_interval(cases: Sequence[CaseScore], name: str) -> tuple[float, f
         One per image.
     name : str
         Key of the summary, one of `SHARES` or `MEANS`.
+    subjects : sequence of str, optional
+        Whose image each one is; by default each is of a subject of its own.
 
     Returns
     -------
@@ -116,6 +121,9 @@ def confidence_interval(cases: Sequence[CaseScore], name: str) -> tuple[float, f
         return nan, nan
     pooled, parts = (pooled_share_interval, SHARES) if name in SHARES else (pooled_mean_interval, MEANS)
     first, second = np.array([parts[name](case) for case in cases], dtype=float).T
+    if subjects is not None:
+        _, of_subject = np.unique(subjects, return_inverse=True)
+        first, second = (np.bincount(of_subject, weights=numbers) for numbers in (first, second))
     return pooled(first, second)
 
 

@@ -29,6 +29,9 @@ INTERVALS = (
 
 Row = dict[str, object]
 
+Scores = list[tuple[str, CaseScore]]
+"""The subject and the score of each image."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -53,6 +56,11 @@ class Study:
             for points, case in zip(self.predictions[tool], self.cases, strict=True)
         ]
 
+    @property
+    def subjects(self) -> list[str]:
+        """Say whose image each one is; an image of which that is not known stands for a subject of its own."""
+        return [case.subject or case.name for case in self.cases]
+
     def worst(self, tool: str, n: int) -> list[int]:
         """Return the indices of the n images with most errors, and of equal ones those farther off."""
         scores = self.scores(tool)
@@ -70,25 +78,30 @@ def summary_rows(study: Study) -> list[Row]:
     Returns
     -------
     list of dict
-        ``tool``, ``by`` (all, contrast, site, level), ``group``, the entries of `summarise` and,
+        ``tool``, ``by`` (all, contrast, site, level), ``group``, ``n_subjects``, the entries of `summarise` and,
         for `INTERVALS`, ``<entry>_low`` and ``<entry>_high``.
     """
-    return [
-        {"tool": tool, "by": by, "group": group, **summarise(scores), **_intervals(scores)}
-        for tool in study.predictions
-        for by, group, scores in _groups(study, study.scores(tool))
-    ]
+    return [_row(tool, by, group, scores) for tool in study.predictions for by, group, scores in _groups(study, tool)]
 
 
-def _groups(study: Study, scores: Sequence[CaseScore]) -> Iterator[tuple[str, str, list[CaseScore]]]:
-    yield "all", "all", list(scores)
+def _row(tool: str, by: str, group: str, scores: Scores) -> Row:
+    subjects, cases = [subject for subject, _ in scores], [score for _, score in scores]
+    row = {"tool": tool, "by": by, "group": group, "n_subjects": len(set(subjects)), **summarise(cases)}
+    for name in INTERVALS:
+        row[f"{name}_low"], row[f"{name}_high"] = confidence_interval(cases, name, subjects)
+    return row
+
+
+def _groups(study: Study, tool: str) -> Iterator[tuple[str, str, Scores]]:
+    scores = list(zip(study.subjects, study.scores(tool), strict=True))
+    yield "all", "all", scores
     for by in ("contrast", "site"):
         names = [getattr(case, by) or "unknown" for case in study.cases]
         for group in sorted(set(names)):
-            chosen = [s for s, name in zip(scores, names, strict=True) if name == group]
-            yield by, group, chosen
+            yield by, group, [score for score, name in zip(scores, names, strict=True) if name == group]
     for value in sorted({value for case in study.cases for value in case.points}):
-        yield "level", str(value), [at_level(s, value) for s in scores if value in s.distance_mm]
+        there = [(subject, score) for subject, score in scores if value in score.distance_mm]
+        yield "level", str(value), [(subject, at_level(score, value)) for subject, score in there]
 
 
 def at_level(score: CaseScore, value: int) -> CaseScore:
@@ -112,13 +125,6 @@ def at_level(score: CaseScore, value: int) -> CaseScore:
         misnamed=only(score.misnamed),
         stray=only(score.stray),
     )
-
-
-def _intervals(scores: Sequence[CaseScore]) -> dict[str, float]:
-    entries = {}
-    for name in INTERVALS:
-        entries[f"{name}_low"], entries[f"{name}_high"] = confidence_interval(scores, name)
-    return entries
 
 
 def disc_rows(study: Study) -> list[Row]:

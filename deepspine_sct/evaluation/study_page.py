@@ -11,6 +11,7 @@ Row = Mapping[str, Any]
 
 # Title, key, how it is written; those with an interval show it.
 _COLUMNS = (
+    ("subjects", "n_subjects", "{:.0f}"),
     ("images", "n_images", "{:.0f}"),
     ("every name right", "images_all_named", "{:.1%}"),
     ("all within tolerance", "images_all_right", "{:.1%}"),

@@ -71,9 +71,10 @@ def _worst_pictures(study: Study, n: int) -> Iterator[tuple[str, bytes]]:
 def notes_on_scores(study: Study, source: str, contrast: str) -> list[str]:
     """Say what was scored, of which source and contrast, and what the columns mean."""
     sites = {case.site for case in study.cases}
+    whose = f"{counted(len(set(study.subjects)), 'subject')} and {counted(len(sites), 'site')}"
     span = " Discs above and below all true ones do not count." if study.span_only else ""
     return [
-        f"Truth: {counted(len(study.cases), 'image')} of {counted(len(sites), 'site')}, {source}, contrast {contrast}.",
+        f"Truth: {counted(len(study.cases), 'image')} of {whose}, {source}, contrast {contrast}.",
         f"Naming: a predicted disc stands for the true one that it is nearest to, within {NAMING_MM:g} mm; it is named "
         "right where both have the same name. A true disc is detected when any prediction stands for it. Placing: a "
         f"disc is found when the disc of its name lies within {study.tolerance_mm:g} mm." + span,
