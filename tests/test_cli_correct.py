@@ -148,6 +148,17 @@ def test_a_scan_that_a_person_has_emptied_is_labelled_there_on_request_only(tmp_
     assert sorted(read_labels(labels)) == sorted(points) and "NoDiscLeft" not in told.read_text()
 
 
+def test_labels_beside_those_of_another_ending_are_refused(tmp_path, points, capsys):
+    """An expert has unpacked theirs: neither corrections nor an emptied scan take the JSON file from them."""
+    image = write_scan(tmp_path / "a.nii.gz")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a_labeled_discs.nii").write_bytes(b"of an expert")
+    for scan in (saved_scan(image, points), saved_scan(image, {}, discs=[])):
+        assert run(save(tmp_path, scan)) == 1
+        assert "would share its JSON file a_labeled_discs.json with a_labeled_discs.nii" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_labeled_discs.nii"]
+
+
 BESIDE = ("discs_report.json", "discs_measures.tsv", "vertebrae_dseg.nii.gz", "vertebrae_dseg.json")
 
 

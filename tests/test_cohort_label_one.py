@@ -174,6 +174,18 @@ def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path
     assert scan_uri == f"bids:raw:{NAME}" and cord_uri.startswith("bids:segmentations:")
 
 
+def test_labels_that_a_person_has_corrected_and_unpacked_stay_theirs(tmp_path, scan):
+    """As x.nii in the place of x.nii.gz, with the same JSON file: no other labels come beside them."""
+    job, _ = label(tmp_path, scan)
+    files = files_of(job, scan)
+    edit_by_hand(files.labels)
+    told = files.sidecar.read_bytes()
+    unpacked = files.labels.rename(files.labels.with_suffix(""))
+    _, outcome = label(tmp_path, scan)
+    assert outcome.warnings[-1].startswith(f"{unpacked.name} was corrected by hand and is not replaced")
+    assert unpacked.exists() and not files.labels.exists() and files.sidecar.read_bytes() == told
+
+
 def test_a_scan_all_of_whose_discs_a_person_has_removed_gets_no_label_file(tmp_path, scan):
     """Also when it fails; all else is labelled again, and the outcome says so. Without the JSON file it gets one."""
     job, _ = label(tmp_path, scan)

@@ -217,6 +217,17 @@ def test_a_folder_in_place_of_an_input_is_one_line(in_folder, capsys, option, pl
     assert line.startswith("sct_deepspine_label: error: ") and "folder" in line
 
 
+@pytest.mark.parametrize(("there", "asked"), [("y.nii", "y.nii.gz"), ("y.nii.gz", "y.nii"), ("y.nii", "y.NII.GZ")])
+def test_a_label_file_beside_one_that_differs_by_its_ending_is_refused(in_folder, capsys, there, asked):
+    """They have one JSON file: labels that an expert had corrected were no longer known as such, and replaced."""
+    Path(there).write_bytes(b"of an expert")
+    Path("y.json").write_text('{"GeneratedBy": [{"Name": "Manual", "Author": "Dr Expert"}]}')
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    assert label.main(["-i", "t2.nii.gz", "-c", "t2", "-o", asked]) == 1
+    assert f"{asked}: would share its JSON file y.json with {there}" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
+
+
 def test_the_json_file_of_an_input_is_left_to_it(in_folder, capsys):
     """Labels named t2.nii would have the JSON file of t2.nii.gz, also where that has none yet."""
     assert run("-o", "t2.nii") == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepspine_sct.caution import Caution
 from deepspine_sct.cohort.bids_derivative import ScanFiles
-from deepspine_sct.files.names import sidecar_of
+from deepspine_sct.files.names import sidecar_of, twin_of
 from deepspine_sct.files.provenance import corrected_by, is_emptied
 
 
@@ -25,7 +25,8 @@ def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Cautio
 
 def _about(path: Path) -> str:
     """Say what a person has made of a label file, and how to have it made again."""
-    done, it = f"{path.name} was corrected by hand and is not replaced", "it"
+    there = path if path.exists() else twin_of(path)
+    done, it = f"{there.name} was corrected by hand and is not replaced", "it"
     if is_emptied(path):
         it = sidecar_of(path).name
         done = f"all discs were removed by hand, as {it} says, and no label file is written"

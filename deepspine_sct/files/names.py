@@ -28,6 +28,12 @@ def sidecar_of(path: Path) -> Path:
     return path.parent / f"{stem_of(path)}.json"
 
 
+def twin_of(path: Path) -> Path:
+    """Name the image that differs from another one by its ending alone: x.nii and x.nii.gz have the same JSON file."""
+    stem, suffix = split_name(path)
+    return path.parent / f"{stem}{'.nii.gz' if suffix.lower() == '.nii' else '.nii'}"
+
+
 def beside_discs(label: Path) -> dict[str, Path]:
     """Name what this program may have put beside a disc label file, by what it is: it holds as long as the discs do.
 

@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ..errors import DeepspineError
+from .names import sidecar_of, twin_of
 from .target import follow
 
 LONGEST_NAME = 255
@@ -85,6 +86,22 @@ def refuse_overwriting(files: Sequence[Path], inputs: Sequence[Path]) -> None:
     for first, second in combinations(files, 2):
         if same_file(first, second):
             raise DeepspineError(f"{first}: two outputs would be written to this file; rename one of them")
+
+
+def refuse_twin(image: Path) -> None:
+    """Refuse to write an image beside one of the same name but for its ending: both would have the same JSON file.
+
+    Raises
+    ------
+    DeepspineError
+        When the other one is there.
+    """
+    twin = twin_of(image)
+    if os.path.lexists(twin):
+        raise DeepspineError(
+            f"{image}: would share its JSON file {sidecar_of(image).name} with {twin.name}, which is there; give "
+            "another name or folder, or remove the other file"
+        )
 
 
 def same_file(first: Path, second: Path) -> bool:

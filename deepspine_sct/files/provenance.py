@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deepspine_sct import __version__
-from deepspine_sct.files.names import sidecar_of
+from deepspine_sct.files.names import sidecar_of, twin_of
 from deepspine_sct.files.tables import read_json
 
 NAME = "deepspine_sct"
@@ -80,7 +80,8 @@ def corrected_by(label: Path) -> str:
 
     The JSON file beside it says so: its last maker is another program, as SCT's manual-correction and
     `sct_deepspine_correct` note it, or has an author. A JSON file that cannot be read, or that names no maker, is
-    perhaps a person's work. A label file that is not there because a person has removed all discs is theirs, too.
+    perhaps a person's work. A label file that is not there because a person has removed all discs is theirs, too, and
+    so is one that they have packed or unpacked: x.nii in the place of x.nii.gz.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def corrected_by(label: Path) -> str:
     """
     told = sidecar_of(label)
     try:
-        if told.stat().st_size == 0 or not (label.exists() or is_emptied(label)):
+        if told.stat().st_size == 0 or not (_is_there(label) or is_emptied(label)):
             return ""
     except FileNotFoundError:
         return ""
@@ -110,9 +111,13 @@ def corrected_by(label: Path) -> str:
 def is_emptied(label: Path) -> bool:
     """Tell whether a label file is not there because all discs were removed: the JSON file in its place says so."""
     try:
-        return not label.exists() and read_json(sidecar_of(label)).get(NO_DISC_LEFT) is True
+        return not _is_there(label) and read_json(sidecar_of(label)).get(NO_DISC_LEFT) is True
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def _is_there(label: Path) -> bool:
+    return label.exists() or twin_of(label).exists()
 
 
 def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:

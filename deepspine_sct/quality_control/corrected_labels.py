@@ -15,7 +15,7 @@ from .. import __version__
 from ..anatomy import disc_name
 from ..errors import DeepspineError
 from ..files.names import DISC_LABELS, beside_discs, sidecar_of, stem_of
-from ..files.outputs import make_folders, refuse_overwriting
+from ..files.outputs import make_folders, refuse_overwriting, refuse_twin
 from ..files.provenance import (
     NO_DISC_LEFT,
     corrected_by,
@@ -78,6 +78,7 @@ def write_corrected(
     grid = read_grid(image)
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
+    refuse_twin(target)
     _refuse_labels_of_others(target, overwrite)
     if not overwrite and (other := other_source(target, image)):
         raise DeepspineError(f"{target}: holds the labels of {other}; give another -ofolder, or -overwrite 1")
@@ -121,6 +122,7 @@ def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = Fals
     """
     target = label_file(correction.image, ofolder)
     told = sidecar_of(target)
+    refuse_twin(target)
     if target.exists():
         _refuse_labels_of_others(target, overwrite)
         _check_grid(target, read_grid(target), correction.grid)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
-from deepspine_sct.files.outputs import check_ending, check_files, check_folder, same_file
+from deepspine_sct.files.outputs import check_ending, check_files, check_folder, refuse_twin, same_file
 from deepspine_sct.files.provenance import corrected_by, is_emptied
 from deepspine_sct.image.source import check_suffix
 
@@ -151,12 +151,13 @@ def plan_outputs(
         check_folder(place)
     read = [Path(name) for name in (image, cord, *inputs) if name]
     check_files(outputs.named().values(), read)
-    for labels in outputs.label_files:
-        _keep_corrected(labels)
     if outputs.json:
         check_ending(outputs.json, ".json", "a report")
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
         _keep_sidecars(outputs.sidecars.values(), read)
+    for labels in outputs.label_files:
+        refuse_twin(labels)
+        _keep_corrected(labels)
     return outputs
 
 
