@@ -16,6 +16,7 @@ from ..image.brightness import even_brightness
 from ..image.extent import check_extent
 from ..image.grid import Grid
 from ..image.preprocessing import canonical, without_fill, without_margins
+from ..image.segmented import check_is_scan
 from ..image.volume import Volume
 from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
@@ -153,8 +154,8 @@ class Predictor:
         Raises
         ------
         DeepspineError
-            When the volume is too small or too coarse to show discs, its header contradicts the
-            anatomy, or the discs that are known cannot be where they are said to be.
+            When the volume is a segmentation, too small or too coarse to show discs, its header
+            contradicts the anatomy, or the discs that are known cannot be where they are said to be.
         """
         watch = Stopwatch()
         named = [height.value] if height else pins or ()
@@ -169,9 +170,11 @@ class Predictor:
         Raises
         ------
         DeepspineError
-            When the volume is too small or too coarse to show discs.
+            When the volume is a segmentation, or too small or too coarse to show discs.
         """
-        whole = without_margins(without_fill(canonical(volume)))
+        volume = canonical(volume)
+        check_is_scan(volume)
+        whole = without_margins(without_fill(volume))
         check_extent(whole.grid)
         whole = even_brightness(whole)
         body, seen = self.observer.survey(whole, watch)
