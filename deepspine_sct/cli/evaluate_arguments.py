@@ -5,6 +5,7 @@ from pathlib import Path
 from deepspine_sct.cli.argument_types import count_or_none, named, positive
 from deepspine_sct.cli.parser import SctArgumentParser
 from deepspine_sct.data.bids import LABEL_FOLDER
+from deepspine_sct.model.device import DEVICES
 from deepspine_sct.scan.contrasts import contrast
 
 PROG = "sct_deepspine_evaluate"
@@ -91,7 +92,7 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
     )
     add(
         "-device",
-        choices=("auto", "cpu", "cuda"),
+        choices=DEVICES,
         default="auto",
         help="Where the networks run: cpu, cuda, or auto, which takes a GPU where there is one. Default: auto.",
     )

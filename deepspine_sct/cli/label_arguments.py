@@ -2,6 +2,7 @@
 
 from deepspine_sct.cli.argument_types import disc_values, fraction, slice_and_disc
 from deepspine_sct.cli.parser import SctArgumentParser
+from deepspine_sct.model.device import DEVICES
 from deepspine_sct.scan.contrasts import CONTRASTS, contrast
 
 PROG = "sct_deepspine_label"
@@ -181,7 +182,7 @@ def _add_model_arguments(parser: SctArgumentParser) -> None:
     )
     parser.optional.add_argument(
         "-device",
-        choices=("auto", "cpu", "cuda"),
+        choices=DEVICES,
         default="auto",
         help="Where the network runs. Default: auto, which takes the CPU; for a .safetensors file given "
         "with -model it takes a GPU if there is one.",

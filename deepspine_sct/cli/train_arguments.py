@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deepspine_sct.cli.argument_types import count, count_or_none, disc_count, positive, share
 from deepspine_sct.cli.parser import SctArgumentParser
+from deepspine_sct.model.device import DEVICES
 from deepspine_sct.model.hourglass_config import HourglassConfig
 from deepspine_sct.scan.contrasts import contrast
 from deepspine_sct.training.config import TrainingConfig
@@ -205,7 +206,7 @@ def _add_machine_arguments(parser: SctArgumentParser) -> None:
     add = parser.optional.add_argument
     add(
         "-device",
-        choices=("auto", "cpu", "cuda"),
+        choices=DEVICES,
         default="auto",
         help="Where to train: cpu, cuda (a GPU), or auto, which takes a GPU where there is one. Default: %(default)s.",
     )

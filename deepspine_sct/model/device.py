@@ -1,19 +1,20 @@
-"""Which device torch computes on."""
+"""Which device a network runs on."""
 
 from __future__ import annotations
 
-import torch
-
 from ..errors import DeepspineError
+
+DEVICES = ("auto", "cpu", "cuda")
+"""What a user can ask for."""
 
 
 def pick_device(name: str) -> str:
-    """Return the device of an option.
+    """Return the device of torch for what a user asks for.
 
     Parameters
     ----------
-    name : {"auto", "cpu", "cuda"}
-        ``auto`` takes CUDA where there is a device.
+    name : str
+        One of `DEVICES`. ``auto`` takes CUDA where there is a device.
 
     Returns
     -------
@@ -24,6 +25,8 @@ def pick_device(name: str) -> str:
     DeepspineError
         When CUDA is asked for and there is no such device.
     """
+    import torch  # slow to load, and -h only asks for the choices
+
     if name == "cuda" and not torch.cuda.is_available():
         raise DeepspineError("-device cuda: no CUDA device is available; use -device cpu")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

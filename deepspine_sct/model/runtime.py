@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DeepspineError, missing_package
+from .device import DEVICES
 from .output import Maps
 
 _WEIGHTS = Path(__file__).with_name("weights")
@@ -16,9 +17,6 @@ SHIPPED = _WEIGHTS / "deepspine.safetensors"
 """The checkpoint that comes with the package."""
 SHIPPED_ONNX = _WEIGHTS / "deepspine.onnx"
 """Its export (see `export`)."""
-
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class Runtime(Protocol):
@@ -53,8 +51,8 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
     path : Path, optional
         Checkpoint (``.safetensors``) or export (``.onnx``). Default: the installed one, its export
         where ONNX Runtime is installed and `device` allows the CPU.
-    device : {"auto", "cpu", "cuda"}
-        ``auto`` runs an export on the CPU, since a GPU saves less than torch takes to start, and
+    device : str
+        One of `DEVICES`. ``auto`` runs an export on the CPU, since a GPU saves less than torch takes to start, and
         a checkpoint on a GPU where there is one.
 
     Raises

@@ -19,7 +19,7 @@ class TorchRuntime:
     ----------
     path : Path
         Checkpoint of `save_checkpoint`.
-    device : {"auto", "cpu", "cuda"}
+    device : str
         See `pick_device`.
 
     Raises
