@@ -1,6 +1,9 @@
 """The way in from Python: the same discs as the command, from files and from arrays."""
 
 import json
+import multiprocessing
+import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +28,8 @@ from deepspine_sct import (
 )
 from deepspine_sct.cli import label as command
 from deepspine_sct.image.arrays import as_volume
+from deepspine_sct.labeling.settings import PredictorSettings
+from deepspine_sct.model.runtime import SHIPPED, SHIPPED_ONNX, load_runtime
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 
@@ -251,3 +256,39 @@ def test_labels_never_take_the_place_of_their_image(image, tmp_path):
     with pytest.raises(DeepspineError, match="is an input and would be overwritten"):
         write_discs(tmp_path / "t2.nii.gz", labelled.volume.grid, labelled.points, like=tmp_path / "t2.nii.gz")
     assert (tmp_path / "t2.nii.gz").read_bytes() == before
+
+
+def test_a_predictor_goes_to_another_process(monkeypatch):
+    """A spawned worker, as on macOS or of joblib, gives the discs that this process gives."""
+    monkeypatch.chdir(DATA.parent)
+    predictor = Predictor.load(SHIPPED_ONNX.relative_to(DATA.parent))
+    scan = DATA / "t2_lumbar_sim.nii.gz"
+    with multiprocessing.get_context("spawn").Pool(1, os.chdir, ("/",)) as pool:
+        theirs = pool.apply(label, (scan, "t2"), {"predictor": predictor})
+    ours = label(scan, "t2", predictor=predictor)
+    for disc, other in zip(ours.discs, theirs.discs, strict=True):
+        assert disc.value == other.value and disc.confidence == other.confidence
+        assert np.array_equal(disc.xyz_mm, other.xyz_mm)
+
+
+@pytest.mark.parametrize("path", [SHIPPED, SHIPPED_ONNX], ids=["torch", "onnxruntime"])
+def test_a_copied_predictor_answers_the_same(path):
+    """Settings, checksum and network are those of the first one, whichever program runs the network."""
+    settings = PredictorSettings(threshold=0.3)
+    first = Predictor(load_runtime(path, "cpu"), settings)
+    second = pickle.loads(pickle.dumps(first))
+    images = np.random.default_rng(0).normal(size=(2, 128, 192)).astype(np.float32)
+    for ours, theirs in zip(first.runtime.run(images), second.runtime.run(images), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert second.settings == settings and second.checksum == first.checksum
+    assert second.observer.runtime is second.runtime
+
+
+def test_a_predictor_whose_network_is_gone_says_so(tmp_path):
+    """A pickle that is loaded on another machine names the file that is missing there."""
+    path = tmp_path / "network.onnx"
+    path.write_bytes(SHIPPED_ONNX.read_bytes())
+    pickled = pickle.dumps(Predictor.load(path))
+    path.unlink()
+    with pytest.raises(DeepspineError, match=f"{path}: no such network"):
+        pickle.loads(pickled)

@@ -82,6 +82,8 @@ class Result:
 class Predictor:
     """A network with the preprocessing and the ordering prior that belong to it.
 
+    It can be sent to other processes, which load the network's file again.
+
     Parameters
     ----------
     runtime : Runtime
@@ -109,6 +111,10 @@ class Predictor:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DeepspineError(f"the network's description cannot be used ({error}); check -model") from error
         self.observer = Observer(runtime, self.spacing_mm, thickness_mm, settings)
+
+    def __reduce__(self) -> tuple[type[Predictor], tuple[Runtime, PredictorSettings]]:
+        """Pickle what it is made from, so that description and network never come from two files."""
+        return type(self), (self.runtime, self.settings)
 
     @classmethod
     def load(cls, model_path: Path | None = None, device: str = "auto") -> Predictor:

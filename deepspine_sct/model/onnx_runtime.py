@@ -73,6 +73,7 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, threads: int | None = None):
+        self._made_from = Path(path).absolute(), threads
         self.threads = min(threads or thread_count(os.environ), AT_ONCE)
         options = ort.SessionOptions()
         # A thread for each image, not several for one: no thread waits for another at every layer.
@@ -92,6 +93,10 @@ class OnnxRuntime:
         ranks = [(place.name, len(place.shape)) for place in places]
         if ranks != _PLACES or self.multiple not in range(1, LARGEST_MULTIPLE + 1):
             raise _foreign(path)
+
+    def __reduce__(self) -> tuple[type[OnnxRuntime], tuple[Path, int | None]]:
+        """Pickle the path; another process loads the file again."""
+        return type(self), self._made_from
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""

@@ -20,7 +20,7 @@ SHIPPED_ONNX = _WEIGHTS / "deepspine.onnx"
 
 
 class Runtime(Protocol):
-    """A network that is ready to run.
+    """A network that is ready to run. A pickle of it holds the path of its file, which must be there to load it.
 
     Attributes
     ----------

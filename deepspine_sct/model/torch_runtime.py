@@ -29,12 +29,17 @@ class TorchRuntime:
     """
 
     def __init__(self, path: Path, device: str = "auto"):
+        self._made_from = Path(path).absolute(), device
         self.device = torch.device(pick_device(device))
         network, self.description = load_checkpoint(path)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.multiple = network.config.multiple
         self.threads = 1  # torch has its own
         self.checksum = checksum(path)
+
+    def __reduce__(self) -> tuple[type[TorchRuntime], tuple[Path, str]]:
+        """Pickle the path; another process loads the file again, on a device that it has."""
+        return type(self), self._made_from
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
