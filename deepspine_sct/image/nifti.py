@@ -17,13 +17,13 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from ..anatomy import check_values, disc_name
-from ..errors import DeepspineError, NoDiscFound
+from ..errors import DeepspineError
 from ..files.atomic import atomic_path
 from ..files.outputs import refuse_overwriting
 from .ahead import ReadAhead
 from .content import fault_of_content
-from .grid import Grid, round_index
+from .disc_voxels import place_discs
+from .grid import Grid
 from .source import check_suffix, is_compressed, largest_content, open_source
 from .volume import Volume
 from .voxels import BLOCK_VOXELS, float_voxels, stored_voxels
@@ -180,32 +180,6 @@ def _image_like(data: np.ndarray, grid: Grid, like: Path) -> nib.Nifti1Image:
         image.header[name] = theirs[name]
     image.header["pixdim"][:4] = theirs["pixdim"][:4]  # the sign of the quaternion, and the voxel sizes
     return image
-
-
-def place_discs(path: Path | str, grid: Grid, points: Mapping[int, np.ndarray]) -> dict[int, tuple[int, int, int]]:
-    """Voxel of each disc as `write_discs` writes it, or refuses to; no two the same."""
-    last = np.array(grid.shape) - 1
-    down = np.array([{"I": 1, "S": -1}.get(code, 0) for code in grid.axcodes])
-    voxels: dict[int, tuple[int, int, int]] = {}
-    for value in check_values(points):
-        ijk = grid.to_index(points[value])
-        if not ((ijk >= -1) & (ijk <= last + 1)).all():
-            continue
-        nearest = np.clip(round_index(ijk), 0, last)
-        free = [
-            tuple(voxel.tolist())
-            for voxel in (nearest, nearest + down)
-            if tuple(voxel.tolist()) not in voxels.values() and grid.contains(voxel)
-        ]
-        if not free:
-            raise DeepspineError(
-                f"{path}: not written, as the voxels are too coarse to keep disc {value}"
-                f" ({disc_name(value)}) apart from the one above; resample the image"
-            )
-        voxels[value] = free[0]
-    if not voxels:
-        raise NoDiscFound(f"{path}: not written, as no disc lies within the image")
-    return voxels
 
 
 def disagreement(grid: Grid, affine: np.ndarray) -> float:

@@ -30,7 +30,7 @@ from .observer import Observer, Seen
 from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
-from .refinement import discs_of_slabs, fine_pixel_mm, refine, rows_of_discs, surroundings
+from .refinement import look_again
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order, rate
@@ -221,7 +221,7 @@ class Predictor:
         grid, body, seen, _ = look
         n_found = len(labeling.discs)
         with watch.stage("refinement"):
-            labeling = self._look_again(body, labeling, named)
+            labeling = look_again(self.observer, body, labeling, named)
         with watch.stage("plausibility"):
             labeling = within_image(labeling, grid, self.prior, named)
             labeling = about_those_left(labeling, n_found, DISC_VALUES if asked is None else asked)
@@ -304,24 +304,6 @@ class Predictor:
             pins = {height.value: locate(height, spine, faint)}
             return doubt_slice(order(candidates, self.prior, values, pins), height, spine)
         return order(candidates, self.prior, values, pins)
-
-    def _look_again(self, image: Volume, labeling: Labeling, named: Collection[int]) -> Labeling:
-        """Move the discs by a second look at them, on finer pixels."""
-        if not (labeling.discs and self.settings.looks_again):
-            return labeling
-        near = surroundings(image, labeling, self.settings)
-        stack = self.observer.stack(near, fine_pixel_mm(labeling, self.settings))
-
-        def refined(slab_and_part: tuple[int, Labeling]) -> Labeling:
-            slab, part = slab_and_part
-            rows = rows_of_discs(stack.grid, part, self.settings)
-            prediction = self.observer.look_closely(stack.extract(range(slab, slab + 1)), *rows)
-            second = find_candidates(prediction, self.settings.threshold)
-            return refine(part, second, image.grid, named, self.settings)
-
-        parts = in_threads(refined, discs_of_slabs(stack.grid, labeling).items(), self.runtime.threads)
-        discs = [disc for part in parts for disc in part.discs]
-        return replace(labeling, discs=sorted(discs, key=lambda disc: disc.value))
 
     def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""

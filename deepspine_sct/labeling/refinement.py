@@ -9,10 +9,49 @@ import numpy as np
 
 from ..image.grid import Grid, round_index
 from ..image.volume import Volume, crop
+from ..parallel import in_threads
 from .confidence import seen_elsewhere
 from .discs import Disc, Labeling
-from .heatmap import Candidates
+from .heatmap import Candidates, find_candidates
+from .observer import Observer
 from .settings import DEFAULTS, PredictorSettings
+
+
+def look_again(observer: Observer, image: Volume, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
+    """Show the network the named discs once more, on finer pixels, and move them.
+
+    Parameters
+    ----------
+    observer : Observer
+        The network, and whether and how it looks again.
+    image : Volume
+        In (L, I, P).
+    labeling : Labeling
+        Of the first look.
+    named : collection of int
+        Discs that the user has named, which are not doubted.
+
+    Returns
+    -------
+    Labeling
+        The same names; see `refine`.
+    """
+    settings = observer.settings
+    if not (labeling.discs and settings.looks_again):
+        return labeling
+    near = surroundings(image, labeling, settings)
+    stack = observer.stack(near, fine_pixel_mm(labeling, settings))
+
+    def refined(slab_and_part: tuple[int, Labeling]) -> Labeling:
+        slab, part = slab_and_part
+        rows = rows_of_discs(stack.grid, part, settings)
+        prediction = observer.look_closely(stack.extract(range(slab, slab + 1)), *rows)
+        second = find_candidates(prediction, settings.threshold)
+        return refine(part, second, image.grid, named, settings)
+
+    parts = in_threads(refined, discs_of_slabs(stack.grid, labeling).items(), observer.runtime.threads)
+    discs = [disc for part in parts for disc in part.discs]
+    return replace(labeling, discs=sorted(discs, key=lambda disc: disc.value))
 
 
 def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> Volume:

@@ -27,9 +27,10 @@ from ..files.provenance import (
 )
 from ..files.tables import write_json
 from ..files.target import remove
+from ..image.disc_voxels import place_discs
 from ..image.grid import CANONICAL, Grid
 from ..image.labels import check_distances, check_order
-from ..image.nifti import place_discs, read_grid, write_discs
+from ..image.nifti import read_grid, write_discs
 from .corrections import Correction
 from .identity import identify
 

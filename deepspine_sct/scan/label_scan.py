@@ -10,7 +10,7 @@ import numpy as np
 
 from ..caution import Caution
 from ..errors import DeepspineError, NoDiscFound
-from ..image.nifti import place_discs
+from ..image.disc_voxels import place_discs
 from ..image.sform_qform import geometry_warnings
 from ..image.volume import Volume
 from ..labeling.discs import Disc
