@@ -11,7 +11,9 @@ from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.labeling.predictor import Predictor
 
-DATA = Path(__file__).resolve().parent.parent / "data_test"
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data_test"
+TEMPLATE = ROOT.parent / "shared" / "real" / "pam50" / "PAM50_small_t2.nii.gz"
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,9 @@ def test_an_oblique_scan_of_one_spine_shows_no_second_one(network, axes, degrees
     angle, turn = np.deg2rad(degrees), np.eye(4)
     turn[np.ix_(axes, axes)] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     assert said(network, Volume(scan.data, Grid(scan.data.shape, turn @ scan.grid.affine))) == []
+
+
+@pytest.mark.skipif(not TEMPLATE.exists(), reason="needs the real images")
+def test_muscles_and_ribs_beside_a_spine_are_no_second_one(network):
+    """PAM50's template is wide enough to show them on both sides; they cannot be named like a spine."""
+    assert said(network, read_volume(TEMPLATE)) == []

@@ -227,7 +227,7 @@ class Predictor:
             labeling = about_those_left(labeling, n_found, DISC_VALUES if asked is None else asked)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
-            beside = about_second_spine(labeling, seen.prediction)
+            beside = about_second_spine(labeling, seen.prediction, self.prior)
             labeling = replace(labeling, warnings=[*labeling.warnings, *beside])
         return Result(labeling, seen.slabs, seen.prediction, watch.seconds)
 
