@@ -258,6 +258,15 @@ def test_labels_never_take_the_place_of_their_image(image, tmp_path):
     assert (tmp_path / "t2.nii.gz").read_bytes() == before
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float64])
+def test_what_a_masked_array_hides_is_dark(dtype):
+    """As NaN is: the values behind the mask, here far brighter than all others, are looked at nowhere."""
+    data = np.arange(24, dtype=dtype).reshape(2, 3, 4)
+    hidden = np.ma.masked_greater(np.where(data > 20, 9999, data), 1000)
+    read = as_volume(Volume(hidden, Grid(data.shape, np.eye(4)))).data
+    assert type(read) is np.ndarray and np.array_equal(read, np.where(data > 20, 0, data))
+
+
 def test_a_predictor_goes_to_another_process(monkeypatch):
     """A spawned worker, as on macOS or of joblib, gives the discs that this process gives."""
     monkeypatch.chdir(DATA.parent)

@@ -23,8 +23,8 @@ def as_volume(image: Any) -> Volume:
     Returns
     -------
     Volume
-        float32; NaN, infinity and what float32 cannot hold sums of are 0, as in an image that is read.
-        The image itself is not changed.
+        float32; NaN, infinity and what float32 cannot hold sums of are 0, as in an image that is read, and so is
+        what a masked array hides. The image itself is not changed.
 
     Raises
     ------
@@ -32,6 +32,7 @@ def as_volume(image: Any) -> Volume:
         When it is no image, not three-dimensional, without a usable geometry, or shows nothing.
     """
     data, affine = _voxels_and_affine(image)
+    data = np.ma.filled(data, 0)  # what a masked array hides was not measured, as NaN was not
     if data.dtype.kind not in "iufb":
         raise DeepspineError("the image has colour or complex voxels; give a scalar image")
     if data.ndim < 3 or any(n != 1 for n in data.shape[3:]):
