@@ -36,7 +36,7 @@ class PredictorSettings:
     same names and distances on the real scans, at up to twice the cost; 36 mm cost one name of 354 lumbar ones."""
 
     # The image turned over.
-    nearly: float = 0.9
+    nearly: float = 0.75
     """A slab with this share of the most that any slab shows of discs shows nearly the most."""
 
     # What is air, and therefore not looked at.
