@@ -7,7 +7,7 @@ import pytest
 
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.image.grid import Grid
-from deepspine_sct.labeling.confidence import HALF_SEEN_MM, HALF_SEEN_SD_MM, within_image
+from deepspine_sct.labeling.confidence import HALF_SEEN_MM, HALF_SEEN_SD_MM, JUST_BEYOND_MM, within_image
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.labeling.prior import SkeletonPrior
 
@@ -93,11 +93,13 @@ def test_a_disc_that_is_seen_in_part_stays_where_it_is_more_likely_in_the_image_
     found_mm = true_mm + HALF_SEEN_SD_MM * rng.standard_normal(n)
     for top_mm in gap_mm + np.array([-3.0, 0.0, 2.0]):
         below_mm = top_mm + np.append(0, np.cumsum(prior.spacing_mm[10:13]))
-        for to_border_mm in np.arange(0.25, HALF_SEEN_MM, 0.5):
+        for to_border_mm in np.arange(0.25 - JUST_BEYOND_MM, HALF_SEEN_MM, 0.5):
             near = np.abs(top_mm - found_mm - to_border_mm) < 0.2
             share_inside = np.mean(true_mm[near] < top_mm)
             rows = np.append(to_border_mm, below_mm) - 0.5
             discs = [Disc(10 + k, grid.to_world(np.array([1, row, 40])), 0.9) for k, row in enumerate(rows)]
-            kept = 10 in within_image(Labeling(discs), grid, prior).points
+            points = within_image(Labeling(discs), grid, prior).points
+            kept = 10 in points
+            assert not kept or grid.to_index(points[10])[1] > -0.5  # in a voxel of the image
             if abs(share_inside - 0.5) > 0.05:
                 assert kept == (share_inside > 0.5), (top_mm, to_border_mm, share_inside)

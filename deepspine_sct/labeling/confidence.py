@@ -40,6 +40,11 @@ discs are missed, and 489 instead of 472 of 597 images are right."""
 HALF_SEEN_SD_MM = 3.0
 """Standard deviation of the place of such a disc along the spine; with 2 to 6 mm as good."""
 
+JUST_BEYOND_MM = 1.0
+"""A disc that is seen so little beyond the border stays where those beside it are expected to have it
+inside. Of 720 images of 120 simulated spines that score nothing else, 555 instead of 554 are right with it, and of
+28 real lumbar scans one more: its uppermost disc is seen 0.05 mm beyond."""
+
 _BESIDE = 3  # discs from which the next one is expected
 
 
@@ -70,7 +75,8 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
     that it is in the image. Beyond the left and the right border a disc stays: a slab shows it.
 
     Half a disc is also drawn to the border. So the first and the last disc must lie in the image
-    where the discs beside them let them be expected, too, see `_expected`.
+    where the discs beside them let them be expected, too, see `_expected`. Where that is so, one
+    that is seen just beyond the border is placed on it.
 
     Parameters
     ----------
@@ -84,15 +90,20 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
         Disc values that stay as they are, wherever that is.
     """
     to_border_mm = {disc.value: _to_border_mm(disc.xyz_mm, grid) for disc in labeling.discs}
-    stay = [disc for disc in labeling.discs if disc.value in keep or to_border_mm[disc.value] >= 0]
-    expected = _expected(stay, prior)
+    inside = [disc for disc in labeling.discs if disc.value in keep or to_border_mm[disc.value] >= 0]
+    just_beyond = [
+        disc for disc in labeling.discs if disc.value not in keep and -JUST_BEYOND_MM <= to_border_mm[disc.value] < 0
+    ]
     discs = []
-    for disc in stay:
+    for disc in [*inside, *just_beyond]:
+        to_mm = to_border_mm[disc.value]
         if disc.value in keep:
             discs.append(disc)
-        elif _half_seen(disc, to_border_mm[disc.value], expected, grid) >= 0:
-            inside = 0.5 * (1 + math.erf(to_border_mm[disc.value] / prior.tip_sd_mm / math.sqrt(2)))
-            discs.append(replace(disc, confidence=disc.confidence * inside))
+        elif _half_seen(disc, to_mm, _expected(inside if to_mm >= 0 else [*inside, disc], prior), grid) >= 0:
+            share = 0.5 * (1 + math.erf(to_mm / prior.tip_sd_mm / math.sqrt(2)))
+            place_mm = disc.xyz_mm if to_mm >= 0 else _on_border(disc.xyz_mm, grid)
+            discs.append(replace(disc, xyz_mm=place_mm, confidence=disc.confidence * share))
+    discs.sort(key=lambda disc: disc.value)
     if labeling.discs and not discs:
         return Labeling(warnings=[Caution("no_disc", "no disc found: all that is seen of one lies beyond the image")])
     return replace(labeling, discs=discs)
@@ -102,6 +113,13 @@ def _to_border_mm(xyz_mm: np.ndarray, grid: Grid) -> float:
     """Measure how far a place (3,) lies inside of the nearest border of a slab; negative beyond it."""
     at_px = grid.to_index(xyz_mm)[1:] + 0.5
     return float(np.min(np.minimum(at_px, np.array(grid.shape[1:]) - at_px) * grid.zooms_mm[1:]))
+
+
+def _on_border(xyz_mm: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return the place (3,) on an outermost pixel, of the rows and the columns, that is nearest to one beyond it."""
+    at_px = grid.to_index(xyz_mm)
+    at_px[1:] = np.clip(at_px[1:], 0, np.array(grid.shape[1:]) - 1)
+    return grid.to_world(at_px)
 
 
 def _half_seen(disc: Disc, to_border_mm: float, expected: dict[int, tuple[np.ndarray, float]], grid: Grid) -> float:
@@ -118,6 +136,7 @@ def _expected(found: list[Disc], prior: SkeletonPrior) -> dict[int, tuple[np.nda
 
     The spine goes on in its direction, in the size that it has there.
     """
+    found = sorted(found, key=lambda disc: disc.value)
     expected = {}
     along_mm = np.append(0, np.cumsum(prior.spacing_mm))
     for discs in (found, found[::-1]):
