@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, spatial
 
 from deepspine_sct import DeepspineError, Grid, Volume, label, read_volume
 from deepspine_sct.cli import label as command
@@ -34,6 +34,13 @@ def grey(n_values: int, smooth_px: float) -> np.ndarray:
     return np.digitize(noise, np.linspace(noise.min(), noise.max(), n_values + 1)[1:-1]).astype(np.float32)
 
 
+def patches(n_values: int) -> np.ndarray:
+    """Give each voxel the value of the nearest of some places."""
+    places = np.random.default_rng(0).uniform(0, SHAPE, (max(n_values, 12), 3))
+    nearest = spatial.KDTree(places).query(np.argwhere(np.ones(SHAPE)))[1]
+    return (nearest % n_values).reshape(SHAPE).astype(np.uint8)
+
+
 def segmentation_of(path: Path) -> nib.Nifti1Image:
     """Cut a scan down to three tissues, without its noise."""
     scan = nib.load(path)
@@ -44,17 +51,22 @@ def segmentation_of(path: Path) -> nib.Nifti1Image:
 @pytest.mark.parametrize("n_values", [2, 4, 54])
 def test_patches_of_few_values_are_refused(n_values):
     """A cord, three tissues, or all vertebrae and discs: the message says how many values there are."""
-    blocks = np.random.default_rng(0).integers(0, n_values, (3, 8, 6))
-    blocks.flat[:n_values] = range(n_values)
-    data = blocks.repeat(3, axis=0).repeat(8, axis=1).repeat(8, axis=2)
     with pytest.raises(DeepspineError, match=f"is a segmentation and no scan: it has only {n_values} different values"):
-        check_is_scan(volume_of(data))
+        check_is_scan(volume_of(patches(n_values)))
 
 
 def test_patches_beside_an_empty_middle_are_refused():
     """The middle slab alone does not decide."""
     data = np.zeros(SHAPE, dtype=np.uint8)
-    data[:2, 10:40, 10:40] = 7
+    data[:2, 10:40, 10:40] = patches(2)[:2, 10:40, 10:40]
+    with pytest.raises(DeepspineError, match="only 2 different values"):
+        check_is_scan(volume_of(data))
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_a_mask_is_refused_whichever_value_most_voxels_have(most):
+    """A small organ, or a whole body, which is not taken for the background of nothing."""
+    data = (patches(12) < 3).astype(np.uint8) ^ most
     with pytest.raises(DeepspineError, match="only 2 different values"):
         check_is_scan(volume_of(data))
 
@@ -70,6 +82,42 @@ def test_a_scan_of_which_all_but_the_spine_is_blackened_stays_a_scan():
     data = np.zeros(SHAPE, dtype=np.uint8)
     data[:, :, 20:26] = grey(40, 0)[:, :, 20:26]
     check_is_scan(volume_of(data))
+
+
+@pytest.mark.parametrize("odd", [-1, 0])
+def test_a_few_voxels_darker_than_the_background_change_nothing(odd):
+    """As interpolation leaves them, or a border that somebody has added: the background is what most voxels are."""
+    data = np.full(SHAPE, 6.0)
+    data[:, :, 18:26] += grey(40, 0)[:, :, 18:26]
+    data[:, 0] = odd
+    check_is_scan(volume_of(data))
+
+
+@pytest.mark.parametrize("times", [5, 8])
+def test_a_scan_enlarged_by_repetition_stays_a_scan(times):
+    """Most neighbours are one voxel of the scan as it was, in rows and in columns."""
+    check_is_scan(volume_of(grey(100, 0).repeat(times, 1).repeat(times, 2)))
+
+
+def test_a_segmentation_enlarged_by_repetition_is_refused():
+    """Without the repeated rows and columns it is what it was."""
+    with pytest.raises(DeepspineError, match="only 4 different values"):
+        check_is_scan(volume_of(patches(4).repeat(3, 1).repeat(3, 2)))
+
+
+@pytest.mark.parametrize("path", sorted(REAL.glob("slices/*.gz"))[::12], ids=str)
+def test_a_real_scan_of_sixteen_grey_values_stays_a_scan(path):
+    """Also with the background cut off, as by defacing."""
+    scan = canonical(read_volume(path))
+    steps = np.digitize(scan.data, np.linspace(0, np.percentile(scan.data, 99.5), 16)).astype(np.float32)
+    check_is_scan(Volume(steps, scan.grid))
+    check_is_scan(Volume(np.where(steps < 4, 0, steps), scan.grid))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (3, 2, 2)])
+def test_a_tiny_scan_is_no_segmentation(shape):
+    """There are no patches in it; that it is too small is for others to say."""
+    check_is_scan(volume_of(np.arange(np.prod(shape), dtype=np.float32).reshape(shape)))
 
 
 @pytest.mark.parametrize("axis", [1, 2])
