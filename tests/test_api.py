@@ -29,6 +29,7 @@ from deepspine_sct import (
 from deepspine_sct.cli import label as command
 from deepspine_sct.image.arrays import as_volume
 from deepspine_sct.labeling.settings import PredictorSettings
+from deepspine_sct.model.checkpoint import load_checkpoint, save_checkpoint
 from deepspine_sct.model.runtime import SHIPPED, SHIPPED_ONNX, load_runtime
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
@@ -300,4 +301,15 @@ def test_a_predictor_whose_network_is_gone_says_so(tmp_path):
     pickled = pickle.dumps(Predictor.load(path))
     path.unlink()
     with pytest.raises(DeepspineError, match=f"{path}: no such network"):
+        pickle.loads(pickled)
+
+
+def test_a_predictor_whose_network_was_replaced_says_so(tmp_path):
+    """Two processes that think they share a predictor would give discs of two networks."""
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(SHIPPED.read_bytes())
+    pickled = pickle.dumps(Predictor.load(path, "cpu"))
+    network, description = load_checkpoint(path)
+    save_checkpoint(path, network, description | {"note": "another"})
+    with pytest.raises(DeepspineError, match=f"{path}: holds another network than when the predictor was pickled"):
         pickle.loads(pickled)

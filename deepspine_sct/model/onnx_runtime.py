@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import DeepspineError
 from ..parallel import in_threads
 from .output import Maps
+from .runtime import Runtime, load_again
 from .seal import is_intact
 
 # From 1.29 on ONNX Runtime reports every process and network to its makers, unless this is said
@@ -94,9 +95,9 @@ class OnnxRuntime:
         if ranks != _PLACES or self.multiple not in range(1, LARGEST_MULTIPLE + 1):
             raise _foreign(path)
 
-    def __reduce__(self) -> tuple[type[OnnxRuntime], tuple[Path, int | None]]:
+    def __reduce__(self) -> tuple[Callable[..., Runtime], tuple[object, ...]]:
         """Pickle the path; another process loads the file again."""
-        return type(self), self._made_from
+        return load_again, (type(self), *self._made_from, self.checksum)
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ SHIPPED_ONNX = _WEIGHTS / "deepspine.onnx"
 
 
 class Runtime(Protocol):
-    """A network that is ready to run. A pickle of it holds the path of its file, which must be there to load it.
+    """A network that is ready to run. A pickle of it holds the path of its file; see `load_again`.
 
     Attributes
     ----------
@@ -83,3 +84,19 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
     except ModuleNotFoundError as error:
         raise DeepspineError(f"{path}: {missing_package(error.name or str(error))}") from error
     return TorchRuntime(path, device)
+
+
+def load_again(kind: Callable[..., Runtime], path: Path, option: Any, checksum: str) -> Runtime:
+    """Load the network of a pickle: the one that was pickled, or none.
+
+    Raises
+    ------
+    DeepspineError
+        When the file is not there, cannot be used, or holds another network by now.
+    """
+    runtime = kind(path, option)
+    if runtime.checksum != checksum:
+        raise DeepspineError(
+            f"{path}: holds another network than when the predictor was pickled; load the predictor from it anew"
+        )
+    return runtime

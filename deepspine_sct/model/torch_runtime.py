@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from .checkpoint import checksum, load_checkpoint
 from .device import pick_device
 from .output import Maps
+from .runtime import Runtime, load_again
 
 
 class TorchRuntime:
@@ -37,9 +39,9 @@ class TorchRuntime:
         self.threads = 1  # torch has its own
         self.checksum = checksum(path)
 
-    def __reduce__(self) -> tuple[type[TorchRuntime], tuple[Path, str]]:
+    def __reduce__(self) -> tuple[Callable[..., Runtime], tuple[object, ...]]:
         """Pickle the path; another process loads the file again, on a device that it has."""
-        return type(self), self._made_from
+        return load_again, (type(self), *self._made_from, self.checksum)
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
