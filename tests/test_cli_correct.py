@@ -148,6 +148,34 @@ def test_a_scan_that_a_person_has_emptied_is_labelled_there_on_request_only(tmp_
     assert sorted(read_labels(labels)) == sorted(points) and "NoDiscLeft" not in told.read_text()
 
 
+@pytest.mark.parametrize("first", ["corrected", "emptied"])
+def test_an_emptied_scan_leaves_alone_what_is_known_of_another_of_its_name(tmp_path, points, capsys, first):
+    """Two visits may have files of one name and grid: labels, or that there are none, stay those of the first."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    images = [write_scan(tmp_path / folder / "t2.nii.gz") for folder in ("a", "b")]
+    kept = saved_scan(images[0], points) if first == "corrected" else saved_scan(images[0], {}, discs=[])
+    assert run(save(tmp_path, kept)) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    second = [saved_scan(images[1], {}, discs=[]), saved_scan(images[1], points)]
+    for scan in second:
+        assert run(save(tmp_path, scan)) == 1
+        assert "is the label file of another t2.nii.gz, in another folder" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert run(save(tmp_path, second[0]), "-overwrite", "1") == 0 and len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_an_emptied_scan_that_was_moved_is_known_by_its_new_place(tmp_path, points):
+    """With -path-data, as its labels are: each call takes the file of the one before for its own."""
+    (tmp_path / "moved").mkdir()
+    write_scan(tmp_path / "moved" / "a.nii.gz")
+    seen, places = tmp_path / "a.nii.gz", []
+    for scan in (saved_scan(seen, points), saved_scan(seen, {}, discs=[]), saved_scan(seen, points)):
+        assert run(save(tmp_path, scan), "-path-data", str(tmp_path / "moved")) == 0
+        places.append(json.loads((tmp_path / "out" / "a_labeled_discs.json").read_text())["SourcePathChecksum"])
+    assert len(set(places)) == 1
+
+
 def test_labels_beside_those_of_another_ending_are_refused(tmp_path, points, capsys):
     """An expert has unpacked theirs: neither corrections nor an emptied scan take the JSON file from them."""
     image = write_scan(tmp_path / "a.nii.gz")
@@ -387,6 +415,6 @@ def test_corrections_of_another_image_of_the_same_name_are_not_replaced(tmp_path
     labels = tmp_path / "out" / "t2_labeled_discs.nii.gz"
     before = labels.read_bytes()
     assert run(save(tmp_path, second)) == 1 and labels.read_bytes() == before
-    assert "holds the labels of another t2.nii.gz, in another folder; give another -ofolder" in capsys.readouterr().err
+    assert "is the label file of another t2.nii.gz, in another folder; give another -ofolder" in capsys.readouterr().err
     for arguments in (("-overwrite", "1"), ()):
         assert run(save(tmp_path, second), *arguments) == 0

@@ -136,7 +136,7 @@ def _carry_out(correction: "Correction", args: Namespace) -> list[str]:
     if correction.points:
         label, removed = write_corrected(correction, args.ofolder, args.path_data, overwrite)
         return [f"Wrote {label}", *(f"Removed {path}, as it was made from other labels" for path in removed)]
-    told, removed = remove_emptied(correction, args.ofolder, overwrite)
+    told, removed = remove_emptied(correction, args.ofolder, args.path_data, overwrite)
     deeds = [f"Removed {path}, as no disc of the scan is left" for path in removed]
     return [*deeds, f"Wrote {told}, which says that no disc is left: no command labels the scan there again unasked"]
 

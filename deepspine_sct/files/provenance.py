@@ -149,7 +149,7 @@ def other_source(label: Path, image: Path) -> str:
     Parameters
     ----------
     label : Path
-        The label file, which need not be there.
+        The label file, which need not be there. One that was emptied counts as well.
     image : Path
         The image whose labels it should hold.
 
@@ -159,7 +159,7 @@ def other_source(label: Path, image: Path) -> str:
         "" if it was this image, or if nothing says which one it was.
     """
     try:
-        said = read_json(sidecar_of(label)) if label.exists() else {}
+        said = read_json(sidecar_of(label)) if label.exists() or is_emptied(label) else {}
         name, way = str(said["Sources"][0]).rpartition("/")[2], said.get("SourcePathChecksum")
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return ""

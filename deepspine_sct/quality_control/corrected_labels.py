@@ -80,9 +80,7 @@ def write_corrected(
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
     refuse_twin(target)
-    _refuse_labels_of_others(target, overwrite)
-    if not overwrite and (other := other_source(target, image)):
-        raise DeepspineError(f"{target}: holds the labels of {other}; give another -ofolder, or -overwrite 1")
+    _refuse_labels_of_others(target, image, overwrite)
     refuse_overwriting([target, sidecar_of(target)], [image])
     placed = place_discs(target, grid, correction.points)
     lost = [disc_name(value) for value in correction.points if value not in placed]
@@ -97,7 +95,9 @@ def write_corrected(
     return target, [] if target.read_bytes() == before else _remove(_stale(target))
 
 
-def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = False) -> tuple[Path, list[Path]]:
+def remove_emptied(
+    correction: Correction, ofolder: Path, path_data: Path | None = None, overwrite: bool = False
+) -> tuple[Path, list[Path]]:
     """Remove the label file of a scan, all of whose discs a person has deleted, and what was made from it.
 
     A JSON file in its place says so: no run labels the scan again unasked.
@@ -106,8 +106,8 @@ def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = Fals
     ----------
     correction : Correction
         Without a disc.
-    ofolder, overwrite
-        As for `write_corrected`.
+    ofolder, path_data, overwrite
+        As for `write_corrected`. The image need not be there.
 
     Returns
     -------
@@ -121,15 +121,16 @@ def remove_emptied(correction: Correction, ofolder: Path, overwrite: bool = Fals
     DeepspineError
         When the labels are those of others or of another image, or a file cannot be removed or written.
     """
+    image = _image_in(path_data, correction.image)
     target = label_file(correction.image, ofolder)
     told = sidecar_of(target)
     refuse_twin(target)
+    _refuse_labels_of_others(target, image, overwrite)
     if target.exists():
-        _refuse_labels_of_others(target, overwrite)
         _check_grid(target, read_grid(target), correction.grid)
     removed = _remove([target, *_stale(target)])
     make_folders([told])
-    write_json(told, provenance(correction, correction.image, target) | {NO_DISC_LEFT: True})
+    write_json(told, provenance(correction, image, target) | {NO_DISC_LEFT: True})
     return told, removed
 
 
@@ -156,16 +157,21 @@ def _remove(paths: Iterable[Path]) -> list[Path]:
     return removed
 
 
-def _refuse_labels_of_others(label: Path, overwrite: bool) -> None:
-    """Refuse to touch a label file whose last maker is not the page: who edits one later adds a maker to its JSON."""
-    if not label.exists() or overwrite:
+def _refuse_labels_of_others(label: Path, image: Path, overwrite: bool) -> None:
+    """Refuse to touch a label file of another image, or one whose last maker is not the page.
+
+    Who edits a file of the page later adds a maker to its JSON.
+    """
+    if overwrite:
         return
     last = makers_of(sidecar_of(label))[-1:]
-    if not any(_PAGE in str(maker.get("Description", "")) for maker in last):
+    if label.exists() and not any(_PAGE in str(maker.get("Description", "")) for maker in last):
         raise DeepspineError(
             f"{label}: holds labels that were not made on the page, or were edited since; give another -ofolder, or "
             "replace or remove them with -overwrite 1"
         )
+    if other := other_source(label, image):
+        raise DeepspineError(f"{label}: is the label file of {other}; give another -ofolder, or -overwrite 1")
 
 
 def find_image(image: Path, path_data: Path | None = None) -> Path:
@@ -176,10 +182,14 @@ def find_image(image: Path, path_data: Path | None = None) -> Path:
     DeepspineError
         When it is not there.
     """
-    path = image if path_data is None else path_data / bids_folder(image) / image.name
+    path = _image_in(path_data, image)
     if not path.exists():
         raise DeepspineError(f"{path}: no such image; say with -path-data where the data set is now")
     return path
+
+
+def _image_in(path_data: Path | None, image: Path) -> Path:
+    return image if path_data is None else path_data / bids_folder(image) / image.name
 
 
 def label_file(image: Path, ofolder: Path) -> Path:
