@@ -181,7 +181,7 @@ def check_pattern(tool: str, pattern: str, cases: list["LabelledImage"]) -> None
     """
     people: dict[str, set[tuple[str, str]]] = {}
     for case in cases:
-        people.setdefault(prediction_file(pattern, case), set()).add((case.subject or case.name, case.session))
+        people.setdefault(prediction_file(pattern, case), set()).add((case.person, case.session))
     shared = next((path for path, who in people.items() if len(who) > 1), None)
     if shared is not None:
         raise DeepspineError(

@@ -58,6 +58,11 @@ class LabelledImage:
         """Folder of the image below its data set, such as "sub-amu01/anat"; "" where that is not known."""
         return str(PurePosixPath(self.path).parent) if self.path else ""
 
+    @property
+    def person(self) -> str:
+        """Whose image it is; where that is not known, it stands for a person of its own."""
+        return self.subject or self.name
+
     def in_memory(self) -> LabelledImage:
         """Read the image now, once, and return it with what was read."""
         volume = self.load()

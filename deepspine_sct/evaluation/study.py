@@ -58,8 +58,8 @@ class Study:
 
     @property
     def subjects(self) -> list[str]:
-        """Say whose image each one is; an image of which that is not known stands for a subject of its own."""
-        return [case.subject or case.name for case in self.cases]
+        """Say whose image each one is."""
+        return [case.person for case in self.cases]
 
     def worst(self, tool: str, n: int) -> list[int]:
         """Return the indices of the n images with most errors, and of equal ones those farther off."""
