@@ -16,7 +16,7 @@ def interrupted_later() -> Iterator[None]:
     """
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler or current_thread() is not main_thread():
-        yield  # it is ignored, as behind nohup, or another program's business, or none of this thread's
+        yield  # ignored, as behind nohup, or handled by the program around this one, or never sent to this thread
         return
     came = False
 

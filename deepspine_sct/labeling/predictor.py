@@ -82,7 +82,7 @@ class Result:
 class Predictor:
     """A network with the preprocessing and the ordering prior that belong to it.
 
-    It can be sent to other processes, which load the network's file again.
+    It can be sent to other processes, which load the network's file again, and refuse another network in its place.
 
     Parameters
     ----------
