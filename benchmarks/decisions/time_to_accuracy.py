@@ -62,6 +62,7 @@ CHAIN = (
     Link("fifth run", "f5ea0fb", 458_112),
     Link("sixth run", "f7771ea", 531_712),
     Link("seventh run, in the mean", "b653685", 611_712),
+    Link("eighth run", "ee8bf1f", 1_476_864),
 )
 
 
