@@ -35,7 +35,7 @@ def labeling(fit: float, n: int = 8) -> Labeling:
 
 def turned(**fits: float):
     """Look-up that answers with eight discs of a fit for a turn that is named, else with none."""
-    of_axes = {"SI": (1,), "AP": (2,), "both": (1, 2)}
+    of_axes = {"as_it_is": (), "SI": (1,), "AP": (2,), "both": (1, 2)}
     known = {of_axes[name]: Rating(8 * fit, 8) for name, fit in fits.items()}
     return lambda turns: [known.get(axes, Rating()) for axes in turns]
 
@@ -66,6 +66,16 @@ def test_a_spine_that_looks_the_same_turned_over_is_doubted():
     assert either.warnings[0].startswith("the image may be upside down") and either.warnings[1:] == ["a gap"]
     known = labeling(9.0)
     assert judge(known, turned(SI=9.1), [3]) is known
+
+
+def test_a_turned_slab_is_compared_with_the_same_slab_as_it_is():
+    """Discs of several slabs fit less well than those of one: a turned slab need not be refused, nor be a rival."""
+    of_several_slabs = labeling(7.2)
+    assert judge(of_several_slabs, turned(as_it_is=9.5, SI=9.0)) is of_several_slabs
+    doubted = judge(of_several_slabs, turned(as_it_is=9.0, SI=9.4))
+    assert doubted.warnings[0].startswith("the image may be upside down")
+    with pytest.raises(DeepspineError, match="superior and inferior seem"):
+        judge(of_several_slabs, turned(as_it_is=7.2, SI=9.0))
 
 
 @pytest.mark.parametrize(

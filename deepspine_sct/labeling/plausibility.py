@@ -62,7 +62,7 @@ def judge(
         Of the image as its header presents it.
     look_turned : callable
         Rates the image turned over along some of its axes (1: superior-inferior, 2:
-        anterior-posterior), for each of several choices of them.
+        anterior-posterior), for each of several choices of them, one of which is none.
     named : collection of int
         Discs that the user has named. Who names a disc knows that it is a spine, which way up it
         is, and at which level: nothing is turned over or doubted, and only where next to nothing
@@ -82,9 +82,9 @@ def judge(
     if not labeling.discs or labeling.fit >= CONVINCING_FIT:
         return labeling
     beyond_doubt = named or labeling.score >= CONVINCING_SCORE
-    rival = 0.0 if beyond_doubt else _best_rival(labeling, look_turned)
+    rivalled = not beyond_doubt and _is_rivalled(labeling, look_turned)
     if labeling.fit >= DOUBTFUL_FIT or (named and labeling.score >= LEAST_SCORE):
-        if rival <= RIVAL_SHARE * _merit(labeling):
+        if not rivalled:
             return labeling
         return doubted(
             labeling,
@@ -116,18 +116,24 @@ def judge(
     )
 
 
-def _best_rival(labeling: Labeling, look_turned: Callable[[Collection[Axes]], list[Rating]]) -> float:
-    """Merit of the turned image that is most like a spine; refuses where that is so by far."""
-    turned = dict(zip(TURNS, look_turned(TURNS), strict=True))
+def _is_rivalled(labeling: Labeling, look_turned: Callable[[Collection[Axes]], list[Rating]]) -> bool:
+    """Whether a turned image is about as much like a spine as the image; refuses where it is so by far.
+
+    A turned image is rated by one slab. Discs of several slabs fit less well than those of one, which lie in a plane.
+    So that slab is rated as it is, too, and the image has the better one of both merits.
+    """
+    as_it_is, *ratings = look_turned([(), *TURNS])
+    own = max(_merit(labeling), _merit(as_it_is))
+    turned = dict(zip(TURNS, ratings, strict=True))
     merits = {axes: _merit(of) for axes, of in turned.items() if of.fit >= RIVAL_FIT}
     fitting = [a for a in merits if turned[a].fit >= TURNED_FIT and turned[a].n_discs >= TURNED_DISCS]
     best = max(fitting, key=merits.__getitem__, default=None)
-    if best is not None and merits[best] > TURNED_ADVANTAGE * _merit(labeling):
+    if best is not None and merits[best] > TURNED_ADVANTAGE * own:
         raise DeepspineError(
             f"the header contradicts the anatomy: {TURNS[best]} seem to be swapped; correct the"
             " orientation in the header, or name a disc with -initlabel if it is right"
         )
-    return max(merits.values(), default=0.0)
+    return max(merits.values(), default=0.0) > RIVAL_SHARE * own
 
 
 def _merit(labeling: Labeling | Rating) -> float:
