@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from cohort_cases import DATA_TEST, ROOT, children_of, contents
 
+from deepspine_sct.errors import DeepspineError
+
 pytest.importorskip("distributed")
 
 ENVIRONMENT = os.environ | {
@@ -119,3 +121,27 @@ def test_a_killed_scheduler_is_told_and_the_next_run_finishes(data, undisturbed,
     assert run.returncode == 0, said
     assert "scans are done already" in said
     assert contents(out, "logs", "deepspine.html") == undisturbed
+
+
+def test_a_scheduler_that_dies_before_a_result_is_fetched_is_told(monkeypatch):
+    """A task has ended, and the connection is closed while what it found is on its way: one line, no traceback."""
+    from deepspine_sct.cohort import cluster as module
+
+    class Future:
+        key, status = "one", "finished"
+
+        def result(self):
+            raise OSError("in <TCP (closed) ConnectionPool.gather>: ConnectionResetError")
+
+    class Client:
+        loop = None
+
+        def nthreads(self):
+            return {}
+
+        def submit(self, *args, **kwargs):
+            return Future()
+
+    monkeypatch.setattr(module, "as_completed", lambda first, loop: iter(first))
+    with pytest.raises(DeepspineError, match="the scheduler is gone; start it and run this again"):
+        list(module._hand_out(Client(), None, [None], "tcp://127.0.0.1:1"))

@@ -134,14 +134,19 @@ def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> 
         content[future.key] = chunk
         return future
 
+    gone = DeepspineError(f"{address}: the scheduler is gone; start it and run this again")
     first = [submit(chunk) for chunk in islice(waiting, CHUNKS_PER_THREAD * n_threads)]
     running = as_completed(first, loop=client.loop)
     for future in running:
         chunk = content.pop(future.key)
         if future.status == "finished":
-            yield from future.result()
+            try:
+                outcomes = future.result()
+            except OSError as closed:  # killed between the end of the task and the fetching of what it found
+                raise gone from closed
+            yield from outcomes
         elif future.status != "error":
-            raise DeepspineError(f"{address}: the scheduler is gone; start it and run this again")
+            raise gone
         elif isinstance(error := future.exception(), DeepspineError):
             raise error
         elif len(chunk) > 1:  # the chunk lost several Dask workers: which scan did it?
