@@ -94,12 +94,15 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
     just_beyond = [
         disc for disc in labeling.discs if disc.value not in keep and -JUST_BEYOND_MM <= to_border_mm[disc.value] < 0
     ]
+    expected_inside = _expected(inside, prior)
     discs = []
     for disc in [*inside, *just_beyond]:
         to_mm = to_border_mm[disc.value]
         if disc.value in keep:
             discs.append(disc)
-        elif _half_seen(disc, to_mm, _expected(inside if to_mm >= 0 else [*inside, disc], prior), grid) >= 0:
+            continue
+        expected = expected_inside if to_mm >= 0 else _expected([*inside, disc], prior)
+        if _half_seen(disc, to_mm, expected, grid) >= 0:
             share = 0.5 * (1 + math.erf(to_mm / prior.tip_sd_mm / math.sqrt(2)))
             place_mm = disc.xyz_mm if to_mm >= 0 else _on_border(disc.xyz_mm, grid)
             discs.append(replace(disc, xyz_mm=place_mm, confidence=disc.confidence * share))
