@@ -139,8 +139,8 @@ def to_sample(case: Case, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
         "presence": case.presence[:n_discs].astype(np.float32),
         "taught": case.taught[:n_discs].astype(np.float32),
     }
-    batch_of_one = (torch.from_numpy(part)[None] for part in truth.values())
-    targets = make_targets(*batch_of_one, (height, width), case.spacing_mm)
+    batch_of_one = {key: torch.from_numpy(part)[None] for key, part in truth.items()}
+    targets = make_targets(**batch_of_one, shape=(height, width), spacing_mm=case.spacing_mm)
     blocks = (height // STRIDE, STRIDE, width // STRIDE, STRIDE)
     known = np.all(case.known.reshape(blocks), axis=(1, 3))
     return {
