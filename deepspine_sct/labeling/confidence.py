@@ -32,18 +32,11 @@ than 0.9, 14 lay more than 5 mm off, against 22 of 2,509 others (30 simulated sp
 nothing else)."""
 
 
-HALF_SEEN_MM = 3.0
-"""A disc closer to the border of the image is seen in part. On 120 simulated spines that score
-nothing else, in five windows each, 105 discs lay on no disc of the image; with this 71 do, six more
-discs are missed, and 489 instead of 472 of 597 images are right."""
+HALF_SEEN_MM = 6.0
+"""A disc closer to the border of the image is seen in part, and not where it is. FIGURES"""
 
 HALF_SEEN_SD_MM = 3.0
-"""Standard deviation of the place of such a disc along the spine; with 2 to 6 mm as good."""
-
-JUST_BEYOND_MM = 1.0
-"""A disc that is seen so little beyond the border stays where those beside it are expected to have it
-inside. Of 720 images of 120 simulated spines that score nothing else, 555 instead of 554 are right with it, and of
-28 real lumbar scans one more: its uppermost disc is seen 0.05 mm beyond."""
+"""Standard deviation of the place of such a disc along the spine; with 2 to 4 mm as good."""
 
 _BESIDE = 3  # discs from which the next one is expected
 
@@ -74,9 +67,8 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
     with an error: near the border it may lie on either side. The confidence in a disc includes
     that it is in the image. Beyond the left and the right border a disc stays: a slab shows it.
 
-    Half a disc is also drawn to the border. So the first and the last disc must lie in the image
-    where the discs beside them let them be expected, too, see `_expected`. Where that is so, one
-    that is seen just beyond the border is placed on it.
+    The first and the last disc can also be expected from those beside them. Near the border they are placed between
+    where they are seen and where they are expected, see `_placed`.
 
     Parameters
     ----------
@@ -89,24 +81,22 @@ def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Col
     keep : collection of int
         Disc values that stay as they are, wherever that is.
     """
-    to_border_mm = {disc.value: _to_border_mm(disc.xyz_mm, grid) for disc in labeling.discs}
-    inside = [disc for disc in labeling.discs if disc.value in keep or to_border_mm[disc.value] >= 0]
-    just_beyond = [
-        disc for disc in labeling.discs if disc.value not in keep and -JUST_BEYOND_MM <= to_border_mm[disc.value] < 0
-    ]
-    expected_inside = _expected(inside, prior)
+    found = sorted(labeling.discs, key=lambda disc: disc.value)
+    for end in (0, -1):
+        while found and found[end].value not in keep:
+            placed = _placed(found[:: 1 if end == 0 else -1], grid, prior)
+            if _to_border_mm(placed.xyz_mm, grid) >= 0:
+                found[end] = placed
+                break
+            del found[end]
     discs = []
-    for disc in [*inside, *just_beyond]:
-        to_mm = to_border_mm[disc.value]
+    for disc in found:
+        to_mm = _to_border_mm(disc.xyz_mm, grid)
         if disc.value in keep:
             discs.append(disc)
-            continue
-        expected = expected_inside if to_mm >= 0 else _expected([*inside, disc], prior)
-        if _half_seen(disc, to_mm, expected, grid) >= 0:
+        elif to_mm >= 0:
             share = 0.5 * (1 + math.erf(to_mm / prior.tip_sd_mm / math.sqrt(2)))
-            place_mm = disc.xyz_mm if to_mm >= 0 else _on_border(disc.xyz_mm, grid)
-            discs.append(replace(disc, xyz_mm=place_mm, confidence=disc.confidence * share))
-    discs.sort(key=lambda disc: disc.value)
+            discs.append(replace(disc, confidence=disc.confidence * share))
     if labeling.discs and not discs:
         return Labeling(warnings=[Caution("no_disc", "no disc found: all that is seen of one lies beyond the image")])
     return replace(labeling, discs=discs)
@@ -118,38 +108,22 @@ def _to_border_mm(xyz_mm: np.ndarray, grid: Grid) -> float:
     return float(np.min(np.minimum(at_px, np.array(grid.shape[1:]) - at_px) * grid.zooms_mm[1:]))
 
 
-def _on_border(xyz_mm: np.ndarray, grid: Grid) -> np.ndarray:
-    """Return the place (3,) on an outermost pixel, of the rows and the columns, that is nearest to one beyond it."""
-    at_px = grid.to_index(xyz_mm)
-    at_px[1:] = np.clip(at_px[1:], 0, np.array(grid.shape[1:]) - 1)
-    return grid.to_world(at_px)
+def _placed(found: list[Disc], grid: Grid, prior: SkeletonPrior) -> Disc:
+    """Place the first of some discs, if the border is near, by what is seen and what is expected of it.
 
-
-def _half_seen(disc: Disc, to_border_mm: float, expected: dict[int, tuple[np.ndarray, float]], grid: Grid) -> float:
-    """Return how far inside a disc lies by what is seen and by what is expected, each as sure as it is."""
-    if disc.value not in expected or to_border_mm > HALF_SEEN_MM:
-        return to_border_mm
-    xyz_mm, sd_mm = expected[disc.value]
-    share = HALF_SEEN_SD_MM**2 / (HALF_SEEN_SD_MM**2 + sd_mm**2)
-    return (1 - share) * to_border_mm + share * _to_border_mm(xyz_mm, grid)
-
-
-def _expected(found: list[Disc], prior: SkeletonPrior) -> dict[int, tuple[np.ndarray, float]]:
-    """Expect the first and the last disc from those beside them: value to place (3,) and its standard deviation, in mm.
-
-    The spine goes on in its direction, in the size that it has there.
+    Expected is that the spine goes on from the discs beside it in its direction, in the size that it has there. Each of
+    the two counts as much as it is sure.
     """
-    found = sorted(found, key=lambda disc: disc.value)
-    expected = {}
+    disc = found[0]
+    if len(found) <= _BESIDE or _to_border_mm(disc.xyz_mm, grid) > HALF_SEEN_MM:
+        return disc
+    values = np.array([disc.value for disc in found[: _BESIDE + 1]])
+    xyz_mm = np.array([disc.xyz_mm for disc in found[: _BESIDE + 1]])
+    gaps_mm = np.linalg.norm(np.diff(xyz_mm, axis=0), axis=1)
     along_mm = np.append(0, np.cumsum(prior.spacing_mm))
-    for discs in (found, found[::-1]):
-        if len(discs) <= _BESIDE:
-            continue
-        values = np.array([disc.value for disc in discs[: _BESIDE + 1]])
-        xyz_mm = np.array([disc.xyz_mm for disc in discs[: _BESIDE + 1]])
-        gaps_mm = np.linalg.norm(np.diff(xyz_mm, axis=0), axis=1)
-        usual_mm = np.abs(np.diff(along_mm[values - 1]))
-        gap_mm = usual_mm[0] * float(np.median(gaps_mm[1:] / usual_mm[1:]))
-        place_mm = xyz_mm[1] + (xyz_mm[0] - xyz_mm[1]) * gap_mm / gaps_mm[0]
-        expected[discs[0].value] = place_mm, prior.spread[values[:2].min() - 1] * gap_mm
-    return expected
+    usual_mm = np.abs(np.diff(along_mm[values - 1]))
+    gap_mm = usual_mm[0] * float(np.median(gaps_mm[1:] / usual_mm[1:]))
+    expected_mm = xyz_mm[1] + (xyz_mm[0] - xyz_mm[1]) * gap_mm / gaps_mm[0]
+    sd_mm = prior.spread[values[:2].min() - 1] * gap_mm
+    share = HALF_SEEN_SD_MM**2 / (HALF_SEEN_SD_MM**2 + sd_mm**2)
+    return replace(disc, xyz_mm=(1 - share) * disc.xyz_mm + share * expected_mm)
