@@ -14,7 +14,7 @@ from deepspine_sct.simulation.atlas import TISSUES
 from deepspine_sct.simulation.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.simulation.demo_scans import SCANS, write_scans
 from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
-from deepspine_sct.simulation.simulator import BEYOND_MM, drop_outside, simulate
+from deepspine_sct.simulation.simulator import simulate
 
 DATA = Path(__file__).resolve().parents[1] / "data_test"
 
@@ -49,22 +49,6 @@ def test_discs_off_the_middle_are_taught_to_be_silent(atlas):
     """Windows beside the spine's middle hold discs of every presence from 0 to 1."""
     presence = np.concatenate([simulate(np.random.default_rng(seed), atlas, (64, 64)).presence for seed in range(60)])
     assert ((presence > 0.1) & (presence < 0.9)).any() and (presence == 1).any() and (presence == 0).any()
-
-
-def test_tips_just_beyond_what_is_in_view_are_told_from_those_that_are_seen_and_from_those_far_away():
-    """By brute force: seen is who lies on a visible pixel, nearly seen who has one within 6 mm along both axes."""
-    rng = np.random.default_rng(0)
-    visible = np.zeros((40, 30), bool)
-    visible[10:, 5:25] = True
-    tips_rc = rng.uniform((-8, -8), (48, 38), (400, 2))
-    places = np.argwhere(visible)
-    away_px = np.array([np.abs(places - np.rint(tip)).max(axis=1).min() for tip in tips_rc])
-    left = tips_rc.copy()
-    seen, nearly = drop_outside(left, visible, 2.0)
-    assert (seen == (away_px == 0)).all() and (nearly == (away_px <= BEYOND_MM / 2)).all()
-    far = ((tips_rc < -3.5) | (tips_rc >= np.array(visible.shape) + 2.5)).any(axis=1)
-    assert (np.isnan(left[:, 0]) == far).all() and (left[~far] == tips_rc[~far]).all()
-    assert 0 < seen.sum() < nearly.sum() < 400
 
 
 @needs_templates

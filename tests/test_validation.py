@@ -124,7 +124,7 @@ def test_a_simulated_window_is_a_slab_with_its_discs_in_the_world():
     presence = np.zeros(25)
     presence[[2, 3]] = 1
     image = np.zeros((40, 50), np.float32)
-    case = Case(image, tips_rc, presence, presence, image, image > 0, 2.0)
+    case = Case(image, tips_rc, presence, image, image > 0, 2.0)
     image = as_slab(case, "window")
     slab, points = image.load(), image.points
     assert slab.grid.axcodes == ("L", "I", "P") and sorted(points) == [3, 4]

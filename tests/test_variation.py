@@ -34,12 +34,11 @@ def batch_of_spots(n: int = 24) -> dict[str, torch.Tensor]:
         "image": torch.from_numpy(image),
         "tips_rc": tips,
         "presence": presence,
-        "taught": presence,
         "level": torch.from_numpy(level.copy()),
         "known": torch.ones(n, 1, SHAPE[0] // 2, SHAPE[1] // 2),
         "fold": torch.arange(n),
     }
-    return batch | make_targets(tips, presence, presence, SHAPE, SPACING_MM)
+    return batch | make_targets(tips, presence, SHAPE, SPACING_MM)
 
 
 @pytest.fixture
@@ -88,25 +87,11 @@ def test_what_is_cut_off_is_not_claimed():
     before["known"] *= 0
     after = vary(before, generator(3), SPACING_MM)
     assert (after["presence"] <= before["presence"]).all() and (after["presence"] < before["presence"]).any()
-    absent = after["taught"] == 0
+    absent = after["presence"] == 0
     assert after["target"][:, :25].amax((2, 3))[absent & before["presence"].bool()].max() <= 0.08 + 1e-6
     unknown = after["known"] == 0
     assert after["level"][~unknown].isnan().all() and unknown.any()
     torch.testing.assert_close(after["target"].sum(1), torch.ones_like(after["target"][:, 0]))
-
-
-def test_tips_just_beyond_what_is_left_are_still_taught():
-    """Of the tips that are not in view just those are taught that have a visible pixel within 6 mm, by brute force."""
-    before = batch_of_spots(200)
-    visible = torch.ones(200, 1, *SHAPE)
-    visible[..., :48, :] = 0
-    matrix, shift_rc = torch.eye(2).expand(200, 2, 2), torch.zeros(200, 2)
-    moved, seen, nearly = variation._move(before["tips_rc"], matrix, shift_rc, visible, 3)
-    row = before["tips_rc"][..., 0].round()
-    assert torch.equal(moved.nan_to_num(), before["tips_rc"].nan_to_num())
-    assert torch.equal(seen.bool(), row >= 48) and torch.equal(nearly.bool(), row >= 45)
-    up, *_ = variation._move(before["tips_rc"], matrix, shift_rc + torch.tensor([40.0, 0]), visible, 3)
-    assert torch.equal(up[..., 0].isnan(), ~(before["tips_rc"][..., 0] - 40 >= -3.5))
 
 
 def test_chance_comes_from_the_generator_alone():

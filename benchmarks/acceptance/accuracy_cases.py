@@ -114,9 +114,7 @@ def simulated_scans(atlas: Atlas, n: int, first: int = 0, lower: Sequence[LowerS
 
 def _window(rng, case: Case, coverage: float, name: str) -> Scan:
     """Cut rows out of a whole spine."""
-    inside = np.all((case.tips_rc >= -0.5) & (case.tips_rc < np.array(case.image.shape) - 0.5), axis=1)
-    tips_rc = np.where(inside[:, None], case.tips_rc, np.nan)
-    rows = tips_rc[inside, 0]
+    rows = case.tips_rc[~np.isnan(case.tips_rc[:, 0]), 0]
     first, last = rows.min() - 12, rows.max() + 20
     height = coverage * (last - first)
     top = first + rng.random() * (last - first - height)
@@ -130,7 +128,7 @@ def _window(rng, case: Case, coverage: float, name: str) -> Scan:
     grid = Grid.sagittal((1, *image.shape), (5, 2, 2))
     places = {
         v: (row, grid.to_world(np.array([0, row - low, col])))
-        for v, (row, col) in enumerate(tips_rc, 1)
+        for v, (row, col) in enumerate(case.tips_rc, 1)
         if low - 0.5 - BORDER_PX <= row < high - 0.5 + BORDER_PX
     }
     group = "simulated, cut and dark" if name.endswith("cut") else f"simulated, {coverage:.0%} of the spine{ends}"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from deepspine_sct.anatomy import LEVEL_MM
 from deepspine_sct.simulation.atlas import Atlas
@@ -18,8 +17,6 @@ from deepspine_sct.simulation.tissue import Lower, paint
 from deepspine_sct.simulation.variants import COMMON, Variant, random_variant
 
 LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
-BEYOND_MM = 6.0
-"""A disc whose tip lies so little beyond what is in view shows a part, and is taught where it is."""
 _FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond
 _WIDEST_MM = 16.0  # as far off the middle as the atlas reaches
 # Where training windows are centred: (share, lowest s, highest s).
@@ -33,9 +30,8 @@ class Case:
     Attributes
     ----------
     image : (H, W) float32, raw intensities (normalised later by the code that inference uses)
-    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN where it is not even just beyond the image
+    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN where it is outside of the image
     presence : (25,) 1 = seen, on its mid-sagittal plane; 0 = absent, too far off that plane, or lost in noise
-    taught : (25,) as `presence`, also of a disc whose tip lies up to `BEYOND_MM` beyond what is in view
     level_mm : (H, W) template position along the spine; NaN where it is not taught
     known : (H, W) bool, False where the truth does not say what is there
     spacing_mm : size of a pixel
@@ -45,7 +41,6 @@ class Case:
     image: np.ndarray
     tips_rc: np.ndarray
     presence: np.ndarray
-    taught: np.ndarray
     level_mm: np.ndarray
     known: np.ndarray
     spacing_mm: float
@@ -89,15 +84,13 @@ def simulate(
     tip_u_mm = below.tip_u_mm(atlas.tip_u_mm) if below else atlas.tip_u_mm
     tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], tip_u_mm[::-1])
     tips_rc = (body.to_plane(LEVEL_MM, tips_u_mm) - origin_mm) / spacing_mm
-    seen, nearly = drop_outside(tips_rc, visible, spacing_mm)
+    seen = drop_outside(tips_rc, visible) & variant.seen
     tips_rc[~variant.seen] = np.nan
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
-    clear = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * variant.seen
-    near_cord = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[-1] - 30) & (np.abs(x_mm) < _SILENT_MM)
-    level_mm = np.where(near_cord & visible, s_mm, np.nan).astype(np.float32)
-    known = np.ones(shape, bool)
-    subject = below.spine.name if below else ""
-    return Case(image, tips_rc, clear * seen, clear * nearly, level_mm, known, spacing_mm, subject)
+    presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
+    taught = (np.abs(u_mm) < LEVEL_BAND_MM) & (s_mm < 500) & (s_mm > LEVEL_MM[-1] - 30) & (np.abs(x_mm) < _SILENT_MM)
+    level_mm = np.where(taught & visible, s_mm, np.nan).astype(np.float32)
+    return Case(image, tips_rc, presence, level_mm, np.ones(shape, bool), spacing_mm, below.spine.name if below else "")
 
 
 def _origin_mm(rng, body: BodyShape, shape, spacing_mm, centre_s_mm) -> np.ndarray:
@@ -123,18 +116,9 @@ def _lateral(rng, off_middle: bool, widest_mm: float):
     return lambda ds: np.clip(offset + slope * ds + bend * (1 - np.cos(ds / period * np.pi)), -widest_mm, widest_mm)
 
 
-def drop_outside(tips_rc: np.ndarray, visible: np.ndarray, spacing_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Set tips (K, 2) farther than `BEYOND_MM` outside of the image to NaN, in place.
-
-    Returns
-    -------
-    Which of the tips are visible, and which are visible or at most so far beyond what is; (K,) bool each.
-    """
-    beyond_px = round(BEYOND_MM / spacing_mm)
-    wide = np.pad(visible, beyond_px)
-    near = ndimage.binary_dilation(wide, np.ones((2 * beyond_px + 1,) * 2, bool))
-    wide_rc = tips_rc + beyond_px
-    inside = np.all((wide_rc >= -0.5) & (wide_rc < np.array(wide.shape) - 0.5), axis=1)
+def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Set tips (K, 2) outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
+    inside = np.all((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5), axis=1)
     tips_rc[~inside] = np.nan
-    row, col = np.rint(np.where(inside[:, None], wide_rc, 0)).astype(int).T
-    return inside & wide[row, col], inside & near[row, col]
+    row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
+    return inside & visible[row, col]

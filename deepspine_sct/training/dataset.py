@@ -130,17 +130,13 @@ def to_sample(case: Case, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
     Returns
     -------
     image (1, H, W); target (n_discs + 1, h, w) and look (1, h, w), see `make_targets`; level (1, h, w) in 100 mm, NaN
-    where it is not taught; known (1, h, w); and, to alter the image later, tips_rc (n_discs, 2) [image pixel], presence
-    and taught (n_discs,).
+    where it is not taught; known (1, h, w); and, to alter the image later, tips_rc (n_discs, 2) [image pixel] and
+    presence (n_discs,).
     """
     height, width = case.image.shape
-    truth = {
-        "tips_rc": case.tips_rc[:n_discs].astype(np.float32),
-        "presence": case.presence[:n_discs].astype(np.float32),
-        "taught": case.taught[:n_discs].astype(np.float32),
-    }
-    batch_of_one = {key: torch.from_numpy(part)[None] for key, part in truth.items()}
-    targets = make_targets(**batch_of_one, shape=(height, width), spacing_mm=case.spacing_mm)
+    tips_rc, presence = (a[:n_discs].astype(np.float32) for a in (case.tips_rc, case.presence))
+    truth = torch.from_numpy(tips_rc)[None], torch.from_numpy(presence)[None]
+    targets = make_targets(*truth, (height, width), case.spacing_mm)
     blocks = (height // STRIDE, STRIDE, width // STRIDE, STRIDE)
     known = np.all(case.known.reshape(blocks), axis=(1, 3))
     return {
@@ -149,5 +145,6 @@ def to_sample(case: Case, n_discs: int = N_DISCS) -> dict[str, np.ndarray]:
         "level": (case.level_mm.reshape(blocks).mean((1, 3))[None] / 100).astype(np.float32),
         "known": known[None].astype(np.float32),
         "look": targets["look"][0].numpy(),
-        **truth,
+        "tips_rc": tips_rc,
+        "presence": presence,
     }

@@ -92,4 +92,4 @@ def stack_slabs(image: LabelledImage, tissue: np.ndarray | None = None) -> Prepa
 def soften(case: Case, presence: np.ndarray) -> Case:
     """Make a case say of each disc only as much as its slab shows; beside the spine it teaches no level."""
     level_mm = case.level_mm if presence.any() else np.full_like(case.level_mm, np.nan)
-    return replace(case, presence=case.presence * presence, taught=case.taught * presence, level_mm=level_mm)
+    return replace(case, presence=case.presence * presence, level_mm=level_mm)

@@ -86,8 +86,8 @@ def augment(rng: np.random.Generator, real: RealSlice, shape: tuple[int, int], s
     image, visible = scan(rng, image, spacing_mm)
     tips_rc = to_window(real.tips_rc)
     level_mm, known = _levels(real, source_rc)
-    seen, nearly = (mask.astype(float) for mask in drop_outside(tips_rc, visible, spacing_mm))
-    return Case(image, tips_rc, seen, nearly, np.where(visible, level_mm, np.nan), known, spacing_mm)
+    seen = drop_outside(tips_rc, visible)
+    return Case(image, tips_rc, seen.astype(float), np.where(visible, level_mm, np.nan), known, spacing_mm)
 
 
 def _random_warp(rng, real: RealSlice, shape, spacing_mm):

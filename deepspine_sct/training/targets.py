@@ -18,22 +18,14 @@ _NEIGHBOUR = 0.08  # probability that each neighbour's name gets where the spine
 
 
 def make_targets(
-    tips_rc: Tensor,
-    presence: Tensor,
-    taught: Tensor,
-    shape: tuple[int, int],
-    spacing_mm: float,
-    sigma_mm: float = SIGMA_MM,
+    tips_rc: Tensor, presence: Tensor, shape: tuple[int, int], spacing_mm: float, sigma_mm: float = SIGMA_MM
 ) -> dict[str, Tensor]:
     """Return the answers to images of (H, W) pixels.
 
     Parameters
     ----------
-    tips_rc : (B, K, 2) row and column of every disc's posterior tip [image pixel], which may lie just beyond the image;
-        NaN where a disc is absent
-    presence : (B, K) 1 = seen, 0 = absent: what the names can be counted from
-    taught : (B, K) as `presence`, also of discs whose tips lie just beyond what is in view: what is drawn. If they were
-        not, the network would draw the peaks of half-seen discs into the image
+    tips_rc : (B, K, 2) row and column of every disc's posterior tip [image pixel]; NaN where a disc is absent
+    presence : (B, K) 1 = seen, 0 = absent
     shape : (H, W) of the images
     spacing_mm : size of a pixel
     sigma_mm : standard deviation of a disc's Gaussian
@@ -45,12 +37,12 @@ def make_targets(
     """
     size = shape[0] // STRIDE, shape[1] // STRIDE
     tips_rc = (tips_rc - (STRIDE - 1) / 2) / STRIDE
-    drawn = taught[:, :, None, None]
-    discs = _gaussians(tips_rc, size, sigma_mm / (spacing_mm * STRIDE)) * drawn
+    present = presence[:, :, None, None]
+    discs = _gaussians(tips_rc, size, sigma_mm / (spacing_mm * STRIDE)) * present
     discs = discs / discs.sum(1, keepdim=True).clamp(min=1)  # Gaussians of close neighbours overlap
     anchored = _is_anchored(presence)[:, None, None, None]
     discs = torch.where(anchored, discs, _unsure_of_name(discs))
-    look = (_gaussians(tips_rc, size, _LOOK_MM / (spacing_mm * STRIDE)) * drawn).amax(1, keepdim=True)
+    look = (_gaussians(tips_rc, size, _LOOK_MM / (spacing_mm * STRIDE)) * present).amax(1, keepdim=True)
     return {"target": torch.cat([discs, 1 - discs.sum(1, keepdim=True)], 1), "look": look}
 
 

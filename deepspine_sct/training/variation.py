@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepspine_sct.image.preprocessing import CLIP_PERCENTILES
-from deepspine_sct.simulation.simulator import BEYOND_MM
 from deepspine_sct.training.targets import Batch, make_targets
 
 _ASKEW, _ASKEW_DEG, _TURN_DEG = 0.3, 40.0, 6.0  # share of the images that are turned by any angle up to so much
@@ -27,8 +26,8 @@ def vary(batch: Batch, generator: torch.Generator, spacing_mm: float) -> Batch:
 
     Parameters
     ----------
-    batch : as a `SampleStream` gives it: image (B, 1, H, W), tips_rc (B, K, 2), presence and taught (B, K), level
-        and known (B, 1, h, w), and fold (B,), which stays
+    batch : as a `SampleStream` gives it: image (B, 1, H, W), tips_rc (B, K, 2), presence (B, K), level and known
+        (B, 1, h, w), and fold (B,), which stays
     generator : on the batch's device; all chance comes from it
     spacing_mm : size of a pixel
     """
@@ -45,21 +44,20 @@ def vary(batch: Batch, generator: torch.Generator, spacing_mm: float) -> Batch:
 
     size = batch["level"].shape[-2:]
     still = F.adaptive_avg_pool2d(visible, size) > 0.99
-    has_level = _sample((~batch["level"].isnan()).float(), theta, size, "nearest") > 0.5
+    taught = _sample((~batch["level"].isnan()).float(), theta, size, "nearest") > 0.5
     level = _sample(batch["level"].nan_to_num(), theta, size, "nearest")
     known = _sample(batch["known"], theta, size, "nearest")
     known = torch.where(still, known, 1.0)  # of what is not in view it is known that there is no disc
-    tips_rc, seen, nearly = _move(batch["tips_rc"], matrix, shift_rc, visible, round(BEYOND_MM / spacing_mm))
-    presence, taught = batch["presence"] * seen, batch["taught"] * nearly
+    tips_rc, seen = _move(batch["tips_rc"], matrix, shift_rc, visible)
+    presence = batch["presence"] * seen
     return (
         batch
-        | make_targets(tips_rc, presence, taught, tuple(shape), spacing_mm)
+        | make_targets(tips_rc, presence, tuple(shape), spacing_mm)
         | {
             "image": image,
             "tips_rc": tips_rc,
             "presence": presence,
-            "taught": taught,
-            "level": torch.where(still & has_level, level, torch.nan),
+            "level": torch.where(still & taught, level, torch.nan),
             "known": known,
         }
     )
@@ -122,24 +120,17 @@ def _sample(maps: Tensor, theta: Tensor, size, mode: str) -> Tensor:
     return F.grid_sample(maps, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
-def _move(
-    tips_rc: Tensor, matrix: Tensor, shift_rc: Tensor, visible: Tensor, beyond_px: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Move tips (B, K, 2), NaN where they come to lie farther than ``beyond_px`` outside of the image.
-
-    Also return which of them are visible, and which are visible or at most so far beyond what is, (B, K) each.
-    """
+def _move(tips_rc: Tensor, matrix: Tensor, shift_rc: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where tips (B, K, 2) come to lie, NaN outside of the image, and which of them are visible, (B, K)."""
     shape = torch.tensor(visible.shape[-2:], device=tips_rc.device)
     middle = (shape - 1) / 2
     back = torch.linalg.inv(matrix)
     moved = torch.einsum("bij,bkj->bki", back, tips_rc - middle - shift_rc[:, None]) + middle
-    wide = F.pad(visible, [beyond_px] * 4)
-    near = F.max_pool2d(wide, 2 * beyond_px + 1, 1, beyond_px)
-    inside = ((moved >= -0.5 - beyond_px) & (moved < shape - 0.5 + beyond_px)).all(-1)
+    inside = ((moved >= -0.5) & (moved < shape - 0.5)).all(-1)
     moved = torch.where(inside[..., None], moved, torch.nan)
-    row, col = (moved.nan_to_num().round().long() + beyond_px).unbind(-1)
+    row, col = moved.nan_to_num().round().long().unbind(-1)
     image = torch.arange(len(moved), device=moved.device)[:, None]
-    return moved, inside * wide[image, 0, row, col], inside * near[image, 0, row, col]
+    return moved, inside * visible[image, 0, row, col]
 
 
 def _cut(chance: _Chance, shape, spacing_mm: float) -> Tensor:
