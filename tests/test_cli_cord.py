@@ -1,5 +1,7 @@
 """The command with -s and -straighten: the labeled cord, and the detour through a straight image."""
 
+import json
+
 import fake_sct
 import nibabel as nib
 import numpy as np
@@ -102,6 +104,18 @@ def test_a_slice_is_found_in_the_scan_and_its_disc_given_to_the_straight_image(i
     first, second = predictor.calls
     assert first["height"].value == 4 and first["pins"] is None and first["values"] is None
     assert second["height"] is None and set(second["pins"]) == {4} and second["values"] == (3, 4, 5)
+
+
+@pytest.mark.parametrize(("given", "confidence"), [("20,4", 0.97), ("18,4", 0.485)])
+def test_a_slice_between_two_discs_is_doubted_in_the_straight_image_too(
+    in_folder, predictor, capsys, given, confidence
+):
+    """The disc that is taken for it lies on a disc of the straight image: only the slice shows the doubt."""
+    assert run("-straighten", "2", "-initz", given, "-json", "r.json") == 0
+    report = json.loads((in_folder / "r.json").read_text())
+    assert {disc["confidence"] for disc in report["discs"]} == {confidence}
+    doubted = "slice 18, which was given for C3/C4, lies about half way" in capsys.readouterr().err
+    assert doubted == (given == "18,4")
 
 
 def test_straighten_1_goes_through_sct_and_leaves_its_cache(in_folder, predictor, monkeypatch, capsys):

@@ -174,6 +174,10 @@ def _find_discs(request: ScanRequest, predictor: Predictor, inputs: ScanInputs) 
 
     straight = make_straight(request, volume, first)
     result = find_straightened(look_again, straight, pins)
+    if height and first:  # the second look knows where the disc is, but not which slice was given for it
+        from ..labeling.given import doubt_slice
+
+        result = replace(result, labeling=doubt_slice(result.labeling, height, first.labeling))
     _refuse_without_disc(request, result)
     return result, straight
 
