@@ -1,5 +1,6 @@
 """`sct_deepspine_correct` refuses what is no correction, and says which scan it could not write."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -163,6 +164,19 @@ def test_an_emptied_scan_leaves_alone_what_is_known_of_another_of_its_name(tmp_p
         assert "is the label file of another t2.nii.gz, in another folder" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert run(save(tmp_path, second[0]), "-overwrite", "1") == 0 and len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_labels_of_the_page_that_were_edited_in_a_viewer_stay(tmp_path, points, capsys):
+    """The viewer leaves the JSON file as it is; they are replaced on request."""
+    path = save(tmp_path, saved_scan(write_scan(tmp_path / "a.nii.gz"), points))
+    assert run(path) == 0
+    labels = tmp_path / "out" / "a_labeled_discs.nii.gz"
+    made = labels.read_bytes()
+    labels.write_bytes(gzip.compress(b"edited"))
+    assert run(path) == 1 and gzip.decompress(labels.read_bytes()) == b"edited"
+    assert "were edited since; give another -ofolder" in capsys.readouterr().err
+    assert run(path, "-overwrite", "1") == 0 and labels.read_bytes() == made
+    assert run(path) == 0
 
 
 def test_an_emptied_scan_that_was_moved_is_known_by_its_new_place(tmp_path, points):

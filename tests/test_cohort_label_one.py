@@ -1,5 +1,6 @@
 """What a worker writes for one scan."""
 
+import gzip
 from pathlib import Path
 
 import nibabel as nib
@@ -172,6 +173,18 @@ def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path
     assert set(load(files.report)["outputs"]) == {"json", "levels"} and files.measures.exists()
     (scan_uri, cord_uri) = load(files.levels_sidecar)["Sources"]
     assert scan_uri == f"bids:raw:{NAME}" and cord_uri.startswith("bids:segmentations:")
+
+
+def test_discs_that_were_edited_in_a_viewer_stay(tmp_path, scan):
+    """The viewer leaves the JSON file as it is; a label file that was cut off is made again."""
+    job, _ = label(tmp_path, scan)
+    files = files_of(job, scan)
+    made = files.labels.read_bytes()
+    files.labels.write_bytes(gzip.compress(gzip.decompress(made)[::-1]))
+    edited = files.labels.read_bytes()
+    assert "corrected_by_hand" in label(tmp_path, scan)[1].codes and files.labels.read_bytes() == edited
+    files.labels.write_bytes(made[:-9])
+    assert "corrected_by_hand" not in label(tmp_path, scan)[1].codes and files.labels.read_bytes() == made
 
 
 def test_labels_that_a_person_has_corrected_and_unpacked_stay_theirs(tmp_path, scan):

@@ -5,7 +5,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from fake_predictor import write_scan
+from fake_predictor import SHAPE, oblique_affine, write_scan
 
 from deepspine_sct import __version__
 from deepspine_sct.cli import label
@@ -37,7 +37,7 @@ def test_every_label_file_has_a_sidecar(in_folder, predictor):
         "t2_labeled_discs.nii.gz",
     ]
     content = json.loads((in_folder / "out" / "t2_labeled_discs.json").read_text())
-    assert set(content) == {"SpatialReference", "Sources", "SourcePathChecksum", "GeneratedBy"}
+    assert set(content) == {"SpatialReference", "Sources", "SourcePathChecksum", "LabelChecksum", "GeneratedBy"}
     assert content["SpatialReference"] == "orig" and content["Sources"] == ["t2.nii.gz"]
     (maker,) = content["GeneratedBy"]
     assert set(maker) == KEYS and all(isinstance(value, str) for value in maker.values())
@@ -124,6 +124,25 @@ def test_both_commands_keep_the_same_label_files(in_folder, predictor, capsys, m
     assert run("-s", "anat/t2_seg.nii.gz") == 1
     assert f"{name}.nii.gz: holds labels that" in capsys.readouterr().err
     assert (in_folder / f"{name}.nii.gz").read_bytes() == b"by hand" and predictor.calls == []
+
+
+@pytest.mark.parametrize("report", [(), ("-json", "t2_labeled_discs.json")])
+@pytest.mark.parametrize("name", ["t2_labeled_discs", "t2_seg_labeled", "t2_seg_labeled_discs"])
+def test_labels_that_were_edited_in_a_viewer_are_not_replaced(in_folder, predictor, capsys, name, report):
+    """FSLeyes saves them in place and leaves the JSON file as it is; the same labels, untouched, are made again."""
+    cord = np.zeros(SHAPE, np.uint8)
+    cord[2:28, 20:23, 4:6] = 1
+    nib.save(nib.Nifti1Image(cord, oblique_affine()), "anat/t2_seg.nii.gz")
+    arguments = ("-s", "anat/t2_seg.nii.gz", *report)
+    assert run(*arguments) == 0 and run(*arguments) == 0
+    edited = in_folder / f"{name}.nii.gz"
+    image = nib.load(edited)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], image.affine), edited)
+    before = edited.read_bytes()
+    assert run(*arguments) == 1 and edited.read_bytes() == before
+    assert f"{name}.nii.gz: was changed after this program had written it" in capsys.readouterr().err
+    edited.unlink()
+    assert run(*arguments) == 0
 
 
 def test_labels_of_another_scan_of_the_same_name_are_not_replaced_without_a_word(in_folder, predictor, capsys):

@@ -20,6 +20,7 @@ from deepspine_sct.cohort.corrected import corrected_files, kept_cautions
 from deepspine_sct.cohort.job import Job, Outcome
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError, NoDiscFound
+from deepspine_sct.files.edited import as_written
 from deepspine_sct.files.tables import write_json
 from deepspine_sct.files.target import remove
 from deepspine_sct.image.grid import CANONICAL, Grid
@@ -103,11 +104,11 @@ def _write_sidecars(job: Job, scan: Scan, files: ScanFiles, corrected: Collectio
     """Say what made the label files of this run; levels of an earlier one, which may contradict the discs, go."""
     has_discs = files.labels not in corrected
     if has_discs:
-        write_json(files.sidecar, discs_sidecar(job, scan, files))
+        write_json(files.sidecar, discs_sidecar(job, scan, files) | as_written(files.labels))
     if files.levels in corrected:
         return
     if has_levels:
-        write_json(files.levels_sidecar, levels_sidecar(job, scan, files, has_discs))
+        write_json(files.levels_sidecar, levels_sidecar(job, scan, files, has_discs) | as_written(files.levels))
     else:
         for path in (files.levels, files.levels_sidecar):
             remove(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deepspine_sct import __version__
+from deepspine_sct.files.edited import edited_since
 from deepspine_sct.files.names import sidecar_of, twin_of
 from deepspine_sct.files.tables import read_json
 
@@ -81,7 +82,8 @@ def corrected_by(label: Path) -> str:
     The JSON file beside it says so: its last maker is another program, as SCT's manual-correction and
     `sct_deepspine_correct` note it, or has an author. A JSON file that cannot be read, or that names no maker, is
     perhaps a person's work. A label file that is not there because a person has removed all discs is theirs, too, and
-    so is one that they have packed or unpacked: x.nii in the place of x.nii.gz.
+    so is one that they have packed or unpacked: x.nii in the place of x.nii.gz. Who saves an edited file in the place
+    of ours is known by `edited_since`.
 
     Parameters
     ----------
@@ -104,7 +106,7 @@ def corrected_by(label: Path) -> str:
         return "somebody"
     last = (makers_of(told) or [{"Name": ""}])[-1]
     if last["Name"] == NAME and "Author" not in last:
-        return ""
+        return "somebody" if edited_since(label) else ""
     return str(last.get("Author") or last["Name"] or "somebody")
 
 

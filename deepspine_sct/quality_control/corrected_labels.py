@@ -14,6 +14,7 @@ import numpy as np
 from .. import __version__
 from ..anatomy import disc_name
 from ..errors import DeepspineError
+from ..files.edited import about_to_write, as_written, edited_since
 from ..files.names import DISC_LABELS, beside_discs, sidecar_of, stem_of
 from ..files.outputs import make_folders, refuse_overwriting, refuse_twin
 from ..files.provenance import (
@@ -90,8 +91,9 @@ def write_corrected(
     check_distances(image, correction.points)
     make_folders([target])
     before = target.read_bytes() if target.is_file() else b""
+    about_to_write(target)
     write_discs(target, grid, correction.points, like=image)
-    write_json(sidecar_of(target), provenance(correction, image, target))
+    write_json(sidecar_of(target), provenance(correction, image, target) | as_written(target))
     return target, [] if target.read_bytes() == before else _remove(_stale(target))
 
 
@@ -160,12 +162,13 @@ def _remove(paths: Iterable[Path]) -> list[Path]:
 def _refuse_labels_of_others(label: Path, image: Path, overwrite: bool) -> None:
     """Refuse to touch a label file of another image, or one whose last maker is not the page.
 
-    Who edits a file of the page later adds a maker to its JSON.
+    Who edits a file of the page later adds a maker to its JSON, or saves another image beside it.
     """
     if overwrite:
         return
     last = makers_of(sidecar_of(label))[-1:]
-    if label.exists() and not any(_PAGE in str(maker.get("Description", "")) for maker in last):
+    of_page = any(_PAGE in str(maker.get("Description", "")) for maker in last)
+    if label.exists() and (not of_page or edited_since(label)):
         raise DeepspineError(
             f"{label}: holds labels that were not made on the page, or were edited since; give another -ofolder, or "
             "replace or remove them with -overwrite 1"

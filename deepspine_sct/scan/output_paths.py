@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.files.edited import edited_since
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.outputs import check_ending, check_files, check_folder, refuse_twin, same_file
 from deepspine_sct.files.provenance import corrected_by, is_emptied
@@ -168,6 +169,11 @@ def _keep_corrected(labels: Path) -> None:
         raise DeepspineError(
             f"{labels}: is not there because {who} has removed all discs (see {told}); write to another file or "
             "folder, or remove that file first"
+        )
+    if edited_since(labels):
+        raise DeepspineError(
+            f"{labels}: was changed after this program had written it, perhaps by hand; write to another file or "
+            "folder, or remove it first"
         )
     if who:
         raise DeepspineError(

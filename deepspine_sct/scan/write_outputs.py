@@ -13,7 +13,9 @@ import numpy as np
 from ..caution import Caution
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
-from ..files.outputs import make_folders
+from ..files.edited import about_to_write, as_written
+from ..files.names import sidecar_of
+from ..files.outputs import make_folders, same_file
 from ..files.provenance import generated_by, now, sidecar, sources, without_folders
 from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
@@ -72,6 +74,7 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     with watch.stage("write"):
         if outputs.discs:
             make_folders([outputs.discs])
+            about_to_write(outputs.discs)
             write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
         with _noting(missing, "levels", "cord_discs"):
             _write_cord(labelled)
@@ -116,11 +119,13 @@ def _write_reports(request: ScanRequest, report: Report, missing: dict[str, str]
             path.write_text(report.to_json(origin if outputs.report_is_sidecar else None))
 
 
-def _origin(request: ScanRequest, label: Path, of_cord: bool = False) -> dict[str, object]:
-    """Name the files that labels, of the discs or of the cord, were made from."""
+def _origin(request: ScanRequest, told: Path, of_cord: bool = False) -> dict[str, object]:
+    """Name the files that labels, of the discs or of the cord, were made from, for the JSON file beside them."""
     cord = request.cord if of_cord or request.straighten == Straightening.BY_SCT else None
     others = (*request.beside, request.initlabel, cord)
-    return sources(label, request.image or Path(request.name), *filter(None, others))
+    origin = sources(told, request.image or Path(request.name), *filter(None, others))
+    beside = (label for label in request.outputs.label_files if label.is_file() and same_file(sidecar_of(label), told))
+    return origin | next(map(as_written, beside), {})
 
 
 @contextmanager
@@ -148,6 +153,7 @@ def _write_cord(labelled: Labelled) -> None:
     for path, volume in ((outputs.levels, labels.levels), (outputs.cord_discs, labels.discs)):
         if path:
             make_folders([path])
+            about_to_write(path)
             write_volume(path, volume, like=request.cord)
 
 

@@ -1,0 +1,49 @@
+"""A label file that was saved anew by somebody is told from the one that this program wrote."""
+
+import gzip
+import json
+
+import pytest
+
+from deepspine_sct.files.edited import about_to_write, as_written, edited_since
+
+
+@pytest.fixture
+def label(tmp_path):
+    """Write a label file and the JSON file beside it, as the commands do."""
+    path = tmp_path / "x.nii.gz"
+    path.write_bytes(gzip.compress(bytes(1000)))
+    (tmp_path / "x.json").write_text(json.dumps({"SpatialReference": "orig"} | as_written(path)))
+    return path
+
+
+def test_a_file_that_was_saved_in_its_place_is_edited(label):
+    """Whatever the program that saved it has done to the JSON file: nothing, in most cases."""
+    assert not edited_since(label)
+    label.write_bytes(gzip.compress(bytes(999) + b"\5"))
+    assert edited_since(label)
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(bytes(1000))[:-9], None])
+def test_a_file_that_is_damaged_or_gone_is_nobodys_work(label, content):
+    """Empty, cut off, of another kind, or removed: it may be made again."""
+    label.unlink()
+    if content is not None:
+        label.write_bytes(content)
+    assert not edited_since(label)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_without_a_word_on_what_was_written_nothing_is_edited(label, text):
+    """As beside the files of an older version."""
+    label.with_name("x.json").write_text(text)
+    label.write_bytes(gzip.compress(b"other"))
+    assert not edited_since(label)
+
+
+def test_who_is_killed_before_the_json_file_is_written_leaves_no_edited_file(label):
+    """What was written before is forgotten first; all else that the JSON file says stays."""
+    about_to_write(label)
+    label.write_bytes(gzip.compress(b"of the run that was killed"))
+    assert not edited_since(label)
+    assert json.loads(label.with_name("x.json").read_text()) == {"SpatialReference": "orig"}
