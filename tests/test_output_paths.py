@@ -228,6 +228,19 @@ def test_a_label_file_beside_one_that_differs_by_its_ending_is_refused(in_folder
     assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
 
 
+@pytest.mark.parametrize("text", ['{"EchoTime": 0.1, "Manufacturer": "Siemens"}', "{", "[]", "7"])
+def test_a_report_does_not_take_the_place_of_what_the_scanner_said(in_folder, predictor, capsys, text):
+    """dcm2niix writes t2.json beside t2.nii.gz, and `-json t2.json` is a natural wish; a report there is replaced."""
+    told = in_folder / "t2.json"
+    told.write_text(text)
+    assert run("-json", f"{in_folder}/t2.json") == 1 and told.read_text() == text
+    assert "t2.json: belongs to the input t2.nii.gz by its name, and would be lost" in capsys.readouterr().err
+    assert not (in_folder / "t2_labeled_discs.nii.gz").exists()
+    told.unlink()
+    assert run("-json", "t2.json") == 0 and run("-json", "t2.json") == 0
+    assert json.loads(told.read_text())["discs"]
+
+
 def test_the_json_file_of_an_input_is_left_to_it(in_folder, capsys):
     """Labels named t2.nii would have the JSON file of t2.nii.gz, also where that has none yet."""
     assert run("-o", "t2.nii") == 1

@@ -10,6 +10,7 @@ from deepspine_sct.files.edited import edited_since
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.outputs import check_ending, check_files, check_folder, refuse_twin, same_file
 from deepspine_sct.files.provenance import corrected_by, is_emptied
+from deepspine_sct.files.tables import read_json
 from deepspine_sct.image.source import check_suffix
 
 
@@ -154,6 +155,7 @@ def plan_outputs(
     check_files(outputs.named().values(), read)
     if outputs.json:
         check_ending(outputs.json, ".json", "a report")
+        _keep_scanner_json(outputs.json, read)
     if not outputs.report_is_sidecar:  # nobody asked for these, so they replace no JSON file of an input
         _keep_sidecars(outputs.sidecars.values(), read)
     for labels in outputs.label_files:
@@ -187,6 +189,23 @@ def _keep_sidecars(files: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path, source in product(files, inputs):
         if same_file(path, sidecar_of(source)):
             raise DeepspineError(f"{path}: belongs to the input {source} by its name; rename the output")
+
+
+def _keep_scanner_json(report: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write the report over the JSON file of an input, as dcm2niix writes it beside a scan."""
+    for source in inputs:
+        if same_file(report, sidecar_of(source)) and report.exists() and not _is_report(report):
+            raise DeepspineError(
+                f"{report}: belongs to the input {source} by its name, and would be lost; give the report another name"
+            )
+
+
+def _is_report(path: Path) -> bool:
+    """Tell a report of this program from what a scanner, a converter or a person has written."""
+    try:
+        return {"discs", "level_confidence", "versions"} <= set(read_json(path))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def default_name(image: str) -> str:
