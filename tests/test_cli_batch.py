@@ -138,6 +138,8 @@ def test_a_dry_run_says_what_is_to_do_and_does_nothing(data, capsys):
         "2 to do, 1 labelled before",
     ]
     assert not (data.parent / "out" / "deepspine_images.tsv").exists()  # of the whole data set only
+    assert batch.main([str(data), str(data), "participant", "--dry-run"]) == 1  # as without it
+    assert "is the data set itself" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [("--dry-run",), ("--participant-label", "2"), ("--session_label", "a")])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepspine_sct.cohort.bids_derivative import discs_sidecar, files_of
-from deepspine_sct.cohort.target_folder import check_target, link_segmentations, open_target
+from deepspine_sct.cohort.target_folder import check_target, check_usable, link_segmentations, open_target
 from deepspine_sct.data.bids import Scan
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.files.tables import write_json
@@ -178,6 +178,20 @@ def test_the_folder_of_another_data_set_is_refused(tmp_path, text):
     with pytest.raises(DeepspineError, match="another data set; give the folder into which the level participant has"):
         check_target(target, tmp_path / "data")
     assert (target / "dataset_description.json").read_text() == text
+
+
+def test_a_folder_with_labels_of_an_expert_is_refused(tmp_path):
+    """They have the names of ours and no JSON file. Our own folder goes on, also without its description."""
+    expert = tmp_path / "labels" / "sub-1" / "anat" / "sub-1_T2w_label-discs_dlabel.nii.gz"
+    expert.parent.mkdir(parents=True)
+    expert.write_bytes(b"of an expert")
+    for refuse in (open_target, check_usable):
+        with pytest.raises(DeepspineError, match="holds sub-1, which this program has not written; give a new or an"):
+            refuse(tmp_path / "labels", tmp_path / "data", *["a" * 64] * (refuse is open_target))
+    assert [path for path in (tmp_path / "labels").rglob("*") if path.is_file()] == [expert]
+    assert check_usable(tmp_path / "new", tmp_path / "data") == {} and not (tmp_path / "new").exists()
+    (tmp_path / "labels" / "logs").mkdir()
+    assert check_usable(tmp_path / "labels", tmp_path / "data") == {}
 
 
 def test_a_folder_into_which_nothing_was_labelled_is_refused(tmp_path):

@@ -220,7 +220,9 @@ def label(args: Namespace, job: "Job", scans: "Sequence[Scan]") -> "Iterator[Out
 def show_plan(job: "Job", findings: "Findings", force: bool) -> None:
     """Print what a run would do to each scan."""
     from deepspine_sct.cohort.state import settled
+    from deepspine_sct.cohort.target_folder import check_usable
 
+    check_usable(job.target, job.source)
     warn(findings)
     counts: Counter[str] = Counter()
     for scan in findings.scans:

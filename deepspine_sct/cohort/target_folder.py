@@ -73,12 +73,8 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     DeepspineError
         When the folder holds another data set or the results of one, or cannot be written.
     """
-    _refuse_source(target, source)
-    for folder in (target, target / LOG_FOLDER, target / ENTRIES_NAME):
-        check_folder(folder)
+    known = check_usable(target, source)
     target.mkdir(parents=True, exist_ok=True)
-    known = _own_maker(target, "give a new or an empty folder")
-    _refuse_results_of_another(target, source)
     goes_on = (known.get("Version"), known.get("ModelChecksum")) == (__version__, checksum) and "Date" in known
     date = known["Date"] if goes_on else provenance.now()
     uri = source.resolve().as_uri()
@@ -90,6 +86,33 @@ def open_target(target: Path, source: Path, checksum: str) -> str:
     description = _description(target, provenance.generated_by(checksum, date))
     write_json(target / DESCRIPTION_NAME, description | _linked(_links(target) | {"raw": uri}))
     return date
+
+
+def check_usable(target: Path, source: Path) -> dict[str, str]:
+    """Refuse a folder that cannot take the results of a data set, and write nothing.
+
+    Returns
+    -------
+    dict of str to str
+        What the folder says of its maker, this program; {} where nothing was labelled into it yet.
+
+    Raises
+    ------
+    DeepspineError
+        As `open_target`.
+    """
+    _refuse_source(target, source)
+    for folder in (target, target / LOG_FOLDER, target / ENTRIES_NAME):
+        check_folder(folder)
+    known = _own_maker(target, "give a new or an empty folder")
+    _refuse_results_of_another(target, source)
+    subject = next(target.glob("sub-*"), None)
+    # Labels of an expert have the names of ours, and mostly no JSON file that says whose they are.
+    if subject and not known and not (target / LOG_FOLDER).is_dir():
+        raise DeepspineError(
+            f"{target}: holds {subject.name}, which this program has not written; give a new or an empty folder"
+        )
+    return known
 
 
 def _description(target: Path, maker: dict[str, str]) -> dict[str, object]:
