@@ -54,7 +54,7 @@ def test_chooses_participants_and_sessions_with_or_without_prefix(root, particip
     [
         (["03"], [], "sub-03"),
         (["01", "03"], [], "no sub-03"),
-        ([], ["c"], "no ses-c"),
+        ([], ["c"], "no ses-c with a T1w or T2w image"),
         (["../data/sub-01"], [], "not a BIDS label"),
         (["*"], [], "not a BIDS label"),
         (["01/.."], [], "not a BIDS label"),

@@ -65,7 +65,9 @@ def search(
     chosen = set(_prefixed("ses-", sessions))
     found, files = survey(root, suffixes, subjects=subjects)
     found = [scan for scan in found if not chosen or scan.session in chosen]
-    absent = sorted((chosen - {scan.session for scan in found}) | _absent(root, participants))
+    wanted = " or ".join(suffixes)
+    without = [f"{name} with a {wanted} image" for name in sorted(chosen - {scan.session for scan in found})]
+    absent = [*without, *sorted(_absent(root, participants))]
     if absent:
         raise DeepspineError(f"{root}: holds no {' and no '.join(absent)}; check the label")
     scans, skipped = _sift(found)
