@@ -114,10 +114,9 @@ def check_values(values: Iterable[int] | str) -> tuple[int, ...]:
     distinct = {values} if isinstance(values, str) else set(values)
     unknown = [value for value in distinct if value not in DISC_NAMES]
     if unknown:
-        numbers, others = (
-            sorted(v for v in unknown if isinstance(v, int | float | np.number) is real) for real in (True, False)
-        )
-        texts = [*(f"{value:g}" for value in numbers), *map(repr, others)]
+        numbers = sorted(value for value in unknown if isinstance(value, int | float | np.number))
+        others = sorted(f"{value!r:.40}" for value in unknown if not isinstance(value, int | float | np.number))
+        texts = [*(f"{value:g}" for value in numbers), *others]
         listed = ", ".join(texts[:5]) + ", ..." * (len(texts) > 5)
         raise DeepspineError(
             f"not a disc value: {listed}; use {DISC_VALUES[0]} ({DISC_NAMES[1]}) to"

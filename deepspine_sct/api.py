@@ -81,6 +81,10 @@ def label(
         raise ValueError(f"threshold must be a number between 0 and 1, not {threshold!r}")
     if cord is not None and not isinstance(cord, str | os.PathLike):
         raise DeepspineError(f"cord: give the path of a file, not a {type(cord).__name__}")
+    if isinstance(predictor, str | os.PathLike | type):
+        raise DeepspineError(f"predictor: load the network first, with Predictor.load(path), in place of {predictor!r}")
+    if not isinstance(straighten, bool | np.bool_):  # 1 means another way of straightening to the command
+        raise DeepspineError(f"straighten: give True or False, not {straighten!r}; True is what -straighten 2 does")
     path = Path(image) if isinstance(image, str | os.PathLike) else None
     request = ScanRequest(
         name=str(path) if path else "the image",

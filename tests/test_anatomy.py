@@ -89,6 +89,14 @@ def test_check_values_names_what_is_wrong(wrong):
         anatomy.disc_name(wrong)
 
 
+def test_check_values_names_what_has_no_order():
+    """Objects of any type, such as discs in place of their values, and no more of each than fits a line."""
+    with pytest.raises(DeepspineError, match=r"^not a disc value: -1, <object object at .*; use 1 "):
+        anatomy.check_values([object(), -1, object(), 3])
+    with pytest.raises(DeepspineError, match=r"not a disc value: \('x+; use 1"):
+        anatomy.check_values([("x" * 1000, 1)])
+
+
 def test_check_values_stays_short():
     """An image mistaken for labels does not fill the screen with its values."""
     with pytest.raises(DeepspineError) as caught:

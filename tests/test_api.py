@@ -182,6 +182,12 @@ def test_wrong_requests_are_refused(image):
             label(image, "t2", predictor=predictor, threshold=threshold)
     with pytest.raises(DeepspineError, match="cord: give the path of a file, not a Nifti1Image"):
         label(image, "t2", predictor=predictor, cord=image)
+    for straighten in (1, 2, "no", None):  # the command's 1 is another way of straightening, which needs SCT
+        with pytest.raises(DeepspineError, match=r"straighten: give True or False, not .* -straighten 2"):
+            label(image, "t2", predictor=predictor, straighten=straighten)
+    for network in ("installed", DATA / "best.onnx", Predictor):
+        with pytest.raises(DeepspineError, match=r"predictor: load the network first, with Predictor.load\(path\)"):
+            label(image, "t2", predictor=network)
     assert predictor.calls == []
     with pytest.raises(DeepspineError, match="device: 'gpu' is not known; give one of auto, cpu, cuda"):
         Predictor.load(device="gpu")
