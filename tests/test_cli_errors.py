@@ -111,6 +111,13 @@ def test_a_scan_without_a_spine_exits_with_3(in_folder, predictor, capsys):
     assert not (in_folder / "new").exists()
 
 
+def test_a_scan_without_a_disc_that_was_asked_for_is_told_what_it_shows(in_folder, predictor, capsys):
+    """Discs were found, and none of them was asked for: no reason to look for a scan without a spine."""
+    line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-discs", "20:25", status=3)
+    assert line.startswith("t2.nii.gz: none of the discs that were asked for was found")
+    assert "as the scan seems to show C2/C3 to C6/C7; check which discs" in line and "widen -discs" in line
+
+
 def test_discs_outside_of_the_image_alone_exit_with_3(in_folder, monkeypatch, capsys):
     """Discs that are all off the grid are no discs of this image."""
     fake = FakePredictor(known_discs({3: (60, 20, 5), 4: (66, 20, 5)}))

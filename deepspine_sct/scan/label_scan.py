@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,7 @@ def label_scan(
         watch.seconds.update(result.seconds)
     everything = result.labeling  # also what was not asked for, without which a level of the cord would go on too far
     result = replace(result, labeling=everything.only(request.values))
-    _refuse_without_disc(request, result)
+    _refuse_without_disc(request, result, everything.discs)
     with watch.stage("write"):
         grid, name = inputs.volume.grid, request.outputs.discs or request.name
         try:
@@ -235,7 +235,14 @@ def _look(
     return result
 
 
-def _refuse_without_disc(request: ScanRequest, result: Result) -> None:
+def _refuse_without_disc(request: ScanRequest, result: Result, found: Sequence[Disc] = ()) -> None:
+    """Refuse a result without a disc; `found` are those that were found and not asked for."""
+    if found and not result.labeling.discs:
+        shown = found[0].name if len(found) == 1 else f"{found[0].name} to {found[-1].name}"
+        raise NoDiscFound(
+            f"{request.name}: none of the discs that were asked for was found, so nothing was written, as the scan "
+            f"seems to show {shown}; check which discs to ask for"
+        )
     if not result.labeling.discs:
         raise _no_disc(request)
 
