@@ -266,3 +266,9 @@ def test_cords_that_may_not_be_seen_are_no_cords_that_are_missing(tmp_path, monk
     hidden = find_cord(tmp_path, SCAN)
     assert hidden.path is None and hidden.is_hidden
     assert "sub-01/anat of segmentations cannot be read (Permission denied); check its permissions" in hidden.fault
+
+
+def test_a_data_set_within_the_data_set_is_no_subject_with_a_wrong_name(root):
+    """Such as the results of an earlier run; a folder without a description of its own may be a subject's."""
+    touch(root, "out/dataset_description.json", "out/sub-01/anat/sub-01_T2w_dlabel.nii.gz", "patient7/anat/t2.nii.gz")
+    assert list(search(root, BOTH).skipped) == ["patient7"]

@@ -130,11 +130,12 @@ def _resembles(stem: str, wanted: str) -> bool:
 
 
 def _misnamed_subjects(root: Path) -> dict[str, str]:
-    """Folders that hold what a subject's does and are not named like one."""
+    """Folders that hold what a subject's does, are not named like one, and are no data set of their own."""
     return {
         folder.name: "is not named sub-<label>, so what it holds is not looked at; rename it"
         for folder in sorted(root.iterdir())
         if folder.is_dir()
         and not folder.name.startswith(("sub-", ".", *_NO_DATA))
+        and not (folder / "dataset_description.json").exists()  # another data set, such as results of ours
         and ((folder / "anat").is_dir() or any(folder.glob("*/anat")))
     }
