@@ -1,6 +1,7 @@
 """Every scan of a cohort: on the page, in the tables, and in the summary."""
 
 import csv
+import os
 
 import pytest
 from cohort_cases import load, make_job, write_data_set
@@ -195,3 +196,29 @@ def test_the_tables_are_of_what_was_read_with_the_scans(cohort):
     write_tables(job.target, job.source, scans, judge([scan.entry for scan in scans]))
     lines = (job.target / "deepspine_measures.tsv").read_text().splitlines()
     assert len(lines) == 1 + len(before[2])
+
+
+def test_what_is_left_out_has_the_participant_and_the_session_of_its_folders(cohort):
+    """Its name says neither, for that is mostly why it was left out; a folder beside the subjects has none."""
+    job, findings = cohort
+    places = ("sub-99/ses-b/anat/sub-99_ses-b_T2W.nii", "sub-98/anat/T2w_2.nii", "patient7")
+    skipped = dict.fromkeys(places, "rename it")
+    scans = list(read_scans(job, Findings(findings.scans, skipped, [])))
+    write_tables(job.target, job.source, scans, judge([scan.entry for scan in scans]))
+    with open(job.target / "deepspine_images.tsv", newline="") as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))[-3:]
+    assert [(row["participant_id"], row["session_id"]) for row in rows] == [
+        ("sub-99", "ses-b"),
+        ("sub-98", "n/a"),
+        ("n/a", "n/a"),
+    ]
+
+
+def test_a_file_name_that_is_no_utf_8_costs_no_table(cohort):
+    """As old names from another system are: its bytes are written out."""
+    job, findings = cohort
+    skipped = {os.fsdecode(b"sub-99/anat/sub-99_acq-\xfc_T2w.nii"): "rename it"}
+    scans = list(read_scans(job, Findings(findings.scans, skipped, [])))
+    write_tables(job.target, job.source, scans, judge([scan.entry for scan in scans]))
+    last = (job.target / "deepspine_images.tsv").read_text(encoding="utf-8").splitlines()[-1]
+    assert last.split("\t")[2] == r"sub-99/anat/sub-99_acq-\udcfc_T2w.nii"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 
@@ -17,6 +18,12 @@ def test_csv_has_all_columns_and_empty_cells_for_nothing(tmp_path):
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows == [{"a": "1", "b": "0.12346", "c": ""}, {"a": "x,y", "b": "", "c": ""}]
+
+
+def test_a_file_name_that_is_no_utf_8_is_spelt_out(tmp_path):
+    """A table that no reader takes, or none at all, would be worse."""
+    write_csv(tmp_path / "t.csv", [{"image": os.fsdecode(b"sub-1_\xfc")}])
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == "image\nsub-1_\\udcfc\n"
 
 
 def test_json_is_strict(tmp_path):

@@ -198,7 +198,7 @@ def write_group(args: Namespace, job: "Job", findings: "Findings", is_part: bool
         return
     (job.target / LOG_FOLDER).mkdir(exist_ok=True)
     with atomic_path(job.target / LOG_FOLDER / SUMMARY_NAME) as path:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     write_tables(job.target, job.source, scans, judged)
     page = write_page(job.target, entries, about(job, scans, args.command))
     if args.v:

@@ -80,8 +80,8 @@ def _below(image: str, source: Path) -> str:
 
 @contextmanager
 def _table(path: Path, columns: Iterable[str]) -> Iterator[TextIO]:
-    """Open a table that appears as a whole."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+    """Open a table that appears as a whole; a file name that is no UTF-8 is in it with its bytes written out."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(_line(columns))
         yield stream
         stream.flush()

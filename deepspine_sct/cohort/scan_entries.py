@@ -26,7 +26,7 @@ from deepspine_sct.files.tables import read_json
 from deepspine_sct.landmarks.measures import read_measures
 from deepspine_sct.quality_control.about import About
 from deepspine_sct.quality_control.entry import Entry, make_entry, read_entry, read_report
-from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.identity import Identity, identify
 from deepspine_sct.quality_control.outcomes import LABELLED, NOT_DONE, SKIPPED
 from deepspine_sct.quality_control.page_folder import ENTRIES_NAME
 
@@ -48,8 +48,16 @@ def read_scans(job: Job, findings: Findings) -> Iterator[CohortScan]:
         yield _read_scan(job, scan)
     for image, reason in findings.skipped.items():
         path, reason = job.source / image, _below(job.source, reason)
-        entry = make_entry(identify(path, dataset=job.source.name), path, SKIPPED, reason)
+        entry = make_entry(_identity_by_folders(image, path, job.source.name), path, SKIPPED, reason)
         yield CohortScan(entry, Outcome(image, SKIPPED, reason))
+
+
+def _identity_by_folders(place: str, path: Path, dataset: str) -> Identity:
+    """Identify what was left out, mostly for its name, by the folders below the data set that it lies in."""
+    parts = place.split("/")
+    subject = parts[0] if parts[0].startswith("sub-") else ""
+    session = next((part for part in parts[1:] if re.fullmatch(r"ses-[^_]+", part)), "")
+    return replace(identify(path, dataset=dataset), subject=subject, session=session)
 
 
 def _with_corrections(report: dict, files: ScanFiles) -> dict:

@@ -12,14 +12,14 @@ from deepspine_sct.files.atomic import atomic_path
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows under a header of all their keys; nothing and NaN are empty cells."""
+    """Write rows under a header of all their keys; nothing and NaN are empty, and what is no UTF-8 is spelt out."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: object) -> None:
