@@ -111,6 +111,21 @@ def test_a_scan_without_a_spine_exits_with_3(in_folder, predictor, capsys):
     assert not (in_folder / "new").exists()
 
 
+def test_a_refusal_names_what_else_is_odd_about_the_header(in_folder, predictor, capsys, monkeypatch):
+    """A scan that seems upside down is refused; that its qform says otherwise is why, and no warning says so."""
+    image = nib.load("t2.nii.gz")
+    image.set_qform(np.diag([1, -1, -1, 1]) @ image.affine, 1)
+    nib.save(image, "two.nii.gz")
+
+    def refuse(*_, **__):
+        raise DeepspineError("superior and inferior seem to be swapped; correct the orientation in the header")
+
+    monkeypatch.setattr(predictor, "predict", refuse)
+    line = refusal(capsys, "-i", "two.nii.gz", "-c", "t2")
+    assert "in the header; note that the header holds two geometries, sform" in line and line.endswith(")")
+    assert refusal(capsys, "-i", "t2.nii.gz", "-c", "t2").endswith("correct the orientation in the header")
+
+
 def test_a_scan_without_a_disc_that_was_asked_for_is_told_what_it_shows(in_folder, predictor, capsys):
     """Discs were found, and none of them was asked for: no reason to look for a scan without a spine."""
     line = refusal(capsys, "-i", "t2.nii.gz", "-c", "t2", "-discs", "20:25", status=3)
