@@ -62,6 +62,20 @@ def test_bad_values_are_refused(kind, text):
         kind(text)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "wanted"),
+    [
+        (share, "1.1", "'1.1' is not a number from 0 to 1"),
+        (positive, "inf", "'inf' is not a finite number of at least 0"),
+        (positive, "0", "'0' is not above 0"),
+    ],
+)
+def test_a_refusal_says_what_is_taken(kind, text, wanted):
+    """Without infinity as the end of a range, which infinity itself would be in."""
+    with pytest.raises(ArgumentTypeError, match=f"^{wanted}$"):
+        kind(text)
+
+
 def test_the_installed_checkpoint_has_a_word_of_its_own():
     """Any other text is a file."""
     assert checkpoint_path("installed").name == "deepspine.safetensors"

@@ -241,6 +241,14 @@ def test_a_pattern_that_cannot_be_meant_is_refused(data, tmp_path, capsys, patte
     assert message in line and not (tmp_path / "out").exists()
 
 
+def test_a_data_set_without_labels_is_told_the_options_that_find_them(data, tmp_path, capsys):
+    """-part, which belongs to a prepared set, is a usage error there."""
+    arguments = ["-path-data", str(data), "-ofolder", str(tmp_path / "out"), "-label-suffix", "_none"]
+    assert main([*arguments, "-pred", f"a={data}/good/{{stem}}_discs.nii.gz"]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.endswith("holds no labelled image; check -c, -label-suffix and -label-folder")
+
+
 def test_a_report_into_a_file_is_refused_at_once(data, tmp_path, capsys):
     """With the remedy, and the file stays."""
     (tmp_path / "report").write_text("mine")

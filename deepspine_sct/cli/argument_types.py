@@ -160,5 +160,6 @@ def _number(text: str, low: float, high: float) -> float:
     except ValueError:
         value = float("nan")
     if not low <= value <= high or value == float("inf"):
-        raise ArgumentTypeError(f"'{text}' is not a number from {low:g} to {high:g}")
+        wanted = f"number from {low:g} to {high:g}" if high < float("inf") else f"finite number of at least {low:g}"
+        raise ArgumentTypeError(f"'{text}' is not a {wanted}")
     return value

@@ -34,12 +34,13 @@ def read_cases(args: argparse.Namespace) -> list["LabelledImage"]:
     contrasts = tuple(CONTRASTS.values()) if args.c == "all" else (CONTRASTS[args.c],)
     if args.set:
         cases = list(_from_set(args.set, args.part, contrasts))
-        source = f"{args.set}: part {args.part}"
+        source, remedy = f"{args.set}: part {args.part}", "check -c and -part"
     else:
         cases = list(_from_data_set(args, contrasts))
-        source = f"{args.path_data}"
+        source, remedy = f"{args.path_data}", "check -c, -label-suffix and -label-folder"
     if not cases:
-        raise DeepspineError(f"{source}: holds no labelled image of contrast {args.c}; check -c and -part")
+        of_contrast = "" if args.c == "all" else f" of contrast {args.c}"
+        raise DeepspineError(f"{source}: holds no labelled image{of_contrast}; {remedy}")
     return cases
 
 
