@@ -1,11 +1,21 @@
 """What is said about names: gaps, few discs, doubt, and an image that contradicts its user."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
+from page_cases import make_report
 
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.caution import Caution
+from deepspine_sct.cli.result_table import level_line
 from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given
 from deepspine_sct.labeling.discs import Disc, Labeling
+from deepspine_sct.quality_control.entry import make_entry
+from deepspine_sct.quality_control.identity import identify
+from deepspine_sct.quality_control.outcomes import LABELLED
+from deepspine_sct.quality_control.triage import judge
 
 
 def labeling(values, level_confidence: float) -> Labeling:
@@ -54,3 +64,15 @@ def test_what_was_said_of_discs_that_are_left_out_is_not_said_any_more():
     assert [warning.code for warning in after.warnings] == ["levels_uncertain", "few_discs", "poor_fit"]
     assert "C4/C5 to C5/C6 is assumed" in after.warnings[0] and "C2/C3" not in after.warnings[0]
     assert about_those_left(before, 2, DISC_VALUES) is before
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.8999, "0.89"), (SURE, "0.90"), (0.894, "0.89"), (0.5, "0.50")])
+def test_a_name_that_is_not_sure_is_nowhere_told_as_one_that_is(confidence, said):
+    """Warning, last line and summary say one and the same number, on the right side of the limit."""
+    doubt = confidence < SURE
+    warnings = about_names([3, 4, 5], range(1, 26), confidence)
+    assert [f"(confidence {said})" in warning for warning in warnings] == [True] * doubt
+    assert level_line(SimpleNamespace(level_confidence=confidence)).endswith(said)
+    report = make_report({3: np.zeros(3), 4: np.array([0, 0, -18.0])}, 0.98, confidence)
+    entry = make_entry(identify(Path("/d/a.nii.gz")), Path("/d/a.nii.gz"), LABELLED, report=report)
+    assert judge([entry])[0].reasons == (f"the names may be shifted: level confidence {said}",) * doubt

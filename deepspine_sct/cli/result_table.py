@@ -49,7 +49,9 @@ def disc_table(report: "Report") -> str:
 
 def level_line(report: "Report") -> str:
     """Say in one line how sure the names are as a whole."""
-    return f"Confidence of the level assignment: {report.level_confidence:.2f}"
+    from deepspine_sct.labeling.confidence import in_two_digits  # loaded by then; not for -h
+
+    return f"Confidence of the level assignment: {in_two_digits(report.level_confidence)}"
 
 
 def session_lines(session: "SessionReport") -> str:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from ..anatomy import disc_name
 from ..caution import Caution
 from ..wording import counted
-from .confidence import SURE
+from .confidence import SURE, in_two_digits
 from .discs import Labeling
 from .level_shifts import shifts_to_say
 
@@ -45,8 +45,7 @@ def about_names(
         warnings.append(
             Caution(
                 "levels_uncertain",
-                # 0.899 must not be told as the 0.90 from which on a name is sure.
-                f"the levels may be shifted (confidence {min(level_confidence, SURE - 0.01):.2f}): {first} to"
+                f"the levels may be shifted (confidence {in_two_digits(level_confidence)}): {first} to"
                 f" {last} is assumed{_others(values, shifts)}; check one disc and give it with -initz or -initlabel",
             )
         )

@@ -41,6 +41,11 @@ HALF_SEEN_SD_MM = 3.0
 _BESIDE = 3  # discs from which the next one is expected
 
 
+def in_two_digits(confidence: float) -> str:
+    """Write the confidence of a level assignment; 0.899 must not be told as the 0.90 from which on a name is sure."""
+    return f"{confidence if confidence >= SURE else min(confidence, SURE - 0.01):.2f}"
+
+
 def seen_elsewhere(disc: Disc) -> Disc:
     """Doubt a disc that a second look sees, but at another place."""
     return replace(disc, confidence=DISAGREEMENT * disc.confidence)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..anatomy import disc_name
-from ..labeling.confidence import SURE, UNLIKELY
+from ..labeling.confidence import SURE, UNLIKELY, in_two_digits
 from ..landmarks.agreement import contradicted
 from ..landmarks.spacing import outliers, spacings
 from .entry import Entry
@@ -78,7 +78,7 @@ def _judge_one(entry: Entry, odd: Sequence[str], clashes: Sequence[str]) -> Find
     reasons, urgency = [], 0.0
     level = entry.level_confidence if entry.level_confidence is not None else 1.0
     if level < SURE:
-        reasons.append(f"the names may be shifted: level confidence {level:.2f}")
+        reasons.append(f"the names may be shifted: level confidence {in_two_digits(level)}")
         urgency += 1 + (1 - level)
     if clashes:
         reasons += clashes
