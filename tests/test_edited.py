@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,16 @@ def test_a_file_that_is_damaged_or_gone_is_nobodys_work(label, content):
     if content is not None:
         label.write_bytes(content)
     assert not edited_since(label)
+
+
+def test_a_file_that_may_not_be_read_may_be_somebodys(label, monkeypatch):
+    """It could be replaced nevertheless, as only the folder must be writable for that."""
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert edited_since(label)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])

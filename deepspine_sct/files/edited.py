@@ -38,7 +38,10 @@ def edited_since(label: Path) -> bool:
         there or is damaged: that is nobody's work.
     """
     written = _told(label).get(CHECKSUM)
-    return bool(written) and label.is_file() and _checksum(label) != written and _has_content(label)
+    try:
+        return bool(written) and label.is_file() and _checksum(label) != written and _has_content(label)
+    except OSError:  # it is there, and who has saved it cannot be known
+        return True
 
 
 def about_to_write(label: Path) -> None:
@@ -67,5 +70,5 @@ def _has_content(label: Path) -> bool:
     try:
         with gzip.open(label) if is_compressed else open(label, "rb") as stream:
             return bool(stream.read())
-    except (OSError, EOFError, zlib.error):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         return False
