@@ -16,7 +16,10 @@ from deepspine_sct.image.labels import read_labels
 from deepspine_sct.image.nifti import read_volume, write_volume
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume, crop
+from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.scan import report as report_module
+from deepspine_sct.scan.label_scan import label_scan
+from deepspine_sct.scan.request import ScanRequest
 
 DATA = Path(__file__).resolve().parent.parent / "data_test"
 MOVED_MM = (1.0, 4.0, -5.0)
@@ -87,6 +90,16 @@ def test_discs_that_were_not_asked_for_are_not_renamed_by_the_others(session):
     names = {disc["name"] for disc in some["discs"]}
     expected = [pair for pair in everything["session"]["renamed"] if names & set(pair.values())]
     assert some["session"]["renamed"] == expected
+
+
+def test_a_report_of_a_cohort_names_a_copy_without_the_folders_of_the_machine(session):
+    """So that the same scan gives the same report on every machine."""
+    folder, _ = session
+    shutil.copyfile(folder / "chest.nii.gz", folder / "twin.nii.gz")
+    image, twin = folder / "chest.nii.gz", folder / "twin.nii.gz"
+    labelled = label_scan(ScanRequest("chest", image, "t2", beside=(twin,), repeatable=True), Predictor.load())
+    (told,) = [str(caution) for caution in labelled.cautions if "the same image" in str(caution)]
+    assert told.endswith("it shows the same image as chest.nii.gz") and str(folder) not in labelled.report.to_json()
 
 
 def test_a_copy_of_the_scan_has_no_vote(session, capsys):

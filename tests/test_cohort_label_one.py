@@ -159,6 +159,20 @@ def test_levels_of_an_earlier_run_do_not_stay_beside_discs_that_have_none(tmp_pa
     assert not files.levels.exists() and not files.levels_sidecar.exists()
 
 
+def test_a_report_names_a_cord_without_the_folders_of_the_machine(tmp_path, scan):
+    """One whose header contradicts itself, and one that cannot be used: the report is the same on every machine."""
+    path = tmp_path / "cords" / "sub-1" / "ses-2" / "anat" / "sub-1_ses-2_T2star_seg.nii.gz"
+    write_cord(tmp_path / "cords", oblique_affine())
+    image = nib.load(path)
+    image.set_qform(np.diag([-1, -1, 1, 1]) @ image.affine, 1)
+    nib.save(image, path)
+    for fault in ("the header holds two geometries", "marks no voxel as spinal cord"):
+        job, outcome = label(tmp_path, scan, cords=tmp_path / "cords")
+        assert any(f"{path.name}: {fault}" in warning for warning in outcome.warnings)
+        assert str(tmp_path) not in files_of(job, scan).report.read_text()
+        nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), path)
+
+
 def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path, scan):
     """All else is labelled again; nothing claims to be made from the corrected file, or to have made it."""
     write_cord(tmp_path / "cords", oblique_affine())

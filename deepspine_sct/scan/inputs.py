@@ -80,7 +80,7 @@ def read_inputs(request: ScanRequest, volume: Volume | None = None, ahead: ReadA
         except DeepspineError as error:
             if not request.cord_may_fail:
                 raise
-            cautions = (no_cord_levels(error),)
+            cautions = (no_cord_levels(str(error).replace(str(request.cord), request.named(request.cord))),)
     _check_companions(request)
     cautions = (*cautions, *_replaced(request))
     pins, height = _read_start(request, volume.grid)

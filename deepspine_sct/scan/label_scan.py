@@ -140,7 +140,7 @@ def label_scan(
             cord_labels = cord_labels.only(request.values)
     of_header = geometry_warnings(request.image) if request.image else []
     for path in filter(None, (request.cord, request.initlabel)):
-        of_header += [Caution(caution.code, f"{path}: {caution}") for caution in geometry_warnings(path)]
+        of_header += [Caution(caution.code, f"{request.named(path)}: {caution}") for caution in geometry_warnings(path)]
     cautions = result_cautions(result, voxels, request)
     report = build_report(
         request,
@@ -211,7 +211,7 @@ def _find_together(
         raise type(error)(f"{request.name}: {error}{_also_odd(request)}") from error
     _refuse_without_disc(request, joined.result)
     of_path = dict(zip((path for path in paths if path != request.image), joined.companions, strict=True))
-    of_path |= {path: Companion(f"it shows the same image as {first}") for path, first in copies.items()}
+    of_path |= {path: Companion(f"it shows the same image as {request.named(first)}") for path, first in copies.items()}
     report = session_report(request, of_path, joined)
     return joined.result, report, session_cautions(report, joined.alone.discs)
 
