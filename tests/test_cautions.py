@@ -1,5 +1,6 @@
 """What is said about names: gaps, few discs, doubt, and an image that contradicts its user."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.caution import Caution
 from deepspine_sct.cli.result_table import level_line
 from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given
+from deepspine_sct.labeling.confidence import doubted
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.identity import identify
@@ -22,6 +24,17 @@ def labeling(values, level_confidence: float) -> Labeling:
     """Discs of some values, always at the same places."""
     discs = [Disc(v, np.array([0.0, 0, -20 * i]), 0.9) for i, v in enumerate(values)]
     return Labeling(discs, level_confidence)
+
+
+def test_the_sentence_about_uncertain_levels_has_the_confidence_that_is_left():
+    """However often it is lowered afterwards; doubt about a single disc leaves it, and so do other sentences."""
+    doubt = Caution("poor_fit", "hardly a spine (confidence 0.80)")
+    before = replace(labeling([3, 4, 5], 0.8), warnings=[*about_names([3, 4, 5], range(1, 26), 0.8), doubt])
+    after = doubted(doubted(doubted(before, 0.5, doubt), 0.5, doubt, [4]), 0.5, doubt)
+    assert after.level_confidence == 0.2
+    (told,) = (warning for warning in after.warnings if warning.code == "levels_uncertain")
+    assert told.startswith("the levels may be shifted (confidence 0.20): C2/C3 to C4/C5 is assumed")
+    assert [warning for warning in after.warnings if warning.code == "poor_fit"] == [doubt] * 4
 
 
 def test_only_discs_that_were_asked_for_are_missed():

@@ -57,12 +57,18 @@ def doubted(labeling: Labeling, share: float, caution: Caution, values: Collecti
         replace(disc, confidence=share * disc.confidence) if values is None or disc.value in values else disc
         for disc in labeling.discs
     ]
-    return replace(
-        labeling,
-        discs=discs,
-        level_confidence=(share if values is None else 1) * labeling.level_confidence,
-        warnings=[caution, *labeling.warnings],
-    )
+    before = labeling.level_confidence
+    level_confidence = before * (share if values is None else 1)
+    warnings = [caution, *(_with_new_number(warning, before, level_confidence) for warning in labeling.warnings)]
+    return replace(labeling, discs=discs, level_confidence=level_confidence, warnings=warnings)
+
+
+def _with_new_number(caution: Caution, before: float, after: float) -> Caution:
+    """Correct the confidence in the sentence about uncertain levels; any other sentence stays."""
+    if caution.code != "levels_uncertain":
+        return caution
+    said, new = (f"(confidence {in_two_digits(confidence)})" for confidence in (before, after))
+    return Caution(caution.code, str(caution).replace(said, new, 1))
 
 
 def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Collection[int] = ()) -> Labeling:
