@@ -14,7 +14,7 @@ from deepspine_sct.simulation.atlas import TISSUES
 from deepspine_sct.simulation.contrast import FAMILIES, SHARES, random_contrast
 from deepspine_sct.simulation.demo_scans import SCANS, write_scans
 from deepspine_sct.simulation.simulated_scan import VolumeSpec, simulate_cord, simulate_volume
-from deepspine_sct.simulation.simulator import simulate
+from deepspine_sct.simulation.simulator import BEYOND_MM, drop_outside, simulate
 
 DATA = Path(__file__).resolve().parents[1] / "data_test"
 
@@ -49,6 +49,17 @@ def test_discs_off_the_middle_are_taught_to_be_silent(atlas):
     """Windows beside the spine's middle hold discs of every presence from 0 to 1."""
     presence = np.concatenate([simulate(np.random.default_rng(seed), atlas, (64, 64)).presence for seed in range(60)])
     assert ((presence > 0.1) & (presence < 0.9)).any() and (presence == 1).any() and (presence == 0).any()
+
+
+def test_tips_just_beyond_the_image_keep_their_places_and_are_not_seen():
+    """Seen is who lies on a visible pixel; a place is lost from 6 mm outside of the image on."""
+    visible = np.zeros((40, 30), bool)
+    visible[10:, 5:25] = True
+    tips_rc = np.array([[20, 10], [5, 10], [-2, 10], [-4, 10], [39.4, 24], [41, 24], [44, 24], [20, 32.4]], float)
+    seen = drop_outside(tips_rc, visible, 2.0)
+    assert seen.tolist() == [True, False, False, False, True, False, False, False]
+    assert np.isnan(tips_rc[:, 0]).tolist() == [False, False, False, True, False, False, True, False]
+    assert BEYOND_MM > 5  # the benchmarks ask for discs up to 5 mm beyond the border
 
 
 @needs_templates

@@ -114,7 +114,8 @@ def simulated_scans(atlas: Atlas, n: int, first: int = 0, lower: Sequence[LowerS
 
 def _window(rng, case: Case, coverage: float, name: str) -> Scan:
     """Cut rows out of a whole spine."""
-    rows = case.tips_rc[~np.isnan(case.tips_rc[:, 0]), 0]
+    inside = np.all((case.tips_rc >= -0.5) & (case.tips_rc < np.array(case.image.shape) - 0.5), axis=1)
+    rows = case.tips_rc[inside, 0]
     first, last = rows.min() - 12, rows.max() + 20
     height = coverage * (last - first)
     top = first + rng.random() * (last - first - height)

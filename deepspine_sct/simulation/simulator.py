@@ -17,6 +17,7 @@ from deepspine_sct.simulation.tissue import Lower, paint
 from deepspine_sct.simulation.variants import COMMON, Variant, random_variant
 
 LEVEL_BAND_MM = 22.0  # the level is taught this far from the cord axis
+BEYOND_MM = 6.0  # discs whose tips lie so little beyond the image may show a part in it
 _FULL_MM, _SILENT_MM = 4.0, 9.0  # a disc speaks fully up to here off its mid-sagittal plane, and not at all beyond
 _WIDEST_MM = 16.0  # as far off the middle as the atlas reaches
 # Where training windows are centred: (share, lowest s, highest s).
@@ -30,7 +31,7 @@ class Case:
     Attributes
     ----------
     image : (H, W) float32, raw intensities (normalised later by the code that inference uses)
-    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN where it is outside of the image
+    tips_rc : (25, 2) row and column of every disc's posterior tip [px]; NaN from `BEYOND_MM` outside of the image on
     presence : (25,) 1 = seen, on its mid-sagittal plane; 0 = absent, too far off that plane, or lost in noise
     level_mm : (H, W) template position along the spine; NaN where it is not taught
     known : (H, W) bool, False where the truth does not say what is there
@@ -84,7 +85,7 @@ def simulate(
     tip_u_mm = below.tip_u_mm(atlas.tip_u_mm) if below else atlas.tip_u_mm
     tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], tip_u_mm[::-1])
     tips_rc = (body.to_plane(LEVEL_MM, tips_u_mm) - origin_mm) / spacing_mm
-    seen = drop_outside(tips_rc, visible) & variant.seen
+    seen = drop_outside(tips_rc, visible, spacing_mm) & variant.seen
     tips_rc[~variant.seen] = np.nan
     off_mm = np.abs(lateral(LEVEL_MM - middle_mm))
     presence = np.clip((_SILENT_MM - off_mm) / (_SILENT_MM - _FULL_MM), 0, 1) * seen
@@ -116,9 +117,14 @@ def _lateral(rng, off_middle: bool, widest_mm: float):
     return lambda ds: np.clip(offset + slope * ds + bend * (1 - np.cos(ds / period * np.pi)), -widest_mm, widest_mm)
 
 
-def drop_outside(tips_rc: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Set tips (K, 2) outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
-    inside = np.all((tips_rc >= -0.5) & (tips_rc < np.array(visible.shape) - 0.5), axis=1)
-    tips_rc[~inside] = np.nan
+def drop_outside(tips_rc: np.ndarray, visible: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """Set tips (K, 2) far outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
+    last_rc = np.array(visible.shape) - 0.5
+    tips_rc[~_within(tips_rc, last_rc, BEYOND_MM / spacing_mm)] = np.nan
+    inside = _within(tips_rc, last_rc)
     row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
     return inside & visible[row, col]
+
+
+def _within(tips_rc: np.ndarray, last_rc: np.ndarray, margin_px: float = 0.0) -> np.ndarray:
+    return np.all((tips_rc >= -0.5 - margin_px) & (tips_rc < last_rc + margin_px), axis=1)

@@ -86,7 +86,7 @@ def augment(rng: np.random.Generator, real: RealSlice, shape: tuple[int, int], s
     image, visible = scan(rng, image, spacing_mm)
     tips_rc = to_window(real.tips_rc)
     level_mm, known = _levels(real, source_rc)
-    seen = drop_outside(tips_rc, visible)
+    seen = drop_outside(tips_rc, visible, spacing_mm)
     return Case(image, tips_rc, seen.astype(float), np.where(visible, level_mm, np.nan), known, spacing_mm)
 
 
