@@ -16,7 +16,7 @@ from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation.atlas import Atlas
 from deepspine_sct.simulation.lower_spine import LowerSpine, is_usable, straighten
 from deepspine_sct.simulation.lumbar import read_subject
-from deepspine_sct.simulation.simulator import Case, simulate
+from deepspine_sct.simulation.simulator import Case, simulate, tips_inside
 from deepspine_sct.training.folds import SHIPPED, deal
 from deepspine_sct.training.real import ANNOTATIONS
 
@@ -114,8 +114,7 @@ def simulated_scans(atlas: Atlas, n: int, first: int = 0, lower: Sequence[LowerS
 
 def _window(rng, case: Case, coverage: float, name: str) -> Scan:
     """Cut rows out of a whole spine."""
-    inside = np.all((case.tips_rc >= -0.5) & (case.tips_rc < np.array(case.image.shape) - 0.5), axis=1)
-    rows = case.tips_rc[inside, 0]
+    rows = case.tips_rc[tips_inside(case.tips_rc, case.image.shape), 0]
     first, last = rows.min() - 12, rows.max() + 20
     height = coverage * (last - first)
     top = first + rng.random() * (last - first - height)

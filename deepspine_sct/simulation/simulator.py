@@ -119,12 +119,12 @@ def _lateral(rng, off_middle: bool, widest_mm: float):
 
 def drop_outside(tips_rc: np.ndarray, visible: np.ndarray, spacing_mm: float) -> np.ndarray:
     """Set tips (K, 2) far outside of the image to NaN, in place; return which of the others are visible, (K,) bool."""
-    last_rc = np.array(visible.shape) - 0.5
-    tips_rc[~_within(tips_rc, last_rc, BEYOND_MM / spacing_mm)] = np.nan
-    inside = _within(tips_rc, last_rc)
+    tips_rc[~tips_inside(tips_rc, visible.shape, BEYOND_MM / spacing_mm)] = np.nan
+    inside = tips_inside(tips_rc, visible.shape)
     row, col = np.rint(np.where(inside[:, None], tips_rc, 0)).astype(int).T
     return inside & visible[row, col]
 
 
-def _within(tips_rc: np.ndarray, last_rc: np.ndarray, margin_px: float = 0.0) -> np.ndarray:
-    return np.all((tips_rc >= -0.5 - margin_px) & (tips_rc < last_rc + margin_px), axis=1)
+def tips_inside(tips_rc: np.ndarray, shape: tuple[int, ...], margin_px: float = 0.0) -> np.ndarray:
+    """Tell which tips (K, 2) lie in an image of (H, W) pixels, or at most so far outside of it; (K,) bool."""
+    return np.all((tips_rc >= -0.5 - margin_px) & (tips_rc < np.array(shape) - 0.5 + margin_px), axis=1)
