@@ -199,7 +199,7 @@ def _find_together(
         raise DeepspineError(f"{request.name}: the scans of a session must be files; write the image to a file first")
     look = looks.at(request.image, watch, inputs.volume)
     if isinstance(look, DeepspineError):
-        raise type(look)(f"{request.name}: {look}{_also_odd(request)}") from look
+        raise _about_scan(request, look) from look
     scans = [request.image, *request.beside]
     copies = looks.repeated(scans, watch)
     paths, together = looks.together([path for path in scans if path not in copies], request.threshold, watch)
@@ -208,7 +208,7 @@ def _find_together(
             looks.predictor, look, together, paths.index(request.image), watch, request.threshold, request.values
         )
     except DeepspineError as error:
-        raise type(error)(f"{request.name}: {error}{_also_odd(request)}") from error
+        raise _about_scan(request, error) from error
     _refuse_without_disc(request, joined.result)
     of_path = dict(zip((path for path in paths if path != request.image), joined.companions, strict=True))
     of_path |= {path: Companion(f"it shows the same image as {request.named(first)}") for path, first in copies.items()}
@@ -230,15 +230,16 @@ def _look(
             volume, threshold=request.threshold, values=values, pins=dict(pins) or None, height=height
         )
     except DeepspineError as error:
-        raise type(error)(f"{request.name}: {error}{_also_odd(request)}") from error
+        raise _about_scan(request, error) from error
     _refuse_without_disc(request, result)
     return result
 
 
-def _also_odd(request: ScanRequest) -> str:
-    """Say what else is odd about the header of an image that is refused, as that may be why it is."""
+def _about_scan(request: ScanRequest, error: DeepspineError) -> DeepspineError:
+    """Name the image that is refused, and what else is odd about its header, as that may be why it is."""
     cautions = geometry_warnings(request.image) if request.image else []
-    return "".join(f"; note that {str(caution).partition(':')[0]}" for caution in cautions)
+    also_odd = "".join(f"; note that {str(caution).partition(':')[0]}" for caution in cautions)
+    return type(error)(f"{request.name}: {error}{also_odd}")
 
 
 def _refuse_without_disc(request: ScanRequest, result: Result, found: Sequence[Disc] = ()) -> None:
