@@ -9,10 +9,9 @@ import gzip
 import zlib
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from deepspine_sct.files.names import sidecar_of
-from deepspine_sct.files.tables import read_json, write_json
+from deepspine_sct.files.tables import read_entries, write_json
 
 CHECKSUM = "LabelChecksum"
 """Entry of the JSON file: sixteen digits that stand for the bytes of the label file as it was written."""
@@ -37,7 +36,7 @@ def edited_since(label: Path) -> bool:
         False also where nothing says what was written, as beside files of older versions, and where the file is not
         there or is damaged: that is nobody's work.
     """
-    written = _told(label).get(CHECKSUM)
+    written = read_entries(sidecar_of(label)).get(CHECKSUM)
     try:
         return bool(written) and label.is_file() and _checksum(label) != written and _has_content(label)
     except OSError:  # it is there, and who has saved it cannot be known
@@ -46,18 +45,10 @@ def edited_since(label: Path) -> bool:
 
 def about_to_write(label: Path) -> None:
     """Forget what was written before: whoever is killed before the JSON file is written leaves no edited file."""
-    told = _told(label)
+    sidecar = sidecar_of(label)
+    told = read_entries(sidecar)
     if told.pop(CHECKSUM, None):
-        write_json(sidecar_of(label), told)
-
-
-def _told(label: Path) -> dict[str, Any]:
-    """Read what the JSON file beside a label file says; {} where it says nothing."""
-    try:
-        said = read_json(sidecar_of(label))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
+        write_json(sidecar, told)
 
 
 def _checksum(label: Path) -> str:

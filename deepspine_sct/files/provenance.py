@@ -14,7 +14,7 @@ from typing import Any
 from deepspine_sct import __version__
 from deepspine_sct.files.edited import edited_since
 from deepspine_sct.files.names import sidecar_of, twin_of
-from deepspine_sct.files.tables import read_json
+from deepspine_sct.files.tables import read_entries, read_json
 
 NAME = "deepspine_sct"
 
@@ -113,8 +113,8 @@ def corrected_by(label: Path) -> str:
 def is_emptied(label: Path) -> bool:
     """Tell whether a label file is not there because all discs were removed: the JSON file in its place says so."""
     try:
-        return not _is_there(label) and read_json(sidecar_of(label)).get(NO_DISC_LEFT) is True
-    except (OSError, ValueError, AttributeError):
+        return not _is_there(label) and read_entries(sidecar_of(label)).get(NO_DISC_LEFT) is True
+    except OSError:  # of a folder that may not be opened
         return False
 
 

@@ -45,6 +45,15 @@ def read_json(path: Path) -> Any:
         raise ValueError("too many brackets in each other") from error
 
 
+def read_entries(path: Path) -> dict[str, Any]:
+    """Read the entries of a JSON file; {} where it is not there, cannot be read or is no JSON object."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _cell(value: object) -> object:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""

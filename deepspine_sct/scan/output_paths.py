@@ -10,7 +10,7 @@ from deepspine_sct.files.edited import edited_since
 from deepspine_sct.files.names import sidecar_of, split_name, stem_of
 from deepspine_sct.files.outputs import check_ending, check_files, check_folder, refuse_twin, same_file
 from deepspine_sct.files.provenance import corrected_by, is_emptied
-from deepspine_sct.files.tables import read_json
+from deepspine_sct.files.tables import read_entries
 from deepspine_sct.image.source import check_suffix
 
 
@@ -167,7 +167,9 @@ def plan_outputs(
 def _keep_corrected(labels: Path) -> None:
     """Refuse to replace labels that a person may have made."""
     who, told = corrected_by(labels), sidecar_of(labels)
-    if who and is_emptied(labels):
+    if not who:
+        return
+    if is_emptied(labels):
         raise DeepspineError(
             f"{labels}: is not there because {who} has removed all discs (see {told}); write to another file or "
             "folder, or remove that file first"
@@ -177,11 +179,10 @@ def _keep_corrected(labels: Path) -> None:
             f"{labels}: was changed after this program had written it, perhaps by hand; write to another file or "
             "folder, or remove it first"
         )
-    if who:
-        raise DeepspineError(
-            f"{labels}: holds labels that {who} has made or corrected (see {told}); write to another file or folder, "
-            "or remove them first"
-        )
+    raise DeepspineError(
+        f"{labels}: holds labels that {who} has made or corrected (see {told}); write to another file or folder, "
+        "or remove them first"
+    )
 
 
 def _keep_sidecars(files: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -202,10 +203,7 @@ def _keep_scanner_json(report: Path, inputs: Iterable[Path]) -> None:
 
 def _is_report(path: Path) -> bool:
     """Tell a report of this program from what a scanner, a converter or a person has written."""
-    try:
-        return {"discs", "level_confidence", "versions"} <= set(read_json(path))
-    except (OSError, ValueError, TypeError):
-        return False
+    return {"discs", "level_confidence", "versions"} <= read_entries(path).keys()
 
 
 def default_name(image: str) -> str:
