@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cohort_cases import DATA_TEST, ROOT, children_of, contents
@@ -17,6 +19,8 @@ from cohort_cases import DATA_TEST, ROOT, children_of, contents
 from deepspine_sct.errors import DeepspineError
 
 pytest.importorskip("distributed")
+
+from deepspine_sct.cohort.cluster import label_on_cluster  # noqa: E402  (needs distributed)
 
 ENVIRONMENT = os.environ | {
     "PYTHONPATH": str(ROOT),
@@ -123,25 +127,74 @@ def test_a_killed_scheduler_is_told_and_the_next_run_finishes(data, undisturbed,
     assert contents(out, "logs", "deepspine.html") == undisturbed
 
 
-def test_a_scheduler_that_dies_before_a_result_is_fetched_is_told(monkeypatch):
-    """A task has ended, and the connection is closed while what it found is on its way: one line, no traceback."""
+class DyingClient:
+    """Stands for Dask's client, whose scheduler dies before the nth talk with it."""
+
+    loop, status = None, "running"
+
+    def __init__(self, dies_before: int, error: Exception):
+        self._n_left, self._error = dies_before, error
+        self.n_talks = 0
+
+    def _talk(self):
+        self.n_talks += 1
+        if self.n_talks >= self._n_left:
+            raise self._error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def register_plugin(self, plugin, name):
+        self._talk()
+
+    def nthreads(self):
+        self._talk()
+        return {"worker": 1}
+
+    def submit(self, *arguments, **_):
+        self._talk()
+        return SimpleNamespace(key=object(), status="finished", result=lambda: self._talk() or [arguments])
+
+
+@pytest.fixture
+def dying_client(monkeypatch):
+    """Have the command talk with a client that dies before its nth talk; yields its builder."""
     from deepspine_sct.cohort import cluster as module
 
-    class Future:
-        key, status = "one", "finished"
+    class Completed(list):
+        add = list.append
 
-        def result(self):
-            raise OSError("in <TCP (closed) ConnectionPool.gather>: ConnectionResetError")
+    def build(dies_before: int, error: Exception) -> DyingClient:
+        client = DyingClient(dies_before, error)
+        monkeypatch.setattr(module, "_connect", lambda address: client)
+        return client
 
-    class Client:
-        loop = None
+    monkeypatch.setattr(module, "as_completed", lambda first, loop: Completed(first))
+    return build
 
-        def nthreads(self):
-            return {}
 
-        def submit(self, *args, **kwargs):
-            return Future()
+def test_whichever_talk_with_a_dead_scheduler_fails_is_told_in_the_usual_line(dying_client):
+    """It dies before the first talk, before the last, or in between: one line; the very last one is free."""
+    undisturbed = dying_client(10**9, OSError())
+    assert len(list(label_on_cluster(None, [None] * 6, "tcp://1"))) == 6
+    assert undisturbed.n_talks > 2 * 6
+    for n in range(1, undisturbed.n_talks):
+        for error in (ConnectionResetError("reset"), TimeoutError(), CancelledError()):
+            dying_client(n, error)
+            with pytest.raises(DeepspineError, match="^tcp://1: the scheduler is gone; start it and run this again$"):
+                list(label_on_cluster(None, [None] * 6, "tcp://1"))
+    dying_client(undisturbed.n_talks, OSError())
+    assert len(list(label_on_cluster(None, [None] * 6, "tcp://1"))) == 6
 
-    monkeypatch.setattr(module, "as_completed", lambda first, loop: iter(first))
-    with pytest.raises(DeepspineError, match="the scheduler is gone; start it and run this again"):
-        list(module._hand_out(Client(), None, [None], "tcp://127.0.0.1:1"))
+
+def test_only_a_closed_client_turns_a_strange_error_into_a_scheduler_that_is_gone(dying_client):
+    """A fault of ours stays one; after the client closed itself, whatever it raises means the same."""
+    dying_client(4, AttributeError("a fault"))
+    with pytest.raises(AttributeError, match="a fault"):
+        list(label_on_cluster(None, [None] * 6, "tcp://1"))
+    dying_client(4, AttributeError("None has no send")).status = "closed"
+    with pytest.raises(DeepspineError, match="the scheduler is gone"):
+        list(label_on_cluster(None, [None] * 6, "tcp://1"))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from itertools import islice
 
 from distributed import Client, Future, WorkerPlugin, as_completed, get_worker
@@ -98,9 +99,11 @@ def label_on_cluster(job: Job, scans: Sequence[Scan], address: str) -> Iterator[
         When the scheduler cannot be reached or goes away, or a worker has another version.
     """
     with _connect(address) as client:
-        client.register_plugin(KeepWorkers(), name=_PLUGIN)
+        with _told_when_gone(client, address):
+            client.register_plugin(KeepWorkers(), name=_PLUGIN)
         yield from _hand_out(client, job, scans, address)
-        client.register_plugin(KeepWorkers(), name=_PLUGIN)  # a new one: the old one's workers end
+        with suppress(DeepspineError), _told_when_gone(client, address):  # all is labelled: it may go
+            client.register_plugin(KeepWorkers(), name=_PLUGIN)  # a new one: the old one's workers end
 
 
 def check_scheduler(address: str) -> None:
@@ -123,30 +126,41 @@ def _connect(address: str) -> Client:
         raise DeepspineError(f"{address}: no Dask scheduler answers; start one first") from error
 
 
+@contextmanager
+def _told_when_gone(client: Client, address: str) -> Iterator[None]:
+    """Say in one line that the scheduler went away, whichever talk with it is the first to notice."""
+    try:
+        yield
+    except Exception as error:
+        # once it gave up to connect again, the client raises whatever comes first
+        if isinstance(error, (OSError, CancelledError)) or client.status == "closed":
+            raise DeepspineError(f"{address}: the scheduler is gone; start it and run this again") from error
+        raise
+
+
 def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> Iterator[Outcome]:
     """Keep the cluster busy until every scan has its outcome."""
-    n_threads = sum(client.nthreads().values()) or 1
-    waiting = _chunks(scans, min(MAX_CHUNK, len(scans) // (2 * CHUNKS_PER_THREAD * n_threads) + 1))
     content: dict[str, Sequence[Scan]] = {}
 
+    def n_threads() -> int:
+        with _told_when_gone(client, address):
+            return sum(client.nthreads().values()) or 1
+
     def submit(chunk: Sequence[Scan]) -> Future:
-        future = client.submit(label_chunk, job, chunk, pure=False)
+        with _told_when_gone(client, address):
+            future = client.submit(label_chunk, job, chunk, pure=False)
         content[future.key] = chunk
         return future
 
-    gone = DeepspineError(f"{address}: the scheduler is gone; start it and run this again")
-    first = [submit(chunk) for chunk in islice(waiting, CHUNKS_PER_THREAD * n_threads)]
-    running = as_completed(first, loop=client.loop)
+    n_first = CHUNKS_PER_THREAD * n_threads()
+    waiting = _chunks(scans, min(MAX_CHUNK, len(scans) // (2 * n_first) + 1))
+    running = as_completed([submit(chunk) for chunk in islice(waiting, n_first)], loop=client.loop)
     for future in running:
         chunk = content.pop(future.key)
-        if future.status == "finished":
-            try:
-                outcomes = future.result()
-            except OSError as closed:  # killed between the end of the task and the fetching of what it found
-                raise gone from closed
+        if future.status != "error":
+            with _told_when_gone(client, address):
+                outcomes = future.result()  # cancelled, if the scheduler went away
             yield from outcomes
-        elif future.status != "error":
-            raise gone
         elif isinstance(error := future.exception(), DeepspineError):
             raise error
         elif len(chunk) > 1:  # the chunk lost several Dask workers: which scan did it?
@@ -156,8 +170,7 @@ def _hand_out(client: Client, job: Job, scans: Sequence[Scan], address: str) -> 
             outcome = Outcome(chunk[0].path, FAILED, f"the Dask worker was lost: {error}")
             write_record(job, chunk[0], outcome)
             yield outcome
-        n_wanted = CHUNKS_PER_THREAD * (sum(client.nthreads().values()) or 1) - len(content)
-        for chunk in islice(waiting, max(0, n_wanted)):
+        for chunk in islice(waiting, max(0, CHUNKS_PER_THREAD * n_threads() - len(content))):
             running.add(submit(chunk))
 
 
