@@ -11,8 +11,7 @@ from page_cases import make_report
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.caution import Caution
 from deepspine_sct.cli.result_table import level_line
-from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given
-from deepspine_sct.labeling.confidence import doubted
+from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given, doubted
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.identity import identify
@@ -35,6 +34,15 @@ def test_the_sentence_about_uncertain_levels_has_the_confidence_that_is_left():
     (told,) = (warning for warning in after.warnings if warning.code == "levels_uncertain")
     assert told.startswith("the levels may be shifted (confidence 0.20): C2/C3 to C4/C5 is assumed")
     assert [warning for warning in after.warnings if warning.code == "poor_fit"] == [doubt] * 4
+
+
+def test_doubt_changes_nothing_in_the_sentence_about_uncertain_levels_but_its_number():
+    """The other names that are possible are as likely as before, and no sentence is added where there was none."""
+    values, shifts = [24, 25], {0: 0.55, -1: 0.42}
+    before = replace(labeling(values, 0.6), shifts=shifts, warnings=about_names(values, range(1, 26), 0.6, shifts))
+    doubt = Caution("poor_fit", "hardly a spine")
+    assert doubted(before, 0.5, doubt).warnings == [doubt, *about_names(values, range(1, 26), 0.3, shifts)]
+    assert doubted(labeling([3, 4, 5], 0.95), 0.5, doubt).warnings == [doubt]
 
 
 def test_only_discs_that_were_asked_for_are_missed():

@@ -1,8 +1,8 @@
-"""What a user must be told about the names that the ordering gave."""
+"""What a user must be told about the names that the ordering gave, and what else is found wrong with them later."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -42,13 +42,7 @@ def about_names(
         Caution("disc_missing", f"{disc_name(v)} (disc {v}) was not found between its neighbours") for v in missed
     ]
     if level_confidence < SURE:
-        warnings.append(
-            Caution(
-                "levels_uncertain",
-                f"the levels may be shifted (confidence {in_two_digits(level_confidence)}): {first} to"
-                f" {last} is assumed{_others(values, shifts)}; check one disc and give it with -initz or -initlabel",
-            )
-        )
+        warnings.append(_about_levels(values, level_confidence, shifts))
     if len(values) < FEW:
         text = f"only 1 disc found ({first}): check its name"
         if len(values) > 1:
@@ -75,6 +69,34 @@ def about_those_left(labeling: Labeling, n_before: int, asked: Container[int]) -
     anew = about_names(values, asked, labeling.level_confidence, labeling.shifts)
     others = [warning for warning in labeling.warnings if warning.code not in _ABOUT_NAMES]
     return replace(labeling, warnings=[*anew, *others])
+
+
+def doubted(labeling: Labeling, share: float, caution: Caution, values: Collection[int] | None = None) -> Labeling:
+    """Leave a share of every confidence, or of that in some discs alone, and say why before all other cautions.
+
+    Where the levels are called uncertain, that is said anew, with the confidence that is left.
+    """
+    discs = [
+        replace(disc, confidence=share * disc.confidence) if values is None or disc.value in values else disc
+        for disc in labeling.discs
+    ]
+    level_confidence = labeling.level_confidence * (share if values is None else 1)
+    named = [disc.value for disc in discs]
+    others = [
+        _about_levels(named, level_confidence, labeling.shifts) if warning.code == "levels_uncertain" else warning
+        for warning in labeling.warnings
+    ]
+    return replace(labeling, discs=discs, level_confidence=level_confidence, warnings=[caution, *others])
+
+
+def _about_levels(values: Sequence[int], level_confidence: float, shifts: Mapping[int, float]) -> Caution:
+    """Write the sentence about uncertain names, for discs of some values, at least one."""
+    text = (
+        f"the levels may be shifted (confidence {in_two_digits(level_confidence)}): {disc_name(values[0])} to"
+        f" {disc_name(values[-1])} is assumed{_others(values, shifts)}; check one disc and give it with -initz or"
+        " -initlabel"
+    )
+    return Caution("levels_uncertain", text)
 
 
 def _others(values: Sequence[int], shifts: Mapping[int, float]) -> str:

@@ -1,9 +1,8 @@
-"""Confidence in a disc and in the names as a whole: its limits, and all that lowers it later.
+"""Confidence in a disc and in the names as a whole: its limits, and what the place of a disc does to it later.
 
 The ordering gives both first values, as probabilities over all ways to name the candidates (see
-`skeleton`). What is seen afterwards lowers them through this module, and through no other: the
-border of the image, a second look that sees a disc elsewhere, an image that hardly fits a spine,
-and voxels that hardly show discs.
+`skeleton`). What is seen afterwards lowers them: here the border of the image and a second look that
+sees a disc elsewhere; with a reason that the user must know, through `cautions.doubted` and no other way.
 """
 
 from __future__ import annotations
@@ -50,26 +49,6 @@ def in_two_digits(confidence: float) -> str:
 def seen_elsewhere(disc: Disc) -> Disc:
     """Doubt a disc that a second look sees, but at another place."""
     return replace(disc, confidence=DISAGREEMENT * disc.confidence)
-
-
-def doubted(labeling: Labeling, share: float, caution: Caution, values: Collection[int] | None = None) -> Labeling:
-    """Leave a share of every confidence, or of that in some discs alone, and say why before all other cautions."""
-    discs = [
-        replace(disc, confidence=share * disc.confidence) if values is None or disc.value in values else disc
-        for disc in labeling.discs
-    ]
-    before = labeling.level_confidence
-    level_confidence = before * (share if values is None else 1)
-    warnings = [caution, *(_with_new_number(warning, before, level_confidence) for warning in labeling.warnings)]
-    return replace(labeling, discs=discs, level_confidence=level_confidence, warnings=warnings)
-
-
-def _with_new_number(caution: Caution, before: float, after: float) -> Caution:
-    """Correct the confidence in the sentence about uncertain levels; any other sentence stays."""
-    if caution.code != "levels_uncertain":
-        return caution
-    said, new = (f"(confidence {in_two_digits(confidence)})" for confidence in (before, after))
-    return Caution(caution.code, str(caution).replace(said, new, 1))
 
 
 def within_image(labeling: Labeling, grid: Grid, prior: SkeletonPrior, keep: Collection[int] = ()) -> Labeling:

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..anatomy import SPACING_MM
-from .cautions import about_given_beside, about_given_between, about_given_count, about_slice_between
-from .confidence import doubted
+from .cautions import about_given_beside, about_given_between, about_given_count, about_slice_between, doubted
 from .discs import Labeling
 from .pins import LINE_MM, Height, on_line
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 from ..caution import Caution
 from ..errors import DeepspineError
-from .confidence import doubted
+from .cautions import doubted
 from .discs import Labeling, Rating
 
 CONVINCING_FIT = 10.0
