@@ -10,13 +10,15 @@ from page_cases import make_report
 
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.caution import Caution
-from deepspine_sct.cli.result_table import level_line
+from deepspine_sct.cli.result_table import level_line, session_lines
 from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given, doubted
+from deepspine_sct.labeling.confidence import in_two_digits
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.quality_control.entry import make_entry
 from deepspine_sct.quality_control.identity import identify
 from deepspine_sct.quality_control.outcomes import LABELLED
 from deepspine_sct.quality_control.triage import judge
+from deepspine_sct.scan.session_report import CompanionReport, SessionReport, session_cautions
 
 
 def labeling(values, level_confidence: float) -> Labeling:
@@ -87,13 +89,22 @@ def test_what_was_said_of_discs_that_are_left_out_is_not_said_any_more():
     assert about_those_left(before, 2, DISC_VALUES) is before
 
 
-@pytest.mark.parametrize(("confidence", "said"), [(0.8999, "0.89"), (SURE, "0.90"), (0.894, "0.89"), (0.5, "0.50")])
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.8999, "0.89"), (SURE, "0.90"), (0.894, "0.89"), (0.5, "0.50"), (0.4999, "0.49")]
+)
 def test_a_name_that_is_not_sure_is_nowhere_told_as_one_that_is(confidence, said):
-    """Warning, last line and summary say one and the same number, on the right side of the limit."""
+    """Warnings, last lines and summary say one and the same number, on the right side of the limit."""
     doubt = confidence < SURE
+    assert in_two_digits(confidence) == said
     warnings = about_names([3, 4, 5], range(1, 26), confidence)
     assert [f"(confidence {said})" in warning for warning in warnings] == [True] * doubt
     assert level_line(SimpleNamespace(level_confidence=confidence)).endswith(said)
+    (other_name,) = about_what_was_given(labeling([10], confidence), labeling([11], 1.0), is_range=True)
+    alone = SessionReport(None, None, confidence, ({"before": "C2/C3", "after": "C3/C4"},), ())
+    (renamed,) = session_cautions(alone, labeling([3], confidence).discs)
+    assert f"(confidence {said})" in other_name and f"(confidence {said})" in renamed
+    joined = CompanionReport("b.nii.gz", True, "", (0.0, 0.0, 0.0), None, confidence, ())
+    assert session_lines(replace(alone, companions=(joined,))).endswith(f"level confidence was {said}")
     report = make_report({3: np.zeros(3), 4: np.array([0, 0, -18.0])}, 0.98, confidence)
     entry = make_entry(identify(Path("/d/a.nii.gz")), Path("/d/a.nii.gz"), LABELLED, report=report)
     assert judge([entry])[0].reasons == (f"the names may be shifted: level confidence {said}",) * doubt

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from deepspine_sct.errors import DeepspineError
@@ -140,6 +141,16 @@ def test_colours_tell_confidence_and_truth():
     pixels = imread(io.BytesIO(both))
     assert is_blue(pixels).sum() > 50
     assert is_blue(imread(io.BytesIO(certain))).sum() == 0
+
+
+def test_the_picture_tells_no_doubtful_disc_as_a_sure_one(monkeypatch):
+    """The number beside a name is below 0.90 wherever it is written, and none stands beside a sure name."""
+    texts = []
+    annotate = Axes.annotate
+    monkeypatch.setattr(Axes, "annotate", lambda self, text, *args, **how: [texts.append(text), annotate(
+        self, text, *args, **how)][1])  # fmt: skip
+    render_overlay(make_volume("RAS"), [Disc(4, np.zeros(3), 0.8999), Disc(5, np.array([0, 0, -20.0]), 0.9)])
+    assert texts == ["4  C3/C4  0.89", "5  C4/C5"]
 
 
 def test_a_flat_or_empty_picture_can_be_drawn():

@@ -9,6 +9,7 @@ from fake_predictor import VOXELS, world, write_scan
 from page_cases import add_scan
 
 from deepspine_sct.caution import Caution
+from deepspine_sct.labeling.confidence import in_two_digits
 from deepspine_sct.quality_control.about import About
 from deepspine_sct.quality_control.entry import Entry
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED, SKIPPED
@@ -157,6 +158,24 @@ def test_the_picture_is_as_large_as_the_pane(wall):
     assert wall.value("document.getElementById('level').textContent") == "level confidence 0.50"
     letters = wall.value("[...document.querySelectorAll('.letter')].filter((e) => !e.hidden).map((e) => e.title)")
     assert letters == ["superior", "inferior", "anterior", "posterior"]
+
+
+def test_rounding_lifts_no_confidence_over_a_limit(tmp_path):
+    """Names and discs just below 0.9 are told as 0.89 wherever they are shown, as the program itself tells them."""
+    image = write_scan(tmp_path / "t2.nii.gz")
+    add_scan(tmp_path, image, POINTS, confidence=0.8999, level_confidence=0.8999)
+    with Reader(write_page(tmp_path), tmp_path) as page:
+        page.value("showTab('cohort')")
+        plotted = page.value("charts[1].data.datasets.flatMap((set) => set.data.map((dot) => dot.text))")
+        page.value("showTab('scans')")
+        shown = page.value("document.body.textContent.replace(document.getElementById('data').textContent, '')")
+        said = page.value("[...document.querySelectorAll('[aria-label]')].map((e) => e.getAttribute('aria-label'))")
+        assert page.errors == []
+        for confidence in [0.0, 0.49, 0.4999, 0.5, 0.504, 0.8949, 0.895, 0.9, 0.904, 1.0]:
+            assert page.value(f"inTwoDigits({confidence})") == in_two_digits(confidence)
+    everything = "\n".join([*plotted, shown, *said])
+    assert "level 0.89, weakest disc 0.89" in everything and "level confidence 0.89" in everything
+    assert shown.count("0.89") >= 2 * len(POINTS) and "0.90" not in everything
 
 
 def test_plots_show_every_scan_and_lead_to_it(wall):

@@ -1,6 +1,7 @@
 """The report and its schema: what programs read of a labelled scan."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -87,6 +88,21 @@ def test_the_report_is_the_labelling(in_folder):
         assert np.allclose(told.world_mm, disc.xyz_mm, atol=5e-4)
     with pytest.raises(AttributeError):
         report.level_confidence = 1.0
+
+
+def test_rounding_lifts_no_confidence_over_a_limit(in_folder, monkeypatch, capsys):
+    """Discs just below 0.9 and 0.5, and names just below 0.9, are so in the report, the table and the warning."""
+    near, weak = known_discs()[:2]
+    fake = FakePredictor([replace(near, confidence=0.89997), replace(weak, confidence=0.49996)])
+    fake.labeling = replace(fake.labeling, level_confidence=0.89999)
+    monkeypatch.setattr(label, "load_predictor", lambda request: fake)
+    assert label.main(["-i", "t2.nii.gz", "-c", "t2", "-json", "r.json"]) == 0
+    told = json.loads((in_folder / "r.json").read_text())
+    assert [disc["confidence"] for disc in told["discs"]] == [0.8999, 0.4999] and told["level_confidence"] == 0.8999
+    printed = capsys.readouterr()
+    shown = [line.split()[-1] for line in printed.out.splitlines() if line.lstrip().startswith(("3 ", "4 "))]
+    assert shown == ["0.89", "0.49"] and "level assignment: 0.89" in printed.out
+    assert "low confidence, check by eye: 4 (C3/C4, 0.49)" in printed.err
 
 
 def test_the_versions_are_looked_up_once(monkeypatch):

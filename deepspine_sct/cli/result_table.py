@@ -32,7 +32,7 @@ def disc_table(report: "Report") -> str:
             " or ".join(disc.possible_names),
             " ".join(f"{index:4d}" for index in disc.voxel),
             " ".join(f"{mm:7.1f}" for mm in disc.world_mm),
-            f"{disc.confidence:.2f}",
+            _told(disc.confidence),
         )
         for disc in report.discs
     ]
@@ -49,9 +49,7 @@ def disc_table(report: "Report") -> str:
 
 def level_line(report: "Report") -> str:
     """Say in one line how sure the names are as a whole."""
-    from deepspine_sct.labeling.confidence import in_two_digits  # loaded by then; not for -h
-
-    return f"Confidence of the level assignment: {in_two_digits(report.level_confidence)}"
+    return f"Confidence of the level assignment: {_told(report.level_confidence)}"
 
 
 def session_lines(session: "SessionReport") -> str:
@@ -63,7 +61,7 @@ def session_lines(session: "SessionReport") -> str:
     changed = f"{counted(len(session.renamed), 'disc')} changed" if session.renamed else "no name changed"
     return (
         f"Named together with {listed}: {changed}; {session.decided_by} decided; by itself the level"
-        f" confidence was {session.level_confidence_alone:.2f}"
+        f" confidence was {_told(session.level_confidence_alone)}"
     )
 
 
@@ -77,3 +75,9 @@ def provenance_lines(report: "Report") -> str:
 def viewer_command(image: str, discs: str) -> str:
     """Write the command that shows the labels on the image, with SCT's choice of colours."""
     return f"fsleyes {shlex.quote(image)} -cm greyscale {shlex.quote(discs)} -cm subcortical -a 70 &"
+
+
+def _told(confidence: float) -> str:
+    from deepspine_sct.labeling.confidence import in_two_digits  # loaded by then; not for -h
+
+    return in_two_digits(confidence)

@@ -162,7 +162,7 @@ def about_what_was_given(seen: Labeling, asked: Labeling, is_range: bool) -> lis
         name = plain.get(tuple(disc.xyz_mm), disc.name)
         if name != disc.name:
             text = (
-                f"the image by itself has {name} (confidence {seen.level_confidence:.2f}) where"
+                f"the image by itself has {name} (confidence {in_two_digits(seen.level_confidence)}) where"
                 f" {disc.name} is now, because of the disc or the range that was given: check both"
             )
             return [Caution("contradicts_given", text)]

@@ -41,9 +41,16 @@ HALF_SEEN_SD_MM = 3.0
 _BESIDE = 3  # discs from which the next one is expected
 
 
+def rounded(confidence: float, digits: int) -> float:
+    """Round a confidence, but over no limit: 0.899 must not be told as the 0.90 from which on a name is sure."""
+    near = round(float(confidence), digits)
+    crosses = any(confidence < limit <= near for limit in (UNLIKELY, SURE))
+    return round(near - 10**-digits, digits) if crosses else near
+
+
 def in_two_digits(confidence: float) -> str:
-    """Write the confidence of a level assignment; 0.899 must not be told as the 0.90 from which on a name is sure."""
-    return f"{confidence if confidence >= SURE else min(confidence, SURE - 0.01):.2f}"
+    """Write a confidence, of a disc or of the names as a whole, as people are told it; see `rounded`."""
+    return f"{rounded(confidence, 2):.2f}"
 
 
 def seen_elsewhere(disc: Disc) -> Disc:

@@ -9,7 +9,7 @@ from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.image.grid import round_index
 from deepspine_sct.image.preprocessing import canonical
 from deepspine_sct.image.volume import Volume
-from deepspine_sct.labeling.confidence import SURE
+from deepspine_sct.labeling.confidence import SURE, in_two_digits
 from deepspine_sct.labeling.discs import Disc
 from deepspine_sct.pictures.figure import to_png
 from deepspine_sct.pictures.matplotlib_settings import drawable, own_settings
@@ -174,7 +174,7 @@ def _draw_discs(axes, discs: Sequence[Disc], points_rc: np.ndarray) -> None:
         s=22, edgecolors="black", linewidths=0.6, zorder=3,
     )  # fmt: skip
     for disc, (row, column) in zip(discs, points_rc, strict=True):
-        doubt = f"  {disc.confidence:.2f}" if disc.confidence < SURE else ""
+        doubt = f"  {in_two_digits(disc.confidence)}" if disc.confidence < SURE else ""
         axes.annotate(
             f"{disc.value}  {disc.name}{doubt}", (column, row), xytext=(9, 0),
             textcoords="offset points", va="center", fontsize=8, color="white",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..caution import Caution
-from ..labeling.confidence import UNLIKELY
+from ..labeling.confidence import UNLIKELY, in_two_digits, rounded
 from ..labeling.discs import Disc, Labeling
 from ..labeling.level_shifts import possible_names
 from .request import ScanRequest
@@ -178,7 +178,7 @@ def build_report(
             for disc in labeling.discs
             if disc.value in voxels
         ),
-        level_confidence=round(float(labeling.level_confidence), 4),
+        level_confidence=rounded(labeling.level_confidence, 4),
         # Infinite where no other level is possible, and JSON has no infinity.
         level_margin=round(margin, 4) if math.isfinite(margin) else None,
         warnings=tuple(warnings),
@@ -196,7 +196,7 @@ def _reported(disc: Disc, voxel: Sequence[int], shifts: Mapping[int, float]) -> 
         possible_names=possible_names(disc.value, shifts),
         world_mm=tuple(round(float(x), 3) for x in disc.xyz_mm),
         voxel=tuple(int(i) for i in voxel),
-        confidence=round(float(disc.confidence), 4),
+        confidence=rounded(disc.confidence, 4),
     )
 
 
@@ -248,5 +248,6 @@ def installed_versions() -> Mapping[str, str]:
 
 def _listed(discs: Iterable[Disc], with_confidence: bool = False) -> str:
     return ", ".join(
-        f"{disc.value} ({disc.name}" + (f", {disc.confidence:.2f})" if with_confidence else ")") for disc in discs
+        f"{disc.value} ({disc.name}" + (f", {in_two_digits(disc.confidence)})" if with_confidence else ")")
+        for disc in discs
     )

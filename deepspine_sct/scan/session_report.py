@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..anatomy import disc_name
 from ..caution import Caution
+from ..labeling.confidence import in_two_digits, rounded
 
 if TYPE_CHECKING:
     from ..labeling.companions import Companion, Joined
@@ -97,7 +98,7 @@ def session_report(request: ScanRequest, of_path: Mapping[Path, Companion], join
     return SessionReport(
         decided_by=max(support, key=support.__getitem__) if len(support) > 1 else None,
         support_nats=_nats(joined.support),
-        level_confidence_alone=round(joined.alone.level_confidence, 4),
+        level_confidence_alone=rounded(joined.alone.level_confidence, 4),
         renamed=tuple({"before": _name(old), "after": _name(new)} for old, new in joined.changes),
         companions=tuple(_companion_report(file, companion) for file, companion in companions.items()),
     )
@@ -122,7 +123,7 @@ def session_cautions(report: SessionReport, alone: Sequence[Disc]) -> list[Cauti
         first, last = alone[0].name, alone[-1].name
         text = (
             f"the other scans of the session changed names: by itself this scan was {first} to {last} (confidence"
-            f" {report.level_confidence_alone:.2f}); {report.decided_by} decided"
+            f" {in_two_digits(report.level_confidence_alone)}); {report.decided_by} decided"
         )
         cautions.append(Caution("session_renamed", text))
     return cautions
@@ -135,7 +136,7 @@ def _companion_report(file: str, companion: Companion) -> CompanionReport:
         reason=companion.refused,
         moved_mm=tuple(round(float(x), 1) for x in companion.moved_mm),
         support_nats=_nats(companion.support),
-        level_confidence=round(companion.labeling.level_confidence, 4),
+        level_confidence=rounded(companion.labeling.level_confidence, 4),
         discs=tuple(
             {"value": disc.value, "name": disc.name, "world_mm": [round(float(x), 3) for x in disc.xyz_mm]}
             for disc in companion.labeling.discs

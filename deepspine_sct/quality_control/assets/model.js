@@ -98,6 +98,13 @@ function placeImage(image, scan, kind) {
   image.setAttribute("href", pictureUrl(scan, kind));
 }
 
+// A confidence as people are told it, as Python's in_two_digits writes it: rounding lifts none over a limit.
+function inTwoDigits(confidence) {
+  const text = confidence.toFixed(2);
+  const limit = [page.weak, page.sure].find((value) => confidence < value && value <= Number(text));
+  return limit === undefined ? text : (limit - 0.01).toFixed(2);
+}
+
 // Confidence as a colour that is told apart by lightness as well as by hue.
 function discColour(disc) {
   if (disc.confidence === null) return "#4cf";

@@ -83,7 +83,7 @@ function plotConfidence(labelled) {
     x: scan.level_confidence,
     y: weakest(scan),
     scan,
-    text: `${title(scan)}: level ${scan.level_confidence.toFixed(2)}, weakest disc ${weakest(scan).toFixed(2)}`,
+    text: `${title(scan)}: level ${inTwoDigits(scan.level_confidence)}, weakest disc ${inTwoDigits(weakest(scan))}`,
   }));
   const kinds = [
     dots("to look at", data.filter((dot) => needsLook(dot.scan)), "#d33"),

@@ -55,7 +55,7 @@ function announce(text) {
 function drawScan(scan) {
   pane.replaceChildren();
   byId("level").textContent =
-    scan.level_confidence === null ? statusText(scan) : `level confidence ${scan.level_confidence.toFixed(2)}`;
+    scan.level_confidence === null ? statusText(scan) : `level confidence ${inTwoDigits(scan.level_confidence)}`;
   byId("level").classList.toggle("doubt", scan.level_confidence === null || scan.level_confidence < page.sure);
   const hasPicture = Boolean(scan.plane && scan.pictures.slice);
   for (const letter of document.querySelectorAll(".letter")) letter.hidden = !hasPicture;
@@ -94,7 +94,7 @@ function drawDiscs(scan) {
   for (const disc of discsOf(scan)) {
     const { x, y } = toPicture(scan, disc.xyz);
     const name = `${disc.value} ${page.names[disc.value]}`;
-    const sure = disc.confidence === null ? "placed by hand" : `confidence ${disc.confidence.toFixed(2)}`;
+    const sure = disc.confidence === null ? "placed by hand" : `confidence ${inTwoDigits(disc.confidence)}`;
     const element = makeSvg("g", {
       class: "disc", tabindex: -1, role: "img", "aria-label": `${name}, ${sure}`, "data-value": disc.value,
     });
@@ -102,7 +102,7 @@ function drawDiscs(scan) {
     element.append(makeSvg("circle", { class: "grip", cx: x, cy: y, r: 11 * mm }));
     element.append(makeSvg("circle", { class: "dot", cx: x, cy: y, r: DOT_PX * mm, fill: discColour(disc) }));
     if (visible.names) {
-      const doubt = disc.confidence !== null && disc.confidence < page.sure ? ` ${disc.confidence.toFixed(2)}` : "";
+      const doubt = disc.confidence !== null && disc.confidence < page.sure ? ` ${inTwoDigits(disc.confidence)}` : "";
       const text = makeSvg("text", { x: x + 12 * mm, y: y + 4.5 * mm, "font-size": NAME_PX * mm });
       text.textContent = name + doubt;
       element.append(text);
@@ -192,7 +192,7 @@ function fillTable(scan) {
     head.scope = "row";
     head.append(button);
     row.append(head);
-    row.append(make("td", disc.confidence === null ? "by hand" : disc.confidence.toFixed(2)));
+    row.append(make("td", disc.confidence === null ? "by hand" : inTwoDigits(disc.confidence)));
     row.append(make("td", disc.xyz.map((mm) => mm.toFixed(1)).join(" ")));
     if (disc.confidence !== null && disc.confidence < page.sure) row.cells[1].className = "doubt";
     return row;

@@ -129,7 +129,7 @@ function drawCard(scan) {
 }
 
 function describeScan(scan) {
-  const level = scan.level_confidence === null ? "" : `, level confidence ${scan.level_confidence.toFixed(2)}`;
+  const level = scan.level_confidence === null ? "" : `, level confidence ${inTwoDigits(scan.level_confidence)}`;
   const mark = markOf(scan) ? `, marked ${markOf(scan)}` : "";
   const look = scan.look.length ? `; ${scan.look.join("; ")}` : "";
   return `${title(scan)}, ${scan.name}: ${statusText(scan)}, ${spanText(discsOf(scan))}${level}${mark}${look}`;
@@ -139,7 +139,7 @@ function caption(scan) {
   const element = make("div", undefined, "caption");
   element.append(make("b", scan.name.replace(/\.nii(\.gz)?$/i, "")));
   element.title = scan.image;
-  const level = scan.level_confidence === null ? "" : ` ${scan.level_confidence.toFixed(2)}`;
+  const level = scan.level_confidence === null ? "" : ` ${inTwoDigits(scan.level_confidence)}`;
   element.append(make("span", scan.outcome === "labelled" ? spanText(discsOf(scan)) : scan.reason));
   element.append(make("span", statusText(scan) + level, "status"));
   return element;
