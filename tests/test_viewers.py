@@ -16,7 +16,7 @@ from deepspine_sct.landmarks.viewers import BALL_MM, draw_balls, fsleyes_lut, it
 def test_slicers_points_are_the_discs_in_ras():
     """One named control point for each disc, from the top downwards."""
     points = {value: world(ijk) for value, ijk in VOXELS.items()}
-    (markup,) = json.loads(slicer_markups(points))["markups"]
+    (markup,) = json.loads(slicer_markups(points, "a/discs.nii.gz"))["markups"]
     assert (markup["type"], markup["coordinateSystem"], markup["coordinateUnits"]) == ("Fiducial", "RAS", "mm")
     assert [point["label"] for point in markup["controlPoints"]] == [DISC_NAMES[value] for value in VOXELS]
     for point, xyz in zip(markup["controlPoints"], points.values(), strict=True):
@@ -75,9 +75,9 @@ def test_the_command_writes_a_table_and_the_files(labels, capsys):
     """Each row is the distance or the angle that the voxels have; the balls lie on the grid of the labels."""
     assert measure.main(["-i", labels.name, "-landmarks", "views"]) == 0
     rows = [line.split("\t") for line in (labels.parent / "t2_discs_measures.tsv").read_text().splitlines()]
-    assert rows[0] == ["measure", "level", "value", "unit"]
+    assert rows[0] == ["measure", "level", "value", "unit", "labels"]
     distance = np.linalg.norm(world(VOXELS[3]) - world(VOXELS[4]))
-    assert rows[1] == ["disc_distance", "C2/C3 to C3/C4", f"{distance:.4g}", "mm"]
+    assert rows[1] == ["disc_distance", "C2/C3 to C3/C4", f"{distance:.4g}", "mm", "t2_discs.nii.gz"]
     assert {row[0] for row in rows[1:]} == {"disc_distance", "disc_angle"}
     names = {path.name for path in (labels.parent / "views").iterdir()}
     assert names == {"t2_discs.mrk.json", "t2_discs_balls.nii.gz", "discs_itksnap.txt", "discs_fsleyes.lut"}

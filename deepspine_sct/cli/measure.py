@@ -2,15 +2,10 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deepspine_sct.cli.parser import SctArgumentParser, run, say
-
-if TYPE_CHECKING:
-    from deepspine_sct.anatomy import Points
-    from deepspine_sct.image.grid import Grid
 
 PROG = "sct_deepspine_measure"
 
@@ -18,7 +13,9 @@ DESCRIPTION = """\
 Measure the spine by the discs of a scan: the distance between neighbouring discs, the angle at each
 disc, lordosis and kyphosis, and, with a segmented spinal cord, the extent of its vertebral levels.
 Reads any disc label file: one voxel per disc at its posterior tip, with SCT's value. Writes a table
-with the columns measure, level, value and unit, and files that show the discs in other viewers."""
+with the columns measure, level, value, unit and labels (the label file, seen from the folder of the
+table), and files that show the discs in other viewers. What was made of other labels, or by
+somebody else, is not replaced."""
 
 EPILOG = """\
 definitions:
@@ -29,7 +26,8 @@ definitions:
 
 examples:
   sct_deepspine_measure -i t2_labeled_discs.nii.gz
-  sct_deepspine_measure -i t2_labeled_discs.nii.gz -s t2_seg.nii.gz -o t2.tsv -landmarks views"""
+  sct_deepspine_measure -i t2_labeled_discs.nii.gz -s t2_seg.nii.gz -o t2.tsv -landmarks views
+  for i in sub-*; do sct_deepspine_measure -i $i/t2_labeled_discs.nii.gz -o all.tsv -append 1; done"""
 
 
 def get_parser() -> SctArgumentParser:
@@ -47,6 +45,14 @@ def get_parser() -> SctArgumentParser:
         "length, the mean cross section and the axial slices of each vertebral level of the cord.",
     )
     add("-o", type=Path, metavar="<file>", help="Table to write (.tsv). Default: <labels>_measures.tsv.")
+    add(
+        "-append",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1: add to a table that is there; only rows of the same label file are replaced. 0: refuse a table that "
+        "holds measures of other label files. Default: 0.",
+    )
     add(
         "-landmarks",
         type=Path,
@@ -78,13 +84,15 @@ def measure(args: Namespace) -> None:
     from deepspine_sct.image.sform_qform import geometry_warnings
     from deepspine_sct.labeling.cord_levels import label_cord
     from deepspine_sct.labeling.cord_segmentation import read_cord
-    from deepspine_sct.landmarks.measures import measure_cord, measure_discs, write_measures
+    from deepspine_sct.landmarks.measure_table import rows_of_others, write_table
+    from deepspine_sct.landmarks.measures import measure_cord, measure_discs
+    from deepspine_sct.landmarks.views import check_views, view_files, write_views
 
     table = args.o or Path(f"{stem_of(args.i)}_measures.tsv")
     check_ending(table, ".tsv", "a table")
     if args.landmarks:
         check_folder(args.landmarks)
-    views = landmark_files(args.landmarks, stem_of(args.i)) if args.landmarks else {}
+    views = view_files(args.landmarks, stem_of(args.i)) if args.landmarks else {}
     check_files([table, *views.values()], filter(None, (args.i, args.s)))
     points = read_labels(args.i)
     for path in filter(None, (args.i, args.s)):
@@ -92,6 +100,9 @@ def measure(args: Namespace) -> None:
             print(f"Warning: {path}: {caution}", file=sys.stderr)
     check_order(args.i, points)
     check_distances(args.i, points)
+    rows_of_others(table, args.i, bool(args.append))  # refused before any file is written
+    if views:
+        check_views(views, args.i)
     grid = read_grid(args.i)
     rows = list(measure_discs(points))
     if args.s:
@@ -102,8 +113,8 @@ def measure(args: Namespace) -> None:
             print(f"Warning: {args.s}: {caution}", file=sys.stderr)
     make_folders([table, *views.values()])
     if views:
-        write_landmarks(views, args.i, grid, points)
-    write_measures(table, rows)
+        write_views(views, args.i, grid, points)
+    write_table(table, args.i, rows, bool(args.append))
     if not rows:
         print(f"Warning: {args.i}: holds no two discs that are neighbours, so nothing was measured", file=sys.stderr)
     if args.v:
@@ -111,34 +122,6 @@ def measure(args: Namespace) -> None:
             say(f"{row.measure:20} {row.level:22} {row.value:9.1f} {row.unit}")
         for path in (table, *views.values()):
             say(f"Wrote {path}")
-
-
-def landmark_files(folder: Path, stem: str) -> dict[str, Path]:
-    """Name the files for other viewers, by what they are."""
-    names = {
-        "markups": f"{stem}.mrk.json",
-        "itksnap": "discs_itksnap.txt",
-        "fsleyes": "discs_fsleyes.lut",
-        "balls": f"{stem}_balls.nii.gz",
-    }
-    return {kind: folder / name for kind, name in names.items()}
-
-
-def write_landmarks(files: Mapping[str, Path], like: Path, grid: "Grid", points: "Points") -> None:
-    """Write the files that `landmark_files` names."""
-    from deepspine_sct.files.atomic import atomic_path
-    from deepspine_sct.image.nifti import write_volume
-    from deepspine_sct.landmarks import viewers
-
-    texts = {
-        "markups": viewers.slicer_markups(points),
-        "itksnap": viewers.itksnap_labels(),
-        "fsleyes": viewers.fsleyes_lut(),
-    }
-    for kind, text in texts.items():
-        with atomic_path(files[kind]) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    write_volume(files["balls"], viewers.draw_balls(grid, points), like=like)
 
 
 if __name__ == "__main__":

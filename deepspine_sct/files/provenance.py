@@ -142,7 +142,7 @@ def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:
     dict
         BIDS' ``Sources``, the image first, and ``SourcePathChecksum``.
     """
-    return {"Sources": [path.name for path in (image, *others)], "SourcePathChecksum": _way(label, image)}
+    return {"Sources": [path.name for path in (image, *others)], "SourcePathChecksum": _way_digits(label, image)}
 
 
 def other_source(label: Path, image: Path) -> str:
@@ -162,23 +162,27 @@ def other_source(label: Path, image: Path) -> str:
     """
     try:
         said = read_json(sidecar_of(label)) if label.exists() or is_emptied(label) else {}
-        name, way = str(said["Sources"][0]).rpartition("/")[2], said.get("SourcePathChecksum")
+        name, digits = str(said["Sources"][0]).rpartition("/")[2], said.get("SourcePathChecksum")
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return ""
     if name != image.name:
         return name
-    return f"another {name}, in another folder" if way and way != _way(label, image) else ""
+    return f"another {name}, in another folder" if digits and digits != _way_digits(label, image) else ""
 
 
-def _way(label: Path, image: Path) -> str:
-    """Sixteen digits that stand for the path of an image as seen from the folder of a label file.
+def way(file: Path, image: Path) -> str:
+    """Path of an image as seen from the folder of another file.
 
     Links to folders are followed. A link in the place of the image itself is not: git-annex puts one there, and
     changes it with every version of the image.
     """
-    folder = os.path.relpath(os.path.realpath(image.parent), os.path.realpath(label.parent))
-    way = os.path.normpath(os.path.join(folder, image.name))
-    return sha256(os.fsencode(way)).hexdigest()[:16]
+    folder = os.path.relpath(os.path.realpath(image.parent), os.path.realpath(file.parent))
+    return os.path.normpath(os.path.join(folder, image.name))
+
+
+def _way_digits(label: Path, image: Path) -> str:
+    """Sixteen digits that stand for the way from a label file to an image."""
+    return sha256(os.fsencode(way(label, image))).hexdigest()[:16]
 
 
 def now() -> str:

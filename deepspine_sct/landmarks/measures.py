@@ -89,9 +89,14 @@ def measure_cord(cord: Volume, labels: CordLabels) -> Iterator[Measure]:
             yield Measure("cord_area", name, float(share[upright.data == value].sum()) * voxel_mm3 / length_mm, "mm2")
 
 
+def lines_of(rows: Iterable[Measure]) -> list[str]:
+    """Write each row as a line of tab-separated text."""
+    return [f"{row.measure}\t{row.level}\t{row.value:.4g}\t{row.unit}" for row in rows]
+
+
 def write_measures(path: Path, rows: Iterable[Measure]) -> None:
     """Write measures as a table of tab-separated text, which appears as a whole."""
-    lines = ["\t".join(COLUMNS), *(f"{row.measure}\t{row.level}\t{row.value:.4g}\t{row.unit}" for row in rows)]
+    lines = ["\t".join(COLUMNS), *lines_of(rows)]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

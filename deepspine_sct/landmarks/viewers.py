@@ -25,16 +25,23 @@ _MARKUPS_SCHEMA = (
 )
 
 
-def slicer_markups(points: Points) -> str:
+LABELS = "labels"
+"""Entry of a point list that says which label file it was made of. Slicer's schema allows further entries."""
+
+
+def slicer_markups(points: Points, labels: str) -> str:
     """Write the discs as a point list of 3D Slicer (``.mrk.json``), in world RAS mm.
 
     Parameters
     ----------
     points : mapping of int to (3,) sequence
         World RAS+ mm of each disc value.
+    labels : str
+        Name of the label file that they come from.
     """
     content = {
         "@schema": _MARKUPS_SCHEMA,
+        LABELS: labels,
         "markups": [
             {
                 "type": "Fiducial",
