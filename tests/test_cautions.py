@@ -11,7 +11,7 @@ from page_cases import make_report
 from deepspine_sct.anatomy import DISC_VALUES
 from deepspine_sct.caution import Caution
 from deepspine_sct.cli.result_table import level_line, session_lines
-from deepspine_sct.labeling.cautions import SURE, about_names, about_those_left, about_what_was_given, doubted
+from deepspine_sct.labeling.cautions import SURE, about_names, about_what_was_given, doubted, told_anew
 from deepspine_sct.labeling.confidence import in_two_digits
 from deepspine_sct.labeling.discs import Disc, Labeling
 from deepspine_sct.quality_control.entry import make_entry
@@ -23,14 +23,19 @@ from deepspine_sct.scan.session_report import CompanionReport, SessionReport, se
 
 def labeling(values, level_confidence: float) -> Labeling:
     """Discs of some values, always at the same places."""
-    discs = [Disc(v, np.array([0.0, 0, -20 * i]), 0.9) for i, v in enumerate(values)]
+    discs = [Disc(v, np.array([0.0, 0, -20 * i]), 0.9, level_confidence) for i, v in enumerate(values)]
     return Labeling(discs, level_confidence)
+
+
+def said_of(values, asked, level_confidence: float, *shifts) -> list[Caution]:
+    """What is said of the names of such discs."""
+    return about_names(labeling(values, level_confidence).discs, asked, *shifts)
 
 
 def test_the_sentence_about_uncertain_levels_has_the_confidence_that_is_left():
     """However often it is lowered afterwards; doubt about a single disc leaves it, and so do other sentences."""
     doubt = Caution("poor_fit", "hardly a spine (confidence 0.80)")
-    before = replace(labeling([3, 4, 5], 0.8), warnings=[*about_names([3, 4, 5], range(1, 26), 0.8), doubt])
+    before = replace(labeling([3, 4, 5], 0.8), warnings=[*said_of([3, 4, 5], range(1, 26), 0.8), doubt])
     after = doubted(doubted(doubted(before, 0.5, doubt), 0.5, doubt, [4]), 0.5, doubt)
     assert after.level_confidence == 0.2
     (told,) = (warning for warning in after.warnings if warning.code == "levels_uncertain")
@@ -41,28 +46,28 @@ def test_the_sentence_about_uncertain_levels_has_the_confidence_that_is_left():
 def test_doubt_changes_nothing_in_the_sentence_about_uncertain_levels_but_its_number():
     """The other names that are possible are as likely as before, and no sentence is added where there was none."""
     values, shifts = [24, 25], {0: 0.55, -1: 0.42}
-    before = replace(labeling(values, 0.6), shifts=shifts, warnings=about_names(values, range(1, 26), 0.6, shifts))
+    before = replace(labeling(values, 0.6), shifts=shifts, warnings=said_of(values, range(1, 26), 0.6, shifts))
     doubt = Caution("poor_fit", "hardly a spine")
-    assert doubted(before, 0.5, doubt).warnings == [doubt, *about_names(values, range(1, 26), 0.3, shifts)]
+    assert doubted(before, 0.5, doubt).warnings == [doubt, *said_of(values, range(1, 26), 0.3, shifts)]
     assert doubted(labeling([3, 4, 5], 0.95), 0.5, doubt).warnings == [doubt]
 
 
 def test_only_discs_that_were_asked_for_are_missed():
     """A gap between found discs is named, unless the missing one was not asked for."""
-    assert about_names([3, 4, 7, 8], range(1, 26), 0.99) == [
+    assert said_of([3, 4, 7, 8], range(1, 26), 0.99) == [
         "C4/C5 (disc 5) was not found between its neighbours",
         "C5/C6 (disc 6) was not found between its neighbours",
     ]
-    assert len(about_names([3, 4, 7, 8], (3, 4, 5), 0.99)) == 1
-    assert about_names([3, 4, 5], range(1, 26), SURE) == []
+    assert len(said_of([3, 4, 7, 8], (3, 4, 5), 0.99)) == 1
+    assert said_of([3, 4, 5], range(1, 26), SURE) == []
 
 
 def test_few_discs_and_unsure_names_are_questioned():
     """Two discs are no chain, and below the limit the whole naming is in doubt."""
-    doubt, few = about_names([3, 4], range(1, 26), 0.54)
+    doubt, few = said_of([3, 4], range(1, 26), 0.54)
     assert "confidence 0.54" in doubt and "-initlabel" in doubt
     assert few == "only 2 discs found (C2/C3 to C3/C4): check their names"
-    assert about_names([3], range(1, 26), 0.99) == ["only 1 disc found (C2/C3): check its name"]
+    assert said_of([3], range(1, 26), 0.99) == ["only 1 disc found (C2/C3): check its name"]
 
 
 def test_a_user_is_told_when_the_image_says_otherwise():
@@ -78,15 +83,15 @@ def test_a_user_is_told_when_the_image_says_otherwise():
 def test_what_was_said_of_discs_that_are_left_out_is_not_said_any_more():
     """Of discs 3, 5 and 6 the first one lies beyond the image: nothing is missing between 5 and 6, but they are few."""
     before = Labeling(
-        [Disc(value, np.zeros(3), 0.9) for value in (5, 6)],
+        labeling([5, 6], 0.8).discs,
         level_confidence=0.8,
-        warnings=[*about_names([3, 5, 6], DISC_VALUES, 0.8), Caution("poor_fit", "fits badly")],
+        warnings=[*said_of([3, 5, 6], DISC_VALUES, 0.8), Caution("poor_fit", "fits badly")],
     )
-    after = about_those_left(before, 3, DISC_VALUES)
+    after = told_anew(before, 3, DISC_VALUES)
     assert [warning.code for warning in before.warnings] == ["disc_missing", "levels_uncertain", "poor_fit"]
     assert [warning.code for warning in after.warnings] == ["levels_uncertain", "few_discs", "poor_fit"]
     assert "C4/C5 to C5/C6 is assumed" in after.warnings[0] and "C2/C3" not in after.warnings[0]
-    assert about_those_left(before, 2, DISC_VALUES) is before
+    assert told_anew(before, 2, DISC_VALUES) is before
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,7 @@ def test_a_name_that_is_not_sure_is_nowhere_told_as_one_that_is(confidence, said
     """Warnings, last lines and summary say one and the same number, on the right side of the limit."""
     doubt = confidence < SURE
     assert in_two_digits(confidence) == said
-    warnings = about_names([3, 4, 5], range(1, 26), confidence)
+    warnings = said_of([3, 4, 5], range(1, 26), confidence)
     assert [f"(confidence {said})" in warning for warning in warnings] == [True] * doubt
     assert level_line(SimpleNamespace(level_confidence=confidence)).endswith(said)
     (other_name,) = about_what_was_given(labeling([10], confidence), labeling([11], 1.0), is_range=True)

@@ -5,6 +5,7 @@ import pytest
 
 from deepspine_sct.labeling.cautions import about_names
 from deepspine_sct.labeling.confidence import SURE
+from deepspine_sct.labeling.discs import Disc
 from deepspine_sct.labeling.level_shifts import level_shifts, possible_names, shifts_to_say
 
 PATH = [(0, 16), (1, 17), (2, 18), (4, 19)]  # candidate 3 is a ghost
@@ -61,6 +62,7 @@ def test_every_possible_name_is_listed_its_own_first():
 
 def test_the_warning_says_what_else_it_may_be():
     """The other names stand in the sentence, with their probability, only where the names are not sure."""
-    unsure = about_names([24, 25], range(1, 26), 0.55, {0: 0.55, -1: 0.42})
+    unsure, sure = ([Disc(v, np.zeros(3), 0.5, share) for v in (23, 24, 25)] for share in (0.55, 0.95))
+    unsure = about_names(unsure[1:], range(1, 26), {0: 0.55, -1: 0.42})
     assert "it may be L3/L4 to L4/L5 (0.42)" in next(str(c) for c in unsure if c.code == "levels_uncertain")
-    assert not [c for c in about_names([23, 24, 25], range(1, 26), 0.95, {0: 0.95, -1: 0.05})]
+    assert not [c for c in about_names(sure, range(1, 26), {0: 0.95, -1: 0.05})]

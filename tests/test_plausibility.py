@@ -30,7 +30,7 @@ DATA = Path(__file__).resolve().parent.parent / "data_test"
 
 def labeling(fit: float, n: int = 8) -> Labeling:
     """Labeling of n discs that fit so well, each of them sure."""
-    discs = [Disc(value, np.array([0, 0, -20.0 * value]), 0.98) for value in range(3, 3 + n)]
+    discs = [Disc(value, np.array([0, 0, -20.0 * value]), 0.98, 0.96) for value in range(3, 3 + n)]
     return Labeling(discs, 0.96, 5.0, [Caution("disc_missing", "a gap")], score=n * fit, fit=fit)
 
 

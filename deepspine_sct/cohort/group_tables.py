@@ -25,7 +25,7 @@ IMAGE_COLUMNS = _SCAN | {
     "outcome": "labelled, skipped, failed or not done",
     "reason": "Why the scan was not labelled",
     "n_discs": "Number of discs that were found",
-    "level_confidence": "Probability that the names as a whole are right",
+    "level_confidence": "Probability that the names as a whole are right: that of the least sure one",
     "look_at": "Why a person should look at the labels; n/a where there is no reason",
 }
 

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from ..anatomy import disc_name
 from ..caution import Caution
 from ..wording import counted
-from .confidence import SURE, in_two_digits
-from .discs import Labeling
+from .confidence import SURE, in_two_digits, least_sure
+from .discs import Disc, Labeling
 from .level_shifts import shifts_to_say
 
 _ABOUT_NAMES = ("disc_missing", "levels_uncertain", "few_discs")  # codes of `about_names`
@@ -18,31 +18,27 @@ FEW = 3  # fewer discs than this are no chain that could be checked against the 
 
 
 def about_names(
-    values: Sequence[int],
-    asked: Container[int],
-    level_confidence: float,
-    shifts: Mapping[int, float] = MappingProxyType({}),
+    discs: Sequence[Disc], asked: Container[int], shifts: Mapping[int, float] = MappingProxyType({})
 ) -> list[Caution]:
     """Write sentences about gaps, uncertain names and few discs.
 
     Parameters
     ----------
-    values : sequence of int
-        Disc values that were found, increasing, at least one; also those not asked for.
+    discs : sequence of Disc
+        All that were found, values increasing, at least one; also those not asked for.
     asked : container of int
         Disc values that were asked for: no other one is missed.
-    level_confidence : float
-        Of `Labeling`.
     shifts : mapping of int to float
         Of `Labeling`: other names that are possible.
     """
+    values = [disc.value for disc in discs]
     first, last = disc_name(values[0]), disc_name(values[-1])
     missed = [v for v in range(values[0], values[-1]) if v in asked and v not in values]
     warnings = [
         Caution("disc_missing", f"{disc_name(v)} (disc {v}) was not found between its neighbours") for v in missed
     ]
-    if level_confidence < SURE:
-        warnings.append(_about_levels(values, level_confidence, shifts))
+    if least_sure(discs) < SURE:
+        warnings.append(_about_levels(discs, shifts))
     if len(values) < FEW:
         text = f"only 1 disc found ({first}): check its name"
         if len(values) > 1:
@@ -51,24 +47,24 @@ def about_names(
     return warnings
 
 
-def about_those_left(labeling: Labeling, n_before: int, asked: Container[int]) -> Labeling:
-    """Say of the discs that are left what was said of all, where some were found to lie beyond the image.
+def told_anew(labeling: Labeling, n_before: int, asked: Container[int]) -> Labeling:
+    """Say of the names again how sure they are, where discs were left out or are less sure than before.
 
     Parameters
     ----------
     labeling : Labeling
-        Without those discs, with the sentences about all.
+        The discs that are left, with what was said of all.
     n_before : int
         How many discs there were.
     asked : container of int
         Disc values that were asked for.
     """
-    if not 0 < len(labeling.discs) < n_before:
+    level_confidence = least_sure(labeling.discs)
+    if not labeling.discs or (len(labeling.discs), level_confidence) == (n_before, labeling.level_confidence):
         return labeling
-    values = [disc.value for disc in labeling.discs]
-    anew = about_names(values, asked, labeling.level_confidence, labeling.shifts)
+    anew = about_names(labeling.discs, asked, labeling.shifts)
     others = [warning for warning in labeling.warnings if warning.code not in _ABOUT_NAMES]
-    return replace(labeling, warnings=[*anew, *others])
+    return replace(labeling, level_confidence=level_confidence, warnings=[*anew, *others])
 
 
 def doubted(labeling: Labeling, share: float, caution: Caution, values: Collection[int] | None = None) -> Labeling:
@@ -76,27 +72,37 @@ def doubted(labeling: Labeling, share: float, caution: Caution, values: Collecti
 
     Where the levels are called uncertain, that is said anew, with the confidence that is left.
     """
+    of_names = share if values is None else 1.0
     discs = [
-        replace(disc, confidence=share * disc.confidence) if values is None or disc.value in values else disc
+        replace(disc, confidence=share * disc.confidence, name_confidence=of_names * disc.name_confidence)
+        if values is None or disc.value in values
+        else disc
         for disc in labeling.discs
     ]
-    level_confidence = labeling.level_confidence * (share if values is None else 1)
-    named = [disc.value for disc in discs]
     others = [
-        _about_levels(named, level_confidence, labeling.shifts) if warning.code == "levels_uncertain" else warning
+        _about_levels(discs, labeling.shifts) if warning.code == "levels_uncertain" else warning
         for warning in labeling.warnings
     ]
-    return replace(labeling, discs=discs, level_confidence=level_confidence, warnings=[caution, *others])
+    return replace(labeling, discs=discs, level_confidence=least_sure(discs), warnings=[caution, *others])
 
 
-def _about_levels(values: Sequence[int], level_confidence: float, shifts: Mapping[int, float]) -> Caution:
-    """Write the sentence about uncertain names, for discs of some values, at least one."""
+def _about_levels(discs: Sequence[Disc], shifts: Mapping[int, float]) -> Caution:
+    """Write the sentence about uncertain names of discs, at least one."""
+    values = [disc.value for disc in discs]
     text = (
-        f"the levels may be shifted (confidence {in_two_digits(level_confidence)}): {disc_name(values[0])} to"
-        f" {disc_name(values[-1])} is assumed{_others(values, shifts)}; check one disc and give it with -initz or"
-        " -initlabel"
+        f"the levels may be shifted (confidence {in_two_digits(least_sure(discs))}): {disc_name(values[0])} to"
+        f" {disc_name(values[-1])} is assumed{_others(values, shifts)}; check {_which(discs)} and give it with"
+        " -initz or -initlabel"
     )
     return Caution("levels_uncertain", text)
+
+
+def _which(discs: Sequence[Disc]) -> str:
+    """Say which disc is to be checked: any, or one of those with an unsure name where others are sure."""
+    unsure = [disc.name for disc in discs if disc.name_confidence < SURE]
+    if len(unsure) in (0, len(discs)):
+        return "one disc"
+    return unsure[0] if len(unsure) == 1 else f"one disc from {unsure[0]} to {unsure[-1]}"
 
 
 def _others(values: Sequence[int], shifts: Mapping[int, float]) -> str:

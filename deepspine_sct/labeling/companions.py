@@ -142,7 +142,7 @@ def conclude_together(
     if scan is None:  # it stands alone, and will be refused for the same reason
         labeling = order(predictor.candidates(look, threshold), predictor.prior)
         scan = Named(labeling, labeling)
-    result = predictor.conclude(look, scan.labeling, watch, asked=values)
+    result = predictor.conclude(look, scan.labeling, watch, asked=values, joined=bool(scan.joined))
     return Joined(
         result=result,
         alone=scan.alone,

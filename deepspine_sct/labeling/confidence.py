@@ -8,7 +8,7 @@ sees a disc elsewhere; with a reason that the user must know, through `cautions.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +51,17 @@ def rounded(confidence: float, digits: int) -> float:
 def in_two_digits(confidence: float) -> str:
     """Write a confidence, of a disc or of the names as a whole, as people are told it; see `rounded`."""
     return f"{rounded(confidence, 2):.2f}"
+
+
+def name_share(posterior: np.ndarray) -> np.ndarray:
+    """(n, K) probability of each name of a place, if it is a disc, by that of being one with this name."""
+    of_disc = posterior.sum(axis=1, keepdims=True)
+    return np.divide(posterior, of_disc, out=np.zeros_like(posterior), where=of_disc > 0)
+
+
+def least_sure(discs: Sequence[Disc]) -> float:
+    """Confidence in the names as a whole: that in the least sure one. One disc too many shifts only those beyond it."""
+    return min((disc.name_confidence for disc in discs), default=0.0)
 
 
 def seen_elsewhere(disc: Disc) -> Disc:

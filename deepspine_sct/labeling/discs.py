@@ -24,11 +24,14 @@ class Disc:
         World RAS+ position of the posterior tip [mm].
     confidence : float
         Probability in [0, 1] that a disc is there and has this name.
+    name_confidence : float
+        Probability in [0, 1] that it has this name, if it is a disc.
     """
 
     value: int
     xyz_mm: np.ndarray
     confidence: float
+    name_confidence: float = 1.0
 
     @property
     def name(self) -> str:
@@ -65,7 +68,8 @@ class Labeling:
     discs : list of Disc
         Superior to inferior, values strictly increasing; empty when no disc was found.
     level_confidence : float
-        Probability in [0, 1] that the names as a whole are right, not shifted by a level.
+        Probability in [0, 1] that the names as a whole are right, and neither all nor a part of them shifted by a
+        level: that of the least sure name.
     level_margin : float
         By how much [nats] the names beat the best ones that rename most of the discs, at least;
         infinite when nothing else is possible.

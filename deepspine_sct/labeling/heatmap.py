@@ -58,6 +58,14 @@ class Candidates:
             self.level_mm[indices],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Put the candidates of several parts of an image into one list, superior to inferior."""
+        parts = [part for part in parts if len(part)] or [cls(np.empty((0, 3)), *np.empty((3, 0)))]
+        fields = ("xyz_mm", "strength", "evidence", "level_mm")
+        every = cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+        return every.take(every.descending())
+
     def descending(self) -> np.ndarray:
         """Return the (n,) indices from superior to inferior; equal heights in a fixed order."""
         return descending(self.xyz_mm)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..anatomy import DISC_NAMES
-from .confidence import SURE
+from .confidence import SURE, name_share
 
 _FARTHEST = 3
 """Shifts by more levels are not looked at: over those that are, hardly any probability is missing."""
@@ -27,10 +27,10 @@ def level_shifts(posterior: np.ndarray, path: Sequence[tuple[int, int]]) -> dict
     -------
     dict of int to float
         Probability of each shift, 0 for the names as they are and 1 for those one level lower: the median over the
-        discs, as for `Labeling.level_confidence`. A shift beyond the first or the last disc has none.
+        discs. A shift beyond the first or the last disc has none.
     """
     index, values = np.array(path).T
-    share = posterior[index] / posterior[index].sum(axis=1, keepdims=True)
+    share = name_share(posterior[index])
     shifts = {}
     for shift in range(-_FARTHEST, _FARTHEST + 1):
         shifted = values + shift

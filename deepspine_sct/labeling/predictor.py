@@ -22,7 +22,7 @@ from ..model.output import Prediction
 from ..model.runtime import Runtime, load_runtime
 from ..parallel import in_threads
 from ..stopwatch import Stopwatch
-from .cautions import about_those_left
+from .cautions import told_anew
 from .confidence import within_image
 from .discs import Labeling, Rating
 from .heatmap import Candidates, find_candidates
@@ -31,6 +31,7 @@ from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
 from .refinement import look_again
+from .second_opinion import second_opinion
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order, rate
@@ -197,6 +198,7 @@ class Predictor:
         watch: Stopwatch,
         named: Collection[int] = (),
         asked: Collection[int] | None = None,
+        joined: bool = False,
     ) -> Result:
         """Look again at the discs of a labeling, and judge it.
 
@@ -212,6 +214,9 @@ class Predictor:
             Discs that the user has named, which are not doubted.
         asked : collection of int, optional
             Disc values that were asked for, by default all: no other one is missed.
+        joined : bool
+            Whether other scans of the session have named the discs as well. Neither then nor where the user has
+            named one does what this image says by itself, on a second look, lower the confidence in a name.
 
         Raises
         ------
@@ -219,12 +224,14 @@ class Predictor:
             When the header contradicts the anatomy.
         """
         grid, body, seen, _ = look
-        n_found = len(labeling.discs)
+        n_found, asked = len(labeling.discs), DISC_VALUES if asked is None else asked
         with watch.stage("refinement"):
-            labeling = look_again(self.observer, body, labeling, named)
+            labeling, second = look_again(self.observer, body, labeling, named)
+            if not (named or joined):
+                labeling = second_opinion(labeling, second, self.prior, asked)
         with watch.stage("plausibility"):
             labeling = within_image(labeling, grid, self.prior, named)
-            labeling = about_those_left(labeling, n_found, DISC_VALUES if asked is None else asked)
+            labeling = told_anew(labeling, n_found, asked)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
             beside = about_second_spine(labeling, seen.prediction, self.prior)

@@ -17,7 +17,9 @@ from .observer import Observer
 from .settings import DEFAULTS, PredictorSettings
 
 
-def look_again(observer: Observer, image: Volume, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
+def look_again(
+    observer: Observer, image: Volume, labeling: Labeling, named: Collection[int] = ()
+) -> tuple[Labeling, Candidates]:
     """Show the network the named discs once more, on finer pixels, and move them.
 
     Parameters
@@ -35,23 +37,25 @@ def look_again(observer: Observer, image: Volume, labeling: Labeling, named: Col
     -------
     Labeling
         The same names; see `refine`.
+    Candidates
+        What the second look sees around the discs, in each slab that holds some; none where there was no second look.
     """
     settings = observer.settings
     if not (labeling.discs and settings.looks_again):
-        return labeling
+        return labeling, Candidates.joined([])
     near = surroundings(image, labeling, settings)
     stack = observer.stack(near, fine_pixel_mm(labeling, settings))
 
-    def refined(slab_and_part: tuple[int, Labeling]) -> Labeling:
+    def refined(slab_and_part: tuple[int, Labeling]) -> tuple[Labeling, Candidates]:
         slab, part = slab_and_part
         rows = rows_of_discs(stack.grid, part, settings)
         prediction = observer.look_closely(stack.extract(range(slab, slab + 1)), *rows)
         second = find_candidates(prediction, settings.threshold)
-        return refine(part, second, image.grid, named, settings)
+        return refine(part, second, image.grid, named, settings), second
 
     parts = in_threads(refined, discs_of_slabs(stack.grid, labeling).items(), observer.runtime.threads)
-    discs = [disc for part in parts for disc in part.discs]
-    return replace(labeling, discs=sorted(discs, key=lambda disc: disc.value))
+    discs = sorted((disc for part, _ in parts for disc in part.discs), key=lambda disc: disc.value)
+    return replace(labeling, discs=discs), Candidates.joined([second for _, second in parts])
 
 
 def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> Volume:

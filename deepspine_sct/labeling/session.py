@@ -21,14 +21,15 @@ from .. import anatomy
 from ..caution import Caution
 from .agreement import agree, support
 from .cautions import about_names
-from .discs import Disc, Labeling
+from .confidence import least_sure
+from .discs import Labeling
 from .joint import View, alone, combine, joint_lattice
 from .lattice import along, best, best_path, sweep
 from .level_shifts import level_shifts
 from .meeting import Group, Meeting, Naming, Try, margins_of
 from .movement import MOVED_MM, Shift, possible_shifts
 from .prior import SkeletonPrior
-from .skeleton import name_confidence, order_alone
+from .skeleton import named_discs, order_alone
 
 TOGETHER_NATS = 1.4
 """Log odds of four to one that files given as one session are one person in one world (assumed). They decide what is
@@ -231,13 +232,14 @@ class _Session:
             return Named(
                 Labeling(warnings=[Caution("no_disc", "no disc found")]), plain, joined, shift_mm, says, refused
             )
-        level_confidence, shifts = name_confidence(names, posterior), level_shifts(posterior, names)
+        discs = named_discs(names, self.views[j].candidates.xyz_mm, posterior)
+        shifts = level_shifts(posterior, names)
         score = plain.score if plain.discs else float(along(self.lattices[j], names).max())
         labeling = Labeling(
-            discs=[Disc(v + 1, self.views[j].candidates.xyz_mm[i], float(posterior[i, v])) for i, v in names],
-            level_confidence=level_confidence,
+            discs=discs,
+            level_confidence=least_sure(discs),
             level_margin=float(group.margins[j]),
-            warnings=about_names([v + 1 for _, v in names], anatomy.DISC_VALUES, level_confidence, shifts),
+            warnings=about_names(discs, anatomy.DISC_VALUES, shifts),
             shifts=shifts,
             score=score,
             fit=plain.fit if plain.discs else score / len(names),

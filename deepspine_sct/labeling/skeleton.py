@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from .. import anatomy
 from ..caution import Caution
 from ..errors import DeepspineError
 from .cautions import about_names, about_what_was_given
+from .confidence import least_sure, name_share
 from .discs import Disc, Labeling, Rating
 from .heatmap import Candidates
 from .lattice import Lattice, best, best_path, sweep, through, total
@@ -192,22 +194,22 @@ def labeling_of(reading: Reading, candidates: Candidates, values: tuple[int, ...
     if not path:
         text = "no disc found: no candidate looks more like a disc than not"
         return Labeling(warnings=[Caution("no_disc", text)])
-    level_confidence = name_confidence(path, posterior)
-    shifts = level_shifts(posterior, path)
+    discs, shifts = named_discs(path, candidates.xyz_mm, posterior), level_shifts(posterior, path)
     return Labeling(
-        discs=[Disc(v + 1, candidates.xyz_mm[i], float(posterior[i, v])) for i, v in path],
-        level_confidence=level_confidence,
+        discs=discs,
+        level_confidence=least_sure(discs),
         level_margin=margin(reading.bounds, reading.score, path),
-        warnings=about_names([v + 1 for _, v in path], values, level_confidence, shifts),
+        warnings=about_names(discs, values, shifts),
         shifts=shifts,
         score=float(reading.score),
         fit=float(reading.score) / len(path),
     )
 
 
-def name_confidence(path: list[tuple[int, int]], posterior: np.ndarray) -> float:
-    """Median probability of the names, given that the discs are there."""
-    return float(np.median([posterior[i, v] / posterior[i].sum() for i, v in path]))
+def named_discs(path: Sequence[tuple[int, int]], xyz_mm: np.ndarray, posterior: np.ndarray) -> list[Disc]:
+    """Make discs of a path over places (n, 3) with the probability (n, K) of each name."""
+    share = name_share(posterior)
+    return [Disc(v + 1, xyz_mm[i], float(posterior[i, v]), float(share[i, v])) for i, v in path]
 
 
 def name_posterior(lattice: Lattice, may_be_empty: bool) -> np.ndarray:

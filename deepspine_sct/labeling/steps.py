@@ -94,6 +94,8 @@ def build_lattice(
     prior: SkeletonPrior,
     pinned: dict[int, int] | None = None,
     values: tuple[int, ...] = anatomy.DISC_VALUES,
+    window: Window | None = None,
+    considered: np.ndarray | None = None,
 ) -> Lattice:
     """Score every part of every path.
 
@@ -107,20 +109,24 @@ def build_lattice(
         Candidate index to the disc value that it must carry.
     values : tuple of int
         Disc values asked for.
+    window : Window, optional
+        The values that are considered, by default all K of the prior.
+    considered : (n, n) array of bool, optional
+        The steps that are considered, by default all.
 
     Returns
     -------
     Lattice
-        Over n candidates and the prior's K values.
+        Over n candidates.
     """
     n, k = len(candidates), len(prior.level_mm)
     unary = candidate_score(candidates, prior, pinned or {})
     unary[:, ~np.isin(np.arange(1, k + 1), values)] -= prior.elsewhere_cost
-    steps = find_steps(candidates.xyz_mm, prior)
+    steps = find_steps(candidates.xyz_mm, prior, considered)
     pins = np.array(sorted(pinned or {}), dtype=int)
     skips_pin = np.searchsorted(pins, steps.head) - np.searchsorted(pins, steps.tail, side="right") > 0
     steps = steps.take(~skips_pin)
-    window = Window(np.zeros(n, dtype=int), k)
+    window = window or Window(np.zeros(n, dtype=int), k)
     apart = apart_score(candidates, steps.tail, steps.head, *_ends(steps, window), prior)
     lattice = connect(steps, unary, window, apart, scales_of(prior), prior)
     index = np.arange(n)

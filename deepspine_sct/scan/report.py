@@ -71,7 +71,7 @@ class Report:
     discs : tuple of ReportedDisc
         Superior to inferior.
     level_confidence : float
-        Probability that the names as a whole are right, not shifted by a level.
+        Probability that the names as a whole are right: that of the least sure one.
     level_margin : float or None
         By how much [nats] the names beat others; None where no others are possible.
     warnings : tuple of Caution
