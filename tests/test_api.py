@@ -274,6 +274,54 @@ def test_what_a_masked_array_hides_is_dark(dtype):
     assert type(read) is np.ndarray and np.array_equal(read, np.where(data > 20, 0, data))
 
 
+@pytest.fixture(scope="module")
+def shipped():
+    """The installed network."""
+    return Predictor.load()
+
+
+def with_voxels(data: np.ndarray, value: float) -> np.ndarray:
+    """Put a value into some voxels of an image, none of them in a corner."""
+    data = data.astype(np.float64)
+    data[data.shape[0] // 2, 5:9, 5:9] = value
+    return data
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, "masked"])
+def test_the_network_sees_an_array_as_it_sees_a_file_of_the_same_values(shipped, tmp_path, value):
+    """What is no number, infinite, too large or masked gives the discs of the file, and the array stays as it was."""
+    scan = read_volume(DATA / "t2_sim.nii.gz")
+    if value == "masked":
+        marked = with_voxels(scan.data, -1)
+        array, stored = np.ma.masked_equal(marked, -1), np.where(marked == -1, 0, marked)
+    else:
+        array = stored = with_voxels(scan.data, value)
+    nib.save(nib.Nifti1Image(stored, scan.grid.affine), tmp_path / "t2.nii")
+    before = array.copy()
+    ours = shipped.predict(Volume(array, scan.grid)).labeling
+    theirs = shipped.predict(read_volume(tmp_path / "t2.nii")).labeling
+    assert len(ours.discs) > 8 and ours.points.keys() == theirs.points.keys()
+    assert all(np.array_equal(ours.points[disc], theirs.points[disc]) for disc in ours.points)
+    assert ours.level_confidence == theirs.level_confidence and ours.warnings == theirs.warnings
+    assert np.array_equal(array, before, equal_nan=True)
+
+
+def test_half_floats_are_as_good_as_any(shipped):
+    """No warning, and the discs of the same values in single floats."""
+    scan = read_volume(DATA / "t2_sim.nii.gz")
+    half = (scan.data / scan.data.max()).astype(np.float16)
+    ours, theirs = (shipped.predict(Volume(half.astype(t), scan.grid)).labeling for t in (np.float16, np.float32))
+    assert list(ours.points) == list(theirs.points) and ours.level_confidence == theirs.level_confidence
+
+
+@pytest.mark.parametrize("make", [lambda a: np.full(a.shape, np.nan), lambda a: a * 1j, lambda a: a.astype(str)])
+def test_an_array_that_no_file_could_hold_is_refused_by_the_network(shipped, make):
+    """One line instead of an error of numpy's: nothing but NaN, complex numbers and texts."""
+    scan = read_volume(DATA / "t2_sim.nii.gz")
+    with pytest.raises(DeepspineError, match="give (an image of a spine|a scalar image)"):
+        shipped.predict(Volume(make(scan.data), scan.grid))
+
+
 def test_a_predictor_goes_to_another_process(monkeypatch):
     """A spawned worker, as on macOS or of joblib, gives the discs that this process gives."""
     monkeypatch.chdir(DATA.parent)

@@ -55,10 +55,10 @@ def test_the_command_does_without_torch(command_modules):
 
 
 def test_the_command_loads_little_beside_its_three_libraries(command_modules):
-    """At most 110 modules beside those of the libraries, and no more of SciPy than nibabel asks for."""
+    """At most 111 modules beside those of the libraries, and no more of SciPy than nibabel asks for."""
     floor = loaded_modules(f"import {LIBRARIES}")
     added = command_modules - floor
-    assert len(added) <= 110, sorted(added)
+    assert len(added) <= 111, sorted(added)
     assert not {name for name in added if name.partition(".")[0] == "scipy"}
 
 

@@ -50,6 +50,28 @@ def as_volume(image: Any) -> Volume:
     return Volume(values, grid)
 
 
+def as_read(volume: Volume) -> Volume:
+    """Make of a volume what a file with its values would be read as.
+
+    Returns
+    -------
+    Volume
+        The same object, unless a voxel is no number, infinite or too large, or the array is masked or of another type:
+        then what `as_volume` makes of it.
+
+    Raises
+    ------
+    DeepspineError
+        As `as_volume`.
+    """
+    data = volume.data
+    if isinstance(data, np.ma.MaskedArray) or data.dtype.kind not in "iufb":
+        return as_volume(volume)
+    if data.dtype.kind == "f" and not (float(data.min()) > -LARGEST and float(data.max()) < LARGEST):  # False for NaN
+        return as_volume(volume)
+    return volume
+
+
 def _voxels_and_affine(image: Any) -> tuple[np.ndarray, np.ndarray]:
     """Voxels and the way from them to the world, from each kind of image that holds both."""
     if isinstance(image, Volume):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..anatomy import DISC_VALUES
 from ..errors import DeepspineError
+from ..image.arrays import as_read
 from ..image.brightness import even_brightness
 from ..image.extent import check_extent
 from ..image.grid import Grid
@@ -142,7 +143,7 @@ class Predictor:
         Parameters
         ----------
         volume : Volume
-            The image.
+            The image. What is no number, infinite or masked in it is 0, as in a file that is read.
         threshold : float, optional
             Least probability of a disc at a candidate.
         values : tuple of int, optional
@@ -161,7 +162,7 @@ class Predictor:
         Raises
         ------
         DeepspineError
-            When the volume is a segmentation, too small or too coarse to show discs, its header
+            When the volume shows nothing, is a segmentation, too small or too coarse to show discs, its header
             contradicts the anatomy, or the discs that are known cannot be where they are said to be.
         """
         watch = Stopwatch()
@@ -177,9 +178,9 @@ class Predictor:
         Raises
         ------
         DeepspineError
-            When the volume is a segmentation, or too small or too coarse to show discs.
+            When the volume shows nothing, is a segmentation, or too small or too coarse to show discs.
         """
-        volume = canonical(volume)
+        volume = canonical(as_read(volume))
         check_is_scan(volume)
         whole = without_margins(without_fill(volume))
         check_extent(whole.grid)
