@@ -58,3 +58,9 @@ def test_who_is_killed_before_the_json_file_is_written_leaves_no_edited_file(lab
     label.write_bytes(gzip.compress(b"of the run that was killed"))
     assert not edited_since(label)
     assert json.loads(label.with_name("x.json").read_text()) == {"SpatialReference": "orig"}
+
+
+def test_a_label_file_gets_the_folder_that_it_is_written_to(tmp_path):
+    """With those above it; of a label that was never written nothing else is made."""
+    about_to_write(tmp_path / "sub-01" / "anat" / "x.nii.gz")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "sub-01", tmp_path / "sub-01" / "anat"]

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from deepspine_sct.files.names import sidecar_of
+from deepspine_sct.files.outputs import make_folders
 from deepspine_sct.files.tables import read_entries, write_json
 
 CHECKSUM = "LabelChecksum"
@@ -44,7 +45,11 @@ def edited_since(label: Path) -> bool:
 
 
 def about_to_write(label: Path) -> None:
-    """Forget what was written before: whoever is killed before the JSON file is written leaves no edited file."""
+    """Make the folder of a label file, and forget what was written there before.
+
+    So whoever is killed before the JSON file is written leaves no edited file.
+    """
+    make_folders([label])
     sidecar = sidecar_of(label)
     told = read_entries(sidecar)
     if told.pop(CHECKSUM, None):

@@ -89,7 +89,6 @@ def write_corrected(
         raise DeepspineError(f"{image}: {', '.join(lost)} lies outside of the image; correct it on the page")
     check_order(image, correction.points)
     check_distances(image, correction.points)
-    make_folders([target])
     before = target.read_bytes() if target.is_file() else b""
     about_to_write(target)
     write_discs(target, grid, correction.points, like=image)

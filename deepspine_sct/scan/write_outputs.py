@@ -73,7 +73,6 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     missing: dict[str, str] = {}
     with watch.stage("write"):
         if outputs.discs:
-            make_folders([outputs.discs])
             about_to_write(outputs.discs)
             write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
         with _noting(missing, "levels", "cord_discs"):
@@ -152,7 +151,6 @@ def _write_cord(labelled: Labelled) -> None:
         return
     for path, volume in ((outputs.levels, labels.levels), (outputs.cord_discs, labels.discs)):
         if path:
-            make_folders([path])
             about_to_write(path)
             write_volume(path, volume, like=request.cord)
 
