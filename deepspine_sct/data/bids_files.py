@@ -13,12 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deepspine_sct.data.bids_ignore import BidsIgnore
 from deepspine_sct.files.names import SUFFIXES
 
 _OTHER_FORMATS = (".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".img", ".hdr", ".dcm", ".dicom",
                   ".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip", ".nii.z")  # fmt: skip
 _DERIVED = re.compile(r"(seg|dseg|probseg|mask|dlabel|labels?|discs?|centerline|levels?)(-manual)?")
 """How names end that are no scans but were made from one."""
+
+_PHASE = "is a phase image, in which discs do not show; the magnitude shows them"
 
 _NO_DATA = ("derivatives", "code", "sourcedata", "rawdata", "stimuli", "phenotype")  # of a data set's folders
 
@@ -56,13 +59,13 @@ def find_files(root: Path, suffixes: Sequence[str], subjects: Sequence[str] = ("
     -------
     Files
     """
-    found = Files()
+    found, ignore = Files(), BidsIgnore.read(root)
     for subject in sorted({path for pattern in subjects for path in root.glob(pattern)}):
         if subject.is_dir() or subject.is_symlink():
             for path in _walk(subject, root, found.passed, ()):
-                _sort(path, root, suffixes, found)
+                _sort(path, root, suffixes, ignore, found)
     if "sub-*" in subjects:
-        found.passed.update(_misnamed_subjects(root))
+        found.passed.update(_misnamed_subjects(root, ignore))
     found.images.sort()
     return found
 
@@ -94,31 +97,44 @@ def _extension(name: str) -> str:
     return next((end for end in (*SUFFIXES[::-1], *_OTHER_FORMATS) if name.lower().endswith(end)), "")
 
 
-def _sort(path: Path, root: Path, suffixes: Sequence[str], found: Files) -> None:
+def _sort(path: Path, root: Path, suffixes: Sequence[str], ignore: BidsIgnore, found: Files) -> None:
     """Put a file where it belongs: asked for, passed over for a reason, or something else."""
     extension = _extension(path.name)
     if not extension:
         return
-    stem = path.name[: -len(extension)]
-    suffix = stem.rpartition("_")[2]
-    folder = path.parent.relative_to(root).as_posix()
-    in_anat, named_right = path.parent.name == "anat", suffix in suffixes and path.name.endswith(SUFFIXES)
-    if path.name.startswith("."):
-        reason = "is a companion file of macOS, not an image; delete it" if suffix in suffixes else ""
-    elif named_right and in_anat:
-        found.images.append((path, folder))
+    stem, folder = path.name[: -len(extension)], path.parent.relative_to(root).as_posix()
+    suffix, place = stem.rpartition("_")[2], f"{folder}/{path.name}"
+    fault = _fault(path, stem, extension, suffixes)
+    if not fault and not (suffix in suffixes and path.name.endswith(SUFFIXES)):
+        is_other = path.parent.name == "anat" and extension in SUFFIXES and not _DERIVED.fullmatch(suffix)
+        if is_other and not (_is_phase(stem, suffixes) or ignore.reason(place, suffix)):
+            found.others[suffix] += 1
         return
-    elif named_right:
-        reason = "lies outside of an anat folder; move it there"
-    elif suffix in suffixes and extension in _OTHER_FORMATS:
-        reason = f"is no NIfTI file ({extension}); convert it to .nii.gz"
+    left_out = ignore.reason(place, suffix if suffix in suffixes else "")
+    fault = left_out or (_PHASE if _is_phase(stem, suffixes) else fault)
+    if fault:
+        found.passed[place] = fault
     else:
-        near = next((wanted for wanted in suffixes if _resembles(stem, wanted)), None)
-        reason = f"is not named as BIDS asks, *_{near}.nii.gz; rename it" if near else ""
-    if reason:
-        found.passed[f"{folder}/{path.name}"] = reason
-    elif in_anat and extension in SUFFIXES and not _DERIVED.fullmatch(suffix):
-        found.others[suffix] += 1
+        found.images.append((path, folder))
+
+
+def _fault(path: Path, stem: str, extension: str, suffixes: Sequence[str]) -> str:
+    """Say what keeps a file from being an image that is asked for; "" where nothing does, or it is something else."""
+    suffix = stem.rpartition("_")[2]
+    if path.name.startswith("."):
+        return "is a companion file of macOS, not an image; delete it" if suffix in suffixes else ""
+    if suffix in suffixes and path.name.endswith(SUFFIXES):
+        return "" if path.parent.name == "anat" else "lies outside of an anat folder; move it there"
+    if suffix in suffixes and extension in _OTHER_FORMATS:
+        return f"is no NIfTI file ({extension}); convert it to .nii.gz"
+    near = next((wanted for wanted in suffixes if _resembles(stem, wanted)), None)
+    return f"is not named as BIDS asks, *_{near}.nii.gz; rename it" if near else ""
+
+
+def _is_phase(stem: str, suffixes: Sequence[str]) -> bool:
+    """Tell the phase of a complex image from its magnitude, by BIDS' entity or as a word of its own."""
+    *words, last = stem.lower().split("_") if "phase" in stem.lower() else ("",)
+    return "part-phase" in words or "phase" in words or (last == "phase" and "phase" not in suffixes)
 
 
 def _resembles(stem: str, wanted: str) -> bool:
@@ -129,7 +145,7 @@ def _resembles(stem: str, wanted: str) -> bool:
     return re.search(rf"(^|[_-]){short}w?(?![A-Za-z])", stem, re.IGNORECASE) is not None
 
 
-def _misnamed_subjects(root: Path) -> dict[str, str]:
+def _misnamed_subjects(root: Path, ignore: BidsIgnore) -> dict[str, str]:
     """Folders that hold what a subject's does, are not named like one, and are no data set of their own."""
     return {
         folder.name: "is not named sub-<label>, so what it holds is not looked at; rename it"
@@ -137,5 +153,6 @@ def _misnamed_subjects(root: Path) -> dict[str, str]:
         if folder.is_dir()
         and not folder.name.startswith(("sub-", ".", *_NO_DATA))
         and not (folder / "dataset_description.json").exists()  # another data set, such as results of ours
+        and not ignore.reason(f"{folder.name}/")
         and ((folder / "anat").is_dir() or any(folder.glob("*/anat")))
     }
