@@ -58,17 +58,13 @@ def score_scan(predictor: Predictor, scan: Scan, slow: bool) -> tuple[dict[str, 
     return scores, {
         "labeling": result.labeling,
         "discs": {v: (confidence[v], v not in wrong) for v in seen},
-        "levels": (result.labeling.level_confidence, not _mostly_misnamed(ours)),
+        "levels": (result.labeling.level_confidence, not ours.misnamed),
     }
 
 
 def _judged(found: dict[int, np.ndarray], scan: Scan) -> dict[int, np.ndarray]:
     """Drop the discs that lie rightly where noise hides them."""
     return {v: xyz for v, xyz in found.items() if v not in scan.hidden or np.linalg.norm(xyz - scan.hidden[v]) > 5.0}
-
-
-def _mostly_misnamed(score: CaseScore) -> bool:
-    return len(score.misnamed) > len(score.named)
 
 
 def region_of(value: int) -> str:
