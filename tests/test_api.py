@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -348,14 +349,32 @@ def test_a_copied_predictor_answers_the_same(path):
     assert second.observer.runtime is second.runtime
 
 
-def test_a_predictor_whose_network_is_gone_says_so(tmp_path):
-    """A pickle that is loaded on another machine names the file that is missing there."""
-    path = tmp_path / "network.onnx"
-    path.write_bytes(SHIPPED_ONNX.read_bytes())
-    pickled = pickle.dumps(Predictor.load(path))
-    path.unlink()
-    with pytest.raises(DeepspineError, match=f"{path}: no such network"):
-        pickle.loads(pickled)
+@pytest.fixture
+def network(tmp_path) -> Path:
+    """A copy of the installed network, which may vanish."""
+    return Path(shutil.copy(SHIPPED_ONNX, tmp_path / "network.onnx"))
+
+
+def test_a_predictor_whose_network_is_gone_says_so(network):
+    """A pickle that runs on another machine names the file that is missing there, and runs once it is back."""
+    predictor = pickle.loads(pickle.dumps(Predictor.load(network)))
+    content = network.read_bytes()
+    network.unlink()
+    with pytest.raises(DeepspineError, match=f"{network}: no such network; check -model"):
+        label(DATA / "t2_lumbar_sim.nii.gz", "t2", predictor=predictor)
+    network.write_bytes(content)
+    assert label(DATA / "t2_lumbar_sim.nii.gz", "t2", predictor=predictor).discs
+
+
+def test_a_pool_whose_network_vanishes_does_not_wait_for_ever(network):
+    """Its workers hand the error on, as they do with all errors of a task, and take the next one."""
+    predictor = Predictor.load(network)
+    network.unlink()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        task = pool.apply_async(label, (DATA / "t2_lumbar_sim.nii.gz", "t2"), {"predictor": predictor})
+        with pytest.raises(DeepspineError, match=f"{network}: no such network; check -model"):
+            task.get(timeout=120)
+        assert pool.apply(abs, (-1,)) == 1
 
 
 def test_a_predictor_whose_network_was_replaced_says_so(tmp_path):
@@ -366,4 +385,4 @@ def test_a_predictor_whose_network_was_replaced_says_so(tmp_path):
     network, description = load_checkpoint(path)
     save_checkpoint(path, network, description | {"note": "another"})
     with pytest.raises(DeepspineError, match=f"{path}: holds another network than when the predictor was pickled"):
-        pickle.loads(pickled)
+        label(DATA / "t2_lumbar_sim.nii.gz", "t2", predictor=pickle.loads(pickled))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DeepspineError
 from ..parallel import in_threads
 from .output import Maps
-from .runtime import Runtime, load_again
+from .runtime import Postponed
 from .seal import is_intact
 
 # From 1.29 on ONNX Runtime reports every process and network to its makers, unless this is said
@@ -95,9 +95,9 @@ class OnnxRuntime:
         if ranks != _PLACES or self.multiple not in range(1, LARGEST_MULTIPLE + 1):
             raise _foreign(path)
 
-    def __reduce__(self) -> tuple[Callable[..., Runtime], tuple[object, ...]]:
-        """Pickle the path; another process loads the file again."""
-        return load_again, (type(self), *self._made_from, self.checksum)
+    def __reduce__(self) -> tuple[type[Postponed], tuple[object, ...]]:
+        """Pickle the path; another process loads the file when it needs it."""
+        return Postponed, (type(self), *self._made_from, self.checksum, self.description)
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""

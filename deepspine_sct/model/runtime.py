@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ SHIPPED_ONNX = _WEIGHTS / "deepspine.onnx"
 
 
 class Runtime(Protocol):
-    """A network that is ready to run. A pickle of it holds the path of its file; see `load_again`.
+    """A network that is ready to run. A pickle of it holds the path of its file; see `Postponed`.
 
     Attributes
     ----------
@@ -86,17 +87,63 @@ def load_runtime(path: Path | None = None, device: str = "auto") -> Runtime:
     return TorchRuntime(path, device)
 
 
-def load_again(kind: Callable[..., Runtime], path: Path, option: Any, checksum: str) -> Runtime:
-    """Load the network of a pickle: the one that was pickled, or none.
+class Postponed:
+    """The network of a pickle: the one that was pickled, loaded from its file as soon as it has to run, or none.
 
-    Raises
-    ------
-    DeepspineError
-        When the file is not there, cannot be used, or holds another network by now.
+    Were it loaded with the pickle, nobody would hear of a file that is missing: `multiprocessing.Pool` loses the task
+    together with the process that cannot read it, and waits for its answer for ever.
+
+    Parameters
+    ----------
+    kind : callable
+        Loads the network from `path` and `option`.
+    path : Path
+        Its file.
+    option : object
+        What else `kind` wants to know.
+    checksum : str
+        Of the network that was pickled.
+    description : dict
+        What that network says of itself.
     """
-    runtime = kind(path, option)
-    if runtime.checksum != checksum:
-        raise DeepspineError(
-            f"{path}: holds another network than when the predictor was pickled; load the predictor from it anew"
-        )
-    return runtime
+
+    def __init__(
+        self, kind: Callable[..., Runtime], path: Path, option: Any, checksum: str, description: dict[str, Any]
+    ):
+        self._made_from = kind, path, option
+        self.checksum = checksum
+        self.description: dict[str, Any] = description
+
+    def __reduce__(self) -> tuple[type[Postponed], tuple[object, ...]]:
+        """Pickle the path again."""
+        return type(self), (*self._made_from, self.checksum, self.description)
+
+    @property
+    def multiple(self) -> int:
+        """See `Runtime`."""
+        return self._runtime.multiple
+
+    @property
+    def threads(self) -> int:
+        """Of this process, which may have other cores than the one before."""
+        return self._runtime.threads
+
+    def run(self, images: np.ndarray) -> Maps:
+        """Run normalised images.
+
+        Raises
+        ------
+        DeepspineError
+            When the file is not there, cannot be used, or holds another network by now.
+        """
+        return self._runtime.run(images)
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        kind, path, option = self._made_from
+        runtime = kind(path, option)
+        if runtime.checksum != self.checksum:
+            raise DeepspineError(
+                f"{path}: holds another network than when the predictor was pickled; load the predictor from it anew"
+            )
+        return runtime

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from .checkpoint import checksum, load_checkpoint
 from .device import pick_device
 from .output import Maps
-from .runtime import Runtime, load_again
+from .runtime import Postponed
 
 
 class TorchRuntime:
@@ -39,9 +38,9 @@ class TorchRuntime:
         self.threads = 1  # torch has its own
         self.checksum = checksum(path)
 
-    def __reduce__(self) -> tuple[Callable[..., Runtime], tuple[object, ...]]:
-        """Pickle the path; another process loads the file again, on a device that it has."""
-        return load_again, (type(self), *self._made_from, self.checksum)
+    def __reduce__(self) -> tuple[type[Postponed], tuple[object, ...]]:
+        """Pickle the path; another process loads the file when it needs it, on a device that it has."""
+        return Postponed, (type(self), *self._made_from, self.checksum, self.description)
 
     def run(self, images: np.ndarray) -> Maps:
         """Run normalised images (N, H, W), H and W multiples of ``multiple``."""
