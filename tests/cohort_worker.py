@@ -23,6 +23,11 @@ def befall(job, scan, volume, predictor) -> Outcome:
     seen.write_text(f"{seen.read_text() if seen.exists() else ''}{os.getpid()}\n")
     if what == "crash" or (what == "once" and len(seen.read_text().split()) == 1):
         os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "networkless":
+        job.model.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    while what.startswith("held") and not Path(f"{scan.image}.go").exists():
+        time.sleep(0.01)
     if what == "hang":
         ctypes.PyDLL(None).sleep(60)  # in C, and nothing else in Python can run meanwhile
     if what == "memory":

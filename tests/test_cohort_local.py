@@ -1,16 +1,19 @@
 """Several workers on one machine share the scans of a run."""
 
 import os
+import shutil
 import time
 from dataclasses import replace
 
 import pytest
-from cohort_cases import WORKER, find, make_job, write_data_set
+from cohort_cases import WORKER, children_of, find, make_job, write_data_set
 
+from deepspine_sct.cli import batch
 from deepspine_sct.cohort import local, state
 from deepspine_sct.cohort.job import Outcome
 from deepspine_sct.cohort.supervisor import Supervisor
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.model.runtime import SHIPPED_ONNX
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
@@ -57,6 +60,20 @@ def test_a_run_that_cannot_work_says_so(job, scans):
     """The error of a thread arrives in the caller's."""
     with pytest.raises(DeepspineError, match="install the same"):
         list(local.label_locally(replace(job, checksum="0" * 64), scans, 2))
+
+
+def test_a_network_that_vanishes_ends_the_command_in_one_line(job, tmp_path, monkeypatch, capsys):
+    """In the middle of a run, together with a worker: exit status 1, the file is named, and no process is left."""
+    names = [f"sub-{n}/anat/sub-{n}_acq-{'networkless' if n == 1 else n}_T2w.nii.gz" for n in range(6)]
+    data, model = write_data_set(tmp_path / "data", names), tmp_path / "network.onnx"
+    shutil.copy(SHIPPED_ONNX, model)
+    monkeypatch.setenv("SCT_PROGRESS_BAR", "off")
+    before = children_of(os.getpid())
+    command = [str(data), str(tmp_path / "out"), "participant", "--n-procs", "2", "--model", str(model)]
+    assert batch.main(command) == 1
+    error = f"sct_deepspine_batch: error: a worker could not start: {model}: no such network; check -model"
+    assert [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Warning")] == [error]
+    assert children_of(os.getpid()) == before
 
 
 def test_a_scan_without_a_place_for_its_record_fails_alone(job, scans, tmp_path):

@@ -1,6 +1,7 @@
 """Whatever befalls a worker process, every scan gets the outcome that it deserves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import deepspine_sct
 from deepspine_sct.cohort.bids_derivative import files_of
 from deepspine_sct.cohort.supervisor import Supervisor
 from deepspine_sct.errors import DeepspineError
+from deepspine_sct.model.runtime import SHIPPED_ONNX
 from deepspine_sct.quality_control.outcomes import FAILED, LABELLED
 
 
@@ -96,15 +98,19 @@ def test_a_worker_lost_by_accident_costs_no_scan(tmp_path):
 
 
 def test_kill_9_between_and_during_scans_costs_no_scan(tmp_path):
-    """After each answer the worker is killed; the next one takes over."""
-    job, scans = prepare(tmp_path, *"abcde")
+    """After each answer the worker is killed, which has the next scan in hand; another one takes over."""
+    job, scans = prepare(tmp_path, *(f"held{n}" for n in range(5)))
     workers = set()
-    with Supervisor(job, [str(WORKER)]) as supervisor:
-        for _, outcome in supervisor.label_all(iter(scans)):
-            assert outcome.kind == LABELLED
+    with Supervisor(replace(job, timeout_s=60), [str(WORKER)]) as supervisor:
+        outcomes = supervisor.label_all(iter(scans))
+        for scan in scans:
+            Path(f"{scan.image}.go").touch()  # no scan ends before the worker of the one before is killed
+            done, outcome = next(outcomes)
+            assert (done, outcome.kind) == (scan, LABELLED)
             (pid,) = outcome.warnings
             workers.add(pid)
             os.kill(int(pid), signal.SIGKILL)
+        assert list(outcomes) == []
     assert len(workers) == 5
 
 
@@ -144,14 +150,46 @@ def test_a_worker_that_cannot_start_is_no_scans_fault(tmp_path, change, words):
         list(supervisor.label_all(iter(scans)))
 
 
+@pytest.mark.parametrize("fault", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "empty"])
+def test_a_network_that_vanishes_in_the_middle_of_a_run_ends_it(tmp_path, fault):
+    """A worker is lost and the next one finds no network: one line that names the file, and no scan has failed."""
+    job, scans = prepare(tmp_path, "a", "held")
+    job = replace(job, model=Path(shutil.copy(SHIPPED_ONNX, tmp_path / "network.onnx")), timeout_s=60)
+    with Supervisor(job, [str(WORKER)]) as supervisor:
+        outcomes = supervisor.label_all(iter(scans))
+        _, outcome = next(outcomes)
+        fault(job.model)
+        os.kill(int(outcome.warnings[0]), signal.SIGKILL)
+        with pytest.raises(DeepspineError, match=f"^a worker could not start: {job.model}: [^\n]*$"):
+            next(outcomes)
+
+
+def test_a_network_that_the_disk_refuses_is_told_without_a_traceback(tmp_path, capfd):
+    """Whatever the system says instead of an answer: in one line, and nothing from the worker itself."""
+    job, scans = prepare(tmp_path, "a")
+    job = replace(job, model=tmp_path / ("n" * 300 + ".onnx"))
+    with Supervisor(job) as supervisor, pytest.raises(DeepspineError, match=r"could not start: [^\n]*nnn\.onnx"):
+        list(supervisor.label_all(iter(scans)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_that_closes_its_pipe_and_goes_on_is_killed(tmp_path, monkeypatch):
+    """Its supervisor does not wait for it for ever."""
+    job, scans = prepare(tmp_path, "a")
+    monkeypatch.setattr("deepspine_sct.cohort.supervisor.GRACE_S", 0.1)
+    closes = "import os, sys, time; os.close(int(sys.argv[2])); time.sleep(600)"
+    with Supervisor(job, ["-c", closes]) as supervisor, pytest.raises(DeepspineError, match="closed its pipe"):
+        list(supervisor.label_all(iter(scans)))
+
+
 def test_a_worker_ends_when_its_supervisor_is_gone(tmp_path):
-    """At once when idle; a hanging one when its time is over, without anybody to kill it."""
+    """At once when idle, without anybody to kill it."""
     job, scans = prepare(tmp_path, "a")
     supervisor = Supervisor(job, [str(WORKER)])
     ((_, outcome),) = supervisor.label_all(iter(scans))
     (pid,) = outcome.warnings
     supervisor._pipe.close()  # what the system does for a supervisor that is killed
-    assert supervisor._process.wait(timeout=10) == 0
+    assert supervisor._process.wait(timeout=60) == 0
     supervisor.close()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)

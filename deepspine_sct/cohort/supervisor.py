@@ -23,8 +23,9 @@ from deepspine_sct.quality_control.outcomes import FAILED
 AHEAD = 2
 """Scans in a worker's hands: the one that it labels and the one that it reads."""
 
-GRACE_S = 1.0
-"""A worker is killed this much after a scan's time is over: it says first where it hangs."""
+GRACE_S = 3.0
+"""A worker is killed this much after a scan's time is over: it says first where it hangs, also on a busy machine. As
+much time has one that closed its pipe, to end."""
 
 START_S = 300.0
 """Time for a worker to load the network, from the slowest of disks."""
@@ -182,8 +183,13 @@ class Supervisor:
         return answer
 
     def _end(self) -> str:
-        """Say how the worker ended."""
-        status = self._process.wait()
+        """Say how the worker ended; one that only closed its pipe is killed."""
+        try:
+            status = self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return "the worker closed its pipe and went on"
         if status >= 0:
             return f"the worker ended with exit status {status}"
         name = signal.Signals(-status).name

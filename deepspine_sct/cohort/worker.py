@@ -77,7 +77,7 @@ def main(descriptor: int, label: Label = label_one) -> None:
         try:
             _limit_memory(job)
             looks = Looks(Predictor.load(job.model, device="cpu"))
-        except (DeepspineError, MemoryError) as error:
+        except (DeepspineError, OSError, MemoryError, ModuleNotFoundError) as error:  # as in `cli.parser`
             supervisor.send(Broken(_reason(job, error)))
             return
         supervisor.send(Ready(__version__, looks.predictor.checksum))
