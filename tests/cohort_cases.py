@@ -1,8 +1,11 @@
 """BIDS data sets and jobs for the tests of cohorts."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -69,5 +72,25 @@ def contents(folder: Path, *but: str) -> dict[str, bytes]:
 
 def children_of(pid: int) -> list[int]:
     """List the processes that a process, in any of its threads, has started; empty when it is gone."""
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in threads for child in path.read_text().split()]
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, path.read_text().split())
+    return found
+
+
+def kill(*pids: int) -> None:
+    """Kill processes, some of which may have ended meanwhile."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that it has started, and they in turn: none is left that still writes files."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)  # it starts no more
+    children = children_of(pid)
+    kill(pid)
+    for child in children:
+        kill_tree(child)

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from cohort_cases import DATA_TEST, ROOT, children_of, contents, edit_by_hand, load
+from cohort_cases import DATA_TEST, ROOT, contents, edit_by_hand, kill_tree, load
 
 from deepspine_sct.cli import batch
 
@@ -385,8 +384,7 @@ def test_killed_at_any_moment_a_run_loses_nothing(data):
     for delay_s in (1.0, 2.0, 2.5, 3.0):
         process = subprocess.Popen(command, cwd=ROOT)
         time.sleep(delay_s)
-        for pid in (process.pid, *children_of(process.pid)):
-            os.kill(pid, signal.SIGKILL)
+        kill_tree(process.pid)
         process.wait()
         files = [path for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")]
         assert all(whole(path) for path in files)

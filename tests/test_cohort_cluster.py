@@ -2,19 +2,17 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cohort_cases import DATA_TEST, ROOT, children_of, contents
+from cohort_cases import DATA_TEST, ROOT, children_of, contents, kill, kill_tree, load
 
 from deepspine_sct.errors import DeepspineError
 
@@ -63,46 +61,69 @@ def start(*command: str) -> subprocess.Popen:
     return subprocess.Popen(command, env=ENVIRONMENT, **pipes)
 
 
+HOLD = """
+import time
+from pathlib import Path
+from deepspine_sct.cohort.cluster import KeepWorkers
+
+def dask_setup(worker):
+    label = KeepWorkers.label
+
+    def held(self, job, scans):
+        while any("sub-9" in scan.path for scan in scans) and not Path({go!r}).exists():
+            time.sleep(0.05)
+        return label(self, job, scans)
+
+    KeepWorkers.label = held
+"""
+"""What Dask workers load so that a run cannot end: they label the last scan only when there is a file "go"."""
+
+
 @contextmanager
 def cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen, list[subprocess.Popen]]]:
-    """Run a scheduler and two Dask workers; yields the address and the processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
+    """Run a scheduler and two Dask workers, which hold the last scan back; yields the address and the processes."""
+    (folder / "hold.py").write_text(HOLD.format(go=str(folder / "go")))
+    told = folder / "scheduler.json"
     dask = [sys.executable, "-m"]
-    scheduler = start(
-        *dask, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
-    )
-    worker = [*dask, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
-    worker += ["--local-directory", str(folder)]
-    workers = [start(*worker) for _ in range(2)]
+    # It chooses a port itself: one that was free a moment ago may have been taken meanwhile.
+    where = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
+    processes = [start(*dask, "distributed.cli.dask_scheduler", *where)]
     try:
-        yield address, scheduler, workers
+        address = address_of(processes[0], told)
+        worker = [*dask, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        worker += ["--local-directory", str(folder), "--preload", str(folder / "hold.py")]
+        processes += [start(*worker) for _ in range(2)]
+        yield address, processes[0], processes[1:]
     finally:
-        for process in (*workers, scheduler):
-            for pid in (process.pid, *children_of(process.pid)):
-                os.kill(pid, signal.SIGKILL)
+        for process in reversed(processes):
+            kill_tree(process.pid)
             process.communicate()
 
 
-def wait_for_labels(folder: Path, n: int) -> None:
+def address_of(scheduler: subprocess.Popen, told: Path) -> str:
+    """Wait until a scheduler listens and has told where."""
+    while True:
+        with suppress(FileNotFoundError, ValueError):  # not there yet, or being written
+            return load(told)["address"]
+        assert scheduler.poll() is None, scheduler.communicate()
+        time.sleep(0.05)
+
+
+def wait_for_labels(run: subprocess.Popen, folder: Path, n: int) -> None:
     """Wait until a run has labelled some scans."""
-    for _ in range(600):
-        if len(list(folder.glob("sub-*/anat/*dlabel.nii.gz"))) >= n:
-            return
-        time.sleep(0.1)
-    raise TimeoutError("the run makes no progress")
+    while len(list(folder.glob("sub-*/anat/*dlabel.nii.gz"))) < n:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.05)
 
 
 def test_a_killed_worker_costs_no_scan_and_changes_no_bit(data, undisturbed, tmp_path):
     """One of the two Dask workers is killed in mid-run: all scans are labelled, as without a cluster."""
     with cluster(tmp_path) as (address, _, workers):
         run = batch(data, "cluster", "--scheduler", address)
-        wait_for_labels(data.parent / "cluster", 2)
-        for pid in children_of(workers[0].pid):
-            os.kill(pid, signal.SIGKILL)
-        said, _ = run.communicate(timeout=120)
+        wait_for_labels(run, data.parent / "cluster", 2)
+        kill(*children_of(workers[0].pid))
+        (tmp_path / "go").touch()
+        said, _ = run.communicate(timeout=300)
     assert run.returncode == 0, said
     assert f"This run: {N_SCANS} labelled" in said
     assert contents(data.parent / "cluster", "logs", "deepspine.html") == undisturbed
@@ -113,15 +134,17 @@ def test_a_killed_scheduler_is_told_and_the_next_run_finishes(data, undisturbed,
     out = data.parent / "twice"
     with cluster(tmp_path) as (address, scheduler, _):
         run = batch(data, "twice", "--scheduler", address)
-        wait_for_labels(out, 2)
+        wait_for_labels(run, out, 2)
         scheduler.kill()
-        said, _ = run.communicate(timeout=120)
+        said, _ = run.communicate(timeout=300)
     assert run.returncode == 1
     assert said.splitlines()[-1].endswith("the scheduler is gone; start it and run this again")
     assert "Traceback" not in said
+    (tmp_path / "scheduler.json").unlink()
+    (tmp_path / "go").touch()
     with cluster(tmp_path) as (address, _, _):
         run = batch(data, "twice", "--scheduler", address, "--resume")
-        said, _ = run.communicate(timeout=120)
+        said, _ = run.communicate(timeout=300)
     assert run.returncode == 0, said
     assert "scans are done already" in said
     assert contents(out, "logs", "deepspine.html") == undisturbed
