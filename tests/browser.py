@@ -70,7 +70,11 @@ class Browser:
 
     def __exit__(self, *error) -> None:
         self.process.terminate()
-        self.process.wait(timeout=20)
+        try:
+            self.process.wait(timeout=ANSWER_S)
+        except subprocess.TimeoutExpired:  # how long it takes to end is no matter of the page
+            self.process.kill()
+            self.process.wait()
         os.close(self.commands)
         os.close(self.answers)
 
@@ -158,7 +162,7 @@ class Browser:
                 self.reload()
         raise TimeoutError(f"the page never shows {text!r}, {n_loads} times loaded")
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = ANSWER_S) -> None:
         """Wait until something holds; fail where it never does."""
         until_s = time.monotonic() + seconds
         while not condition():

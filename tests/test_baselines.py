@@ -1,9 +1,12 @@
 """The baselines do what their names say, and fail where the skeleton must not."""
 
-import time
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
+from benchmarks.acceptance import baselines
 from benchmarks.acceptance.baselines import argmax_per_channel, count_from_top, exhaustive_skeleton
 from deepspine_sct.labeling.heatmap import Candidates
 from deepspine_sct.labeling.skeleton import SkeletonPrior, order
@@ -67,13 +70,14 @@ def test_the_exhaustive_search_finds_the_template_like_chain():
     assert _values(exhaustive_skeleton(c), c) == [3, 4, 5, 6, 7, 0]
 
 
-def test_the_exhaustive_search_stops_in_time():
+def test_the_exhaustive_search_stops_in_time(monkeypatch):
     """Twelve ambiguous channels, 16 million combinations, still end at the time limit."""
     c = _spine(range(1, 13))
     blurred = Candidates(c.xyz_mm, c.strength, np.full((12, 12), 0.2), c.level_mm)
-    started = time.monotonic()
-    assert len(exhaustive_skeleton(blurred, limit_s=0.2)) == 12
-    assert time.monotonic() - started < 2
+    clock_s = count(0.0, 0.1)  # a tenth of a second passes between two looks at it
+    monkeypatch.setattr(baselines, "time", SimpleNamespace(monotonic=lambda: next(clock_s)))
+    assert len(exhaustive_skeleton(blurred, limit_s=0.25)) == 12
+    assert next(clock_s) == pytest.approx(0.4)  # it has looked at 0.0, 0.1, 0.2 and 0.3
 
 
 def test_no_candidates_give_no_points():

@@ -72,7 +72,7 @@ def test_an_interrupted_command_does_not_wait_for_the_thread_that_loads(monkeypa
 
     def load(request: object) -> None:
         waiting.set()
-        end.wait(20)
+        end.wait(60)
         ended.set()
 
     def read(request: object, ahead: object) -> None:

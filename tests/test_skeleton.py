@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from deepspine_sct import anatomy
 from deepspine_sct.errors import DeepspineError
 from deepspine_sct.labeling.heatmap import Candidates
-from deepspine_sct.labeling.skeleton import SkeletonPrior, build_lattice, order, rate
+from deepspine_sct.labeling.skeleton import SkeletonPrior, build_lattice, order, order_alone, rate
 
 K = len(anatomy.DISC_VALUES)
 # The spines are random, so a property holds of nearly all: the same ones are drawn in every run.
@@ -492,12 +491,11 @@ def test_a_prior_of_another_length_is_refused_when_it_is_read(name):
 
 
 def test_only_the_strongest_candidates_are_considered():
-    """A flood of weak noise neither drowns the spine nor takes long."""
+    """A flood of weak noise neither drowns the spine nor makes the search any larger than the prior allows."""
     rng = np.random.default_rng(7)
     c = make_spine(range(1, 24), rng)
     noise = [ghost(rng.uniform([-30, -90, -350], [30, 90, 90]), 0.12) for _ in range(60)]
     flood = join(c, *noise)
-    started = time.perf_counter()
     assert names_of(order(flood), flood)[: len(c)] == list(range(1, 24))
-    assert time.perf_counter() - started < 1.0
+    assert len(order_alone(flood, SkeletonPrior()).lattice.unary) == SkeletonPrior().max_candidates < len(flood)
     assert len(build_lattice(c.take(c.descending()), SkeletonPrior()).unary) == 23
