@@ -15,6 +15,7 @@ import pytest
 from at_once import run_at_once
 
 from deepspine_sct.files import lock
+from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.gathering import rebuild
 from deepspine_sct.files.lock import locked
 from deepspine_sct.quality_control import sct_report
@@ -203,3 +204,19 @@ def test_the_last_writer_of_an_index_sees_all(tmp_path):
 
     rebuild(tmp_path, "*.json", write)
     assert seen == [["a.json"], ["1.json", "a.json"], ["1.json", "2.json", "a.json"]]
+
+
+def test_the_last_writer_of_an_index_sees_what_was_replaced(tmp_path):
+    """A file that another run writes anew while the index is written makes it be written again."""
+    (tmp_path / "a.json").write_text("old")
+    (tmp_path / "b.json").write_text("b")
+    seen = []
+
+    def write(paths):
+        seen.append([path.read_text() for path in paths])
+        if len(seen) == 1:
+            with atomic_path(tmp_path / "a.json") as temporary:
+                temporary.write_text("new")
+
+    rebuild(tmp_path, "*.json", write)
+    assert seen == [["old", "b"], ["new", "b"]]
