@@ -23,6 +23,8 @@ def befall(job, scan, volume, predictor) -> Outcome:
     seen.write_text(f"{seen.read_text() if seen.exists() else ''}{os.getpid()}\n")
     if what == "crash" or (what == "once" and len(seen.read_text().split()) == 1):
         os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "replaced":
+        scan.image.write_bytes(scan.image.read_bytes() + b"more")
     if what == "networkless":
         job.model.unlink()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -56,6 +56,18 @@ def test_what_is_settled_meanwhile_is_not_done_again(job, scans, monkeypatch):
     assert not list(scans[2].image.parent.glob("*.gz.*"))
 
 
+def test_a_scan_that_changes_while_it_is_labelled_is_done_again(tmp_path, monkeypatch):
+    """Its record holds the file that was there before; the next run labels the one that is there now."""
+    monkeypatch.setattr(local, "Supervisor", lambda job: Supervisor(job, [str(WORKER)]))
+    names = [f"sub-{n}/anat/sub-{n}_acq-{what}_T2w.nii.gz" for n, what in enumerate(("replaced", "b"))]
+    scans = find(write_data_set(tmp_path / "data", names))
+    job = make_job(tmp_path / "data", tmp_path / "out", timeout_s=20)
+    assert {outcome.kind for outcome in local.label_locally(job, scans, 1)} == {LABELLED}
+    inputs = [state.read_record(state.files_of(job, scan).record)[1] for scan in scans]
+    now = [state.made_from(job, scan, state.files_of(job, scan)) for scan in scans]
+    assert inputs[0] != now[0] and inputs[1] == now[1]
+
+
 def test_a_run_that_cannot_work_says_so(job, scans):
     """The error of a thread arrives in the caller's."""
     with pytest.raises(DeepspineError, match="install the same"):

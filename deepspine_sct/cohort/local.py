@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 
 from deepspine_sct.cohort.job import Job, Outcome
-from deepspine_sct.cohort.state import settled, write_record
+from deepspine_sct.cohort.state import inputs_of, settled, write_record
 from deepspine_sct.cohort.supervisor import Supervisor
 from deepspine_sct.data.bids import Scan
 
@@ -24,6 +24,7 @@ def label_recorded(supervisor: Supervisor, scans: Iterable[Scan]) -> Iterator[Ou
     """Label scans and record what became of each; one that is settled meanwhile is left as it is."""
     job = supervisor.job
     known = []
+    inputs = {}
 
     def unsettled() -> Iterator[Scan]:
         for scan in scans:
@@ -31,10 +32,11 @@ def label_recorded(supervisor: Supervisor, scans: Iterable[Scan]) -> Iterator[Ou
             if outcome:
                 known.append(outcome)
             else:
+                inputs[scan] = inputs_of(job, scan)
                 yield scan
 
     for scan, outcome in supervisor.label_all(unsettled()):
-        write_record(job, scan, outcome)
+        write_record(job, scan, outcome, inputs.pop(scan))
         yield outcome
     yield from known
 

@@ -44,11 +44,22 @@ def read_record(path: Path) -> tuple[Outcome, dict] | None:
         return None
 
 
-def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
+def write_record(job: Job, scan: Scan, outcome: Outcome, inputs: dict | None = None) -> None:
     """Note what became of a scan, and remove the labels that it no longer has.
 
     A success that another worker noted before is kept, with its files. A scan whose files would lie outside of
     the target folder gets no record, and is tried again in the next run.
+
+    Parameters
+    ----------
+    job : Job
+        The run.
+    scan : Scan
+        Where the scan is.
+    outcome : Outcome
+        What became of it.
+    inputs : dict, optional
+        Of `inputs_of`, before the scan was read; by default as they are now.
     """
     if outcome.kind == FAILED and settled(job, scan):
         return
@@ -59,7 +70,7 @@ def write_record(job: Job, scan: Scan, outcome: Outcome) -> None:
     if outcome.kind != LABELLED:
         _remove_labelling(files)
     files.record.parent.mkdir(parents=True, exist_ok=True)
-    write_json(files.record, asdict(outcome) | {"made_from": made_from(job, scan, files)})
+    write_json(files.record, asdict(outcome) | {"made_from": inputs or made_from(job, scan, files)})
 
 
 def _remove_labelling(files: ScanFiles) -> None:
@@ -113,6 +124,16 @@ def _is_whole(path: Path, files: ScanFiles) -> bool:
         return is_whole_image(path)
     except (OSError, ValueError):
         return False
+
+
+def inputs_of(job: Job, scan: Scan) -> dict | None:
+    """Say what the result of a scan that is now to be read depends on; None where its folders lead out.
+
+    An image that is copied anew while it is labelled has other inputs than its record, and is done again.
+    """
+    with suppress(DeepspineError, OSError):  # its worker says so
+        return made_from(job, scan, files_of(job, scan))
+    return None
 
 
 def made_from(job: Job, scan: Scan, files: ScanFiles) -> dict:
