@@ -155,7 +155,7 @@ def test_what_chooses_scans_to_label_is_a_wrong_usage_of_the_level_group(data, c
 
 def entries_on_page(out: Path) -> dict[str, dict]:
     """Read what the page shows of each scan."""
-    text = (out / "deepspine.html").read_text()
+    text = (out / "deepspine.html").read_text(encoding="utf-8")
     block = text.partition('<script id="data" type="application/json">')[2].partition("</script>")[0]
     return {Path(scan["image"]).name: scan for scan in json.loads(block)["scans"]}
 

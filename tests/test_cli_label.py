@@ -227,7 +227,7 @@ def test_overlay_and_page_are_written(in_folder, predictor):
     """-overlay writes a PNG; -qc adds the scan to our page and to SCT's, under the given names."""
     assert run("-overlay", "t2.png", "-qc", "qc", "-qc-subject", "sub-7", "-qc-dataset", "a<b") == 0
     assert (in_folder / "t2.png").read_bytes().startswith(b"\x89PNG")
-    assert "sub-7" in (in_folder / "qc" / "deepspine.html").read_text()
+    assert "sub-7" in (in_folder / "qc" / "deepspine.html").read_text(encoding="utf-8")
     (entry,) = (in_folder / "qc" / "_json").glob("*.json")
     entry = json.loads(entry.read_text())
     assert (entry["dataset"], entry["subject"], entry["contrast"]) == ("a<b", "sub-7", in_folder.name)

@@ -74,39 +74,37 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     assert run.stdout.split() == ["status", "1", "ballast"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
+AS_NOBODY = f"""
+import os, sys
+from deepspine_sct.cli.label import main
+scan = ["-i", {str(ROOT / "data_test" / "t2_sim.nii.gz")!r}, "-c", "t2", "-v", "0"]
+assert main([*scan, "-o", "x/x.nii", "-json", "x/x.json", "-qc", "x"]) == 0  # all is imported
+if os.getuid() == 0:
+    os.setgid({NOBODY})
+    os.setuid({NOBODY})
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.parametrize("output", ["-ofolder", "-json", "-qc"])
 def test_a_read_only_folder_is_refused_before_the_network_runs(in_folder, output):
     """As a user who may not write there: one line that names the file, and nothing is written."""
     locked = in_folder / "locked"
-    locked.mkdir(mode=0o555)
+    for folder, mode in ((locked, 0o555), (in_folder / "x", 0o755)):
+        folder.mkdir()
+        folder.chmod(mode)  # whatever the umask is
     os.chmod(in_folder, 0o777)
+    os.chmod(in_folder / "t2.nii.gz", 0o644)
     os.chmod(in_folder.parent, 0o755)
     target = "locked/report.json" if output == "-json" else "locked"
-    arguments = ["-i", "t2.nii.gz", "-c", "t2", "-v", "0", output, target]
-    assert label.main(["-i", "t2.nii.gz", "-c", "t2", "-v", "0", "-o", "x.nii"]) == 0  # all is imported
-    (in_folder / "x.nii").unlink()
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - another process
-        status = 99
-        try:
-            os.dup2(writer, 2)
-            sys.stderr = os.fdopen(2, "w")
-            if os.getuid() == 0:
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            status = label.main(arguments)
-            sys.stderr.flush()
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        said = stream.read().splitlines()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-    assert len(said) == 1
-    assert said[0].startswith(f"sct_deepspine_label: error: {target}: the folder")
-    assert "cannot be written" in said[0]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, "-i", "t2.nii.gz", "-c", "t2", "-v", "0", output, target],
+        cwd=in_folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if not line.startswith("Warning: "))
+    assert line.startswith(f"sct_deepspine_label: error: {target}: the folder")
+    assert "cannot be written" in line
     assert list(locked.iterdir()) == []
     assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == b"old"
 

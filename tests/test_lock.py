@@ -48,7 +48,7 @@ def subjects(report: Path) -> tuple[set[str], set[str]]:
     """Whom SCT's index and our page show."""
     _, _, entries = (report / "js" / "datasets.js").read_text().partition("DATASETS = ")
     of_sct = {entry["subject"] for entry in json.loads(entries.strip().removesuffix(";"))}
-    html = (report / "deepspine.html").read_text()
+    html = (report / "deepspine.html").read_text(encoding="utf-8")
     return of_sct, {name for name in of_sct if f'"subject":"{name}"' in html}
 
 

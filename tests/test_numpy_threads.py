@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from deepspine_sct.cohort.local import usable_cores
+
 ROOT = Path(__file__).resolve().parent.parent
 
 PROBE = """
@@ -42,7 +44,7 @@ def test_one_thread_and_an_environment_left_alone():
     assert threads in (1, None)
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+@pytest.mark.skipif(usable_cores() < 2, reason="needs two cores")
 @pytest.mark.parametrize(
     ("first", "environment"),
     [("", {"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}), ("import numpy", {})],

@@ -174,7 +174,7 @@ def _add_five(folder: Path, writer: int) -> None:
 def test_processes_do_not_lose_each_others_scans(tmp_path):
     """Four writers at once, five scans each: all twenty are on the page at the end."""
     run_at_once(_add_five, tmp_path, 4)
-    page = (tmp_path / "deepspine.html").read_text()
+    page = (tmp_path / "deepspine.html").read_text(encoding="utf-8")
     assert all(f"/d/scan-{writer}-{turn}.nii" in page for writer in range(4) for turn in range(5))
 
 

@@ -258,11 +258,11 @@ def test_the_page_fetches_nothing_and_obeys_no_name(tmp_path, monkeypatch):
     names = ["-qc-subject", attack, "-qc-dataset", "../../../" + attack]
     monkeypatch.chdir(tmp_path)
     assert label.main(["-i", str(scan), "-c", "t2", "-qc", "qc", "-v", "0", "-ofolder", "out", *names]) == 0
-    html = (tmp_path / "qc" / "deepspine.html").read_text()
+    html = (tmp_path / "qc" / "deepspine.html").read_text(encoding="utf-8")
     n_scripts = 1 + len(SCRIPTS)  # the entries and the page's own
     assert html.count("<script") == n_scripts == html.count("</script>")
     assets = files("deepspine_sct.quality_control") / "assets"
-    own = html.replace((assets / SCRIPTS[0]).read_text(), "").replace("http://www.w3.org/2000/svg", "")
+    own = html.replace((assets / SCRIPTS[0]).read_text(encoding="utf-8"), "").replace("http://www.w3.org/2000/svg", "")
     for foreign in ("<img src=x", "<svg onload", "<script>alert", "http://", "https://"):
         assert foreign not in own
     assert "script-src &#39;sha256-" in html
