@@ -101,6 +101,18 @@ def test_a_scoliosis_sways_as_asked(atlas):
 
 
 @needs_templates
+def test_discs_where_a_volume_shows_nothing_are_no_truth(atlas):
+    """Of a spine that is scanned in part, the discs in the even margin are left out, and no others."""
+    spec = VolumeSpec("t2", (28, 170, 112), (1.5, 1.5, 1.5), 330.0)
+    volume, points = simulate_volume(112, atlas, spec)
+    rows = volume.data[14].std(axis=1) > 0
+    shown = np.flatnonzero(rows)
+    assert 30 < len(shown) < 80 and np.array_equal(shown, np.arange(shown[0], shown[-1] + 1))
+    at_row = volume.grid.to_index(np.array(list(points.values())))[:, 1]
+    assert sorted(points) == list(range(7, 12)) and shown[0] <= at_row.min() and at_row.max() <= shown[-1]
+
+
+@needs_templates
 def test_the_cord_of_a_volume_lies_behind_its_discs(atlas):
     """At every tip the cord's middle is 4 to 14 mm further back, in the same plane, and it is as thick as a cord."""
     spec = VolumeSpec("t2", (15, 128, 80), (1.5, 1.5, 1.5), 420.0, tilt=0.03)

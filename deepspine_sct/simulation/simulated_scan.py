@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepspine_sct.anatomy import DISC_VALUES, LEVEL_MM
-from deepspine_sct.image.grid import Grid
+from deepspine_sct.image.grid import Grid, round_index
 from deepspine_sct.image.volume import Volume
 from deepspine_sct.simulation.atlas import TISSUES, Atlas
 from deepspine_sct.simulation.contrast import random_contrast
@@ -55,16 +55,17 @@ def simulate_volume(seed: int, atlas: Atlas, spec: VolumeSpec) -> tuple[Volume, 
 
     Returns
     -------
-    Volume of int16, and the world position [mm] of every disc inside it. Discs whose mid-sagittal
-    plane lies outside of the slices are left out.
+    Volume of int16, and the world position [mm] of every disc that can be seen in it. Discs whose mid-sagittal
+    plane lies outside of the slices, or whose tip lies where the scanner shows nothing, are left out.
     """
     rng = np.random.default_rng(seed)
     pose = _pose(rng, spec)
     anatomy_seed, scanner_seed = rng.integers(2**32, size=2)
     # One seed for every slice: one anatomy, one coil, noise that a slab average does not remove.
-    data = np.stack([_slice(anatomy_seed, scanner_seed, atlas, pose, x_mm) for x_mm in pose.lateral_mm()])
+    slices = [_slice(anatomy_seed, scanner_seed, atlas, pose, x_mm) for x_mm in pose.lateral_mm()]
+    data, visible = (np.stack(part) for part in zip(*slices, strict=True))
     data = np.round(data * (600 / np.percentile(data, 99.5))).clip(0, 2000).astype(np.int16)
-    return Volume(data, pose.grid), _tips(atlas, pose)
+    return Volume(data, pose.grid), _tips(atlas, pose, visible)
 
 
 def simulate_cord(seed: int, atlas: Atlas, spec: VolumeSpec) -> Volume:
@@ -93,14 +94,15 @@ def _pose(rng: np.random.Generator, spec: VolumeSpec) -> _Pose:
     )
 
 
-def _tips(atlas: Atlas, pose: _Pose) -> dict[int, np.ndarray]:
-    """World position [mm] of every disc whose tip is inside of the grid."""
+def _tips(atlas: Atlas, pose: _Pose, visible: np.ndarray) -> dict[int, np.ndarray]:
+    """World position [mm] of every disc whose tip is inside of the grid and visible (N, H, W)."""
     step_mm, *pixel_mm = pose.grid.zooms_mm
     tips_rc = (pose.body.to_plane(LEVEL_MM, atlas.tip_u_mm) - pose.origin_mm) / pixel_mm
     slices = _at_tips(pose.drift_mm, tips_rc) / step_mm + (pose.grid.shape[0] - 1) / 2
     tips_ijk = np.column_stack([slices, tips_rc])
-    inside = pose.grid.contains(tips_ijk)
-    return {v: pose.grid.to_world(tips_ijk[v - 1]) for v in DISC_VALUES if inside[v - 1]}
+    seen = pose.grid.contains(tips_ijk)
+    seen[seen] = visible[tuple(round_index(tips_ijk[seen]).T)]
+    return {v: pose.grid.to_world(tips_ijk[v - 1]) for v in DISC_VALUES if seen[v - 1]}
 
 
 def _at_tips(drift_mm: np.ndarray, tips_rc: np.ndarray) -> np.ndarray:
@@ -109,7 +111,8 @@ def _at_tips(drift_mm: np.ndarray, tips_rc: np.ndarray) -> np.ndarray:
     return drift_mm[row, col]
 
 
-def _slice(anatomy_seed, scanner_seed, atlas: Atlas, pose: _Pose, x_mm: np.ndarray) -> np.ndarray:
+def _slice(anatomy_seed, scanner_seed, atlas: Atlas, pose: _Pose, x_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scan a slice of a body: (H, W) image, and where it shows anything."""
     rng = np.random.default_rng(anatomy_seed)
     image = paint(rng, atlas, pose.s_mm, pose.u_mm, x_mm, pose.family, pose.means)
-    return scan(np.random.default_rng(scanner_seed), image, float(pose.grid.zooms_mm[1]))[0]
+    return scan(np.random.default_rng(scanner_seed), image, float(pose.grid.zooms_mm[1]))
