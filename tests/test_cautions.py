@@ -70,6 +70,19 @@ def test_few_discs_and_unsure_names_are_questioned():
     assert said_of([3], range(1, 26), 0.99) == ["only 1 disc found (C2/C3): check its name"]
 
 
+@pytest.mark.parametrize(
+    ("unsure", "said"),
+    [((3, 4, 5, 6), "one disc"), ((3, 6), "one disc"), ((5,), "C4/C5"), ((4, 5), "one disc from C3/C4 to C4/C5")],
+)
+def test_the_disc_to_check_is_one_whose_name_is_not_sure(unsure, said):
+    """Any one where the doubt reaches from the first to the last disc, else one of the part that is in doubt."""
+    discs = [
+        replace(disc, name_confidence=0.6 if disc.value in unsure else 0.98) for disc in labeling([3, 4, 5, 6], 1).discs
+    ]
+    (doubt,) = about_names(discs, range(1, 26))
+    assert f"(confidence 0.60): C2/C3 to C5/C6 is assumed; check {said} and give it with" in doubt
+
+
 def test_a_user_is_told_when_the_image_says_otherwise():
     """Always with a range; with a pin, which is there to overrule, only where the image is sure."""
     for is_range, confidence, told in ((1, 0.3, 1), (1, 0.99, 1), (0, 0.3, 0), (0, 0.99, 1)):

@@ -98,11 +98,12 @@ def _about_levels(discs: Sequence[Disc], shifts: Mapping[int, float]) -> Caution
 
 
 def _which(discs: Sequence[Disc]) -> str:
-    """Say which disc is to be checked: any, or one of those with an unsure name where others are sure."""
+    """Say which disc is to be checked: any, or one of a part that alone has unsure names."""
     unsure = [disc.name for disc in discs if disc.name_confidence < SURE]
-    if len(unsure) in (0, len(discs)):
+    first, last = unsure[0], unsure[-1]
+    if (first, last) == (discs[0].name, discs[-1].name):
         return "one disc"
-    return unsure[0] if len(unsure) == 1 else f"one disc from {unsure[0]} to {unsure[-1]}"
+    return first if first == last else f"one disc from {first} to {last}"
 
 
 def _others(values: Sequence[int], shifts: Mapping[int, float]) -> str:
