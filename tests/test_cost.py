@@ -132,8 +132,9 @@ def test_a_label_file_is_small_and_written_in_one_go(tmp_path):
 
 # Voxels and network runs
 
-LATER_LOOKS = 6
-"""Images on top, at most: discs on finer pixels, and where one bright spot is all there is, turned over."""
+LATER_LOOKS = 7
+"""Images on top, at most: discs on finer pixels, and where one bright spot is all there is, on coarser ones and turned
+over."""
 
 
 class CountingArray(np.ndarray):

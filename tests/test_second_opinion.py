@@ -1,4 +1,4 @@
-"""The second look doubts names that it would not give, and confirms none."""
+"""Other looks doubt names that they would not give, and confirm none."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from deepspine_sct.image.nifti import read_volume
 from deepspine_sct.labeling import predictor as predictor_module
 from deepspine_sct.labeling.cautions import told_anew
 from deepspine_sct.labeling.companions import conclude_together, name_together
-from deepspine_sct.labeling.confidence import name_share
+from deepspine_sct.labeling.confidence import least_sure, name_share
 from deepspine_sct.labeling.discs import Disc, Labeling
-from deepspine_sct.labeling.heatmap import Candidates
+from deepspine_sct.labeling.heatmap import Candidates, find_candidates
 from deepspine_sct.labeling.predictor import Predictor
 from deepspine_sct.labeling.prior import SkeletonPrior
-from deepspine_sct.labeling.second_opinion import second_opinion
+from deepspine_sct.labeling.second_opinion import other_opinions, second_opinion
 from deepspine_sct.labeling.skeleton import order, order_alone
 from deepspine_sct.stopwatch import Stopwatch
 
@@ -99,11 +99,47 @@ def test_only_the_part_beyond_one_disc_too_many_is_doubted():
     assert "check one disc from T3/T4 to T9/T10 and give it" in text
 
 
+@pytest.mark.parametrize(
+    ("confidence", "shift", "taken"),
+    [(0.7, 0, True), (0.95, 0, False), (0.7, 1, False)],
+    ids=["unsure", "sure", "doubted already"],
+)
+def test_a_third_look_is_taken_only_where_it_decides(confidence, shift, taken):
+    """Names that two looks leave between doubted and sure are asked for a third time, and no others."""
+    values = range(9, 18)
+    first = Labeling([Disc(v, seen([v]).xyz_mm[0], confidence, confidence) for v in values], confidence)
+    second, third = seen(values, shift), seen(values, shift=-1)
+    asked = []
+    after = other_opinions(first, second, lambda: asked.append(1) or third, PRIOR)
+    two = second_opinion(first, second, PRIOR)
+    assert (0.5 <= least_sure(two.discs) < 0.9) == taken == bool(asked)
+    three = second_opinion(two, third, PRIOR) if taken else two
+    assert np.array_equal(named(after), named(three))
+    assert not taken or least_sure(after.discs) < 0.5
+
+
+def test_the_third_look_sees_the_slabs_of_the_discs_on_coarser_pixels():
+    """Its pixels are 1.15 times as large, its slabs those that hold discs, and it sees the discs where they are."""
+    predictor, image = Predictor.load(), read_volume(DATA / "t2_sim.nii.gz")
+    look, discs = predictor.look(image, Stopwatch()), predictor.predict(image).labeling.discs
+    shown, discs_xyz_mm = look.seen.prediction.grid, np.array([disc.xyz_mm for disc in discs])
+    prediction = predictor.observer.look_from_afar(look.body, look.seen, discs_xyz_mm)
+    assert np.allclose(prediction.grid.zooms_mm, shown.zooms_mm * (1, 1.15, 1.15))
+    across = prediction.grid.to_index(discs_xyz_mm)[:, 0]
+    assert across.min() >= -0.5 and across.max() <= prediction.grid.shape[0] - 0.5
+    assert prediction.grid.shape[0] <= np.ptp(across) + 2
+    third = find_candidates(prediction, predictor.settings.threshold)
+    for disc in discs:
+        away_mm = np.linalg.norm((third.xyz_mm - disc.xyz_mm)[:, 1:], axis=1)
+        assert away_mm.min() < 5
+        assert third.evidence[away_mm.argmin()].argmax() + 1 == disc.value
+
+
 def test_names_that_rest_on_more_than_the_image_are_not_doubted(monkeypatch):
     """Where the user named a disc, or other scans of the session named them too, no second opinion is asked."""
     predictor, image = Predictor.load(), read_volume(DATA / "t2_sim.nii.gz")
     asked = []
-    monkeypatch.setattr(predictor_module, "second_opinion", lambda labeling, *others: asked.append(others) or labeling)
+    monkeypatch.setattr(predictor_module, "other_opinions", lambda labeling, *others: asked.append(others) or labeling)
     known = predictor.predict(image).labeling.points
     assert len(asked) == 1 and len(asked[0][0]) >= len(known) and asked[0][-1] == DISC_VALUES
     predictor.predict(image, pins={4: known[4]})

@@ -134,6 +134,20 @@ class Observer:
         rows = window(first_row + missing // 2, last_row + missing // 2, slab.grid.shape[1] + missing, multiple)
         return self.show(slab, Stopwatch(), frame=(rows, slice(None))).prediction
 
+    def look_from_afar(self, body: Volume, seen: Seen, discs_xyz_mm: np.ndarray) -> Prediction:
+        """Show the slabs that hold discs, at (n, 3), on coarser pixels: as if the spine were smaller.
+
+        It looks as far to the front and to the back as ``seen`` does.
+        """
+        shown = seen.slabs.grid
+        ends_ijk = body.grid.to_index(shown.to_world([(0, 0, 0), np.subtract(shown.shape, 1)]))
+        low = np.maximum(np.floor(ends_ijk[0]).astype(int), 0)
+        high = np.minimum(np.ceil(ends_ijk[1]).astype(int) + 1, body.grid.shape)
+        low[0], high[0] = 0, body.grid.shape[0]
+        stack = self.stack(crop(body, low, high), self.settings.afar * self.spacing_mm)
+        slabs = np.clip(round_index(stack.grid.to_index(discs_xyz_mm))[:, 0], 0, stack.grid.shape[0] - 1)
+        return self.show(stack.extract(range(slabs.min(), slabs.max() + 1)), Stopwatch()).prediction
+
     def turned(self, seen: Seen, axes: tuple[int, ...]) -> Prediction:
         """Show a slab with much of the spine again, turned over along some axes of (N, H, W).
 

@@ -32,7 +32,7 @@ from .pins import Height, locate
 from .plausibility import judge, judge_sampling
 from .prior import SkeletonPrior
 from .refinement import look_again
-from .second_opinion import second_opinion
+from .second_opinion import other_opinions
 from .second_spine import about_second_spine
 from .settings import DEFAULTS, PredictorSettings
 from .skeleton import order, rate
@@ -217,7 +217,7 @@ class Predictor:
             Disc values that were asked for, by default all: no other one is missed.
         joined : bool
             Whether other scans of the session have named the discs as well. Neither then nor where the user has
-            named one does what this image says by itself, on a second look, lower the confidence in a name.
+            named one does what this image says by itself, on other looks, lower the confidence in a name.
 
         Raises
         ------
@@ -229,7 +229,7 @@ class Predictor:
         with watch.stage("refinement"):
             labeling, second = look_again(self.observer, body, labeling, named)
             if not (named or joined):
-                labeling = second_opinion(labeling, second, self.prior, asked)
+                labeling = other_opinions(labeling, second, partial(self._from_afar, look, labeling), self.prior, asked)
         with watch.stage("plausibility"):
             labeling = within_image(labeling, grid, self.prior, named)
             labeling = told_anew(labeling, n_found, asked)
@@ -316,6 +316,11 @@ class Predictor:
     def judge(self, look: Look, labeling: Labeling, named: Collection[int] = ()) -> Labeling:
         """Ask whether it is a spine, and the right way up; see `plausibility.judge`."""
         return judge(labeling, partial(in_threads, look.turned, threads=self.runtime.threads), named)
+
+    def _from_afar(self, look: Look, labeling: Labeling) -> Candidates:
+        discs_xyz_mm = np.array([disc.xyz_mm for disc in labeling.discs])
+        prediction = self.observer.look_from_afar(look.body, look.seen, discs_xyz_mm)
+        return find_candidates(prediction, self.settings.threshold)
 
     def _rate_turned(self, seen: Seen, axes: tuple[int, ...]) -> Rating:
         return rate(find_candidates(self.observer.turned(seen, axes), self.settings.threshold), self.prior)

@@ -1,15 +1,15 @@
-"""What the second look says of the names: it changes none, but doubts those that it would not give itself."""
+"""What other looks say of the names: they change none, but doubt those that they would not give themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
 
 from ..anatomy import DISC_VALUES
-from .confidence import name_share
+from .confidence import SURE, UNLIKELY, least_sure, name_share
 from .discs import Disc, Labeling
 from .heatmap import Candidates
 from .prior import SkeletonPrior
@@ -30,21 +30,54 @@ _HARDLY = 1e-6
 """What is a disc with less probability says nothing of its name."""
 
 
-def second_opinion(
-    labeling: Labeling, candidates: Candidates, prior: SkeletonPrior, asked: Collection[int] = DISC_VALUES
+def other_opinions(
+    labeling: Labeling,
+    second: Candidates,
+    from_afar: Callable[[], Candidates],
+    prior: SkeletonPrior,
+    asked: Collection[int] = DISC_VALUES,
 ) -> Labeling:
-    """Doubt the names that a second look would not give by itself.
+    """Ask the second look for its opinion of the names, and a third one where it can still decide whether to doubt.
 
-    The two looks count equally: the share of a name is the geometric mean of what either of them says, and never
-    more than what the first one says. Both see the same image with the same network, so that they do not confirm each
-    other.
+    The second look sees the discs on finer pixels, the third one on coarser pixels: as if the spine were smaller. Names
+    that are sure or doubted already are not worth its time.
 
     Parameters
     ----------
     labeling : Labeling
         The discs, as the first look named them.
+    second : Candidates
+        Of the second look.
+    from_afar : callable
+        Takes the third look and returns its candidates.
+    prior, asked
+        As for `second_opinion`.
+
+    Returns
+    -------
+    Labeling
+        See `second_opinion`.
+    """
+    labeling = second_opinion(labeling, second, prior, asked)
+    if not UNLIKELY <= least_sure(labeling.discs) < SURE:
+        return labeling
+    return second_opinion(labeling, from_afar(), prior, asked)
+
+
+def second_opinion(
+    labeling: Labeling, candidates: Candidates, prior: SkeletonPrior, asked: Collection[int] = DISC_VALUES
+) -> Labeling:
+    """Doubt the names that another look would not give by itself.
+
+    It counts as much as what was known before: the share of a name is the geometric mean of both, and never more than
+    before. All looks see the same image with the same network, so that they do not confirm each other.
+
+    Parameters
+    ----------
+    labeling : Labeling
+        The discs, with the names and confidences that they have so far.
     candidates : Candidates
-        Of the second look, in any order.
+        Of the other look, in any order.
     prior : SkeletonPrior
         Geometry and weights of the ordering.
     asked : collection of int, optional

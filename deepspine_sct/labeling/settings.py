@@ -74,6 +74,10 @@ class PredictorSettings:
     other_mm: float = 10.0
     """Up to here the second look saw the same disc, but elsewhere; what is farther off is another."""
 
+    # The third look, on coarser pixels, where the names are neither sure nor doubted.
+    afar: float = 1.15
+    """Its pixels are so many times as large as the network's own. The model card compares it with other sizes."""
+
 
 DEFAULTS = PredictorSettings()
 """The settings that ship."""
