@@ -228,10 +228,10 @@ class Predictor:
         n_found, asked = len(labeling.discs), DISC_VALUES if asked is None else asked
         with watch.stage("refinement"):
             labeling, second = look_again(self.observer, body, labeling, named)
+            labeling = within_image(labeling, grid, self.prior, named)
             if not (named or joined):
                 labeling = other_opinions(labeling, second, partial(self._from_afar, look, labeling), self.prior, asked)
         with watch.stage("plausibility"):
-            labeling = within_image(labeling, grid, self.prior, named)
             labeling = told_anew(labeling, n_found, asked)
             labeling = self.judge(look, labeling, named)
             labeling = judge_sampling(labeling, max(grid.zooms_mm[1:]))
