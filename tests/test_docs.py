@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deepspine_sct.image.labels import read_labels
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "deepspine_sct"
@@ -86,3 +88,18 @@ def test_the_walk_through_the_code_is_true(tmp_path):
     assert beside and len(walk) >= len(STEPS)
     places = [calls.index(name) for name in walk]
     assert places == sorted(places), [name for _, name in sorted(zip(places, walk, strict=True))]
+
+
+def test_the_python_of_the_api_page_runs(tmp_path, monkeypatch, capsys):
+    """Each block prints one line for each disc, with the same values: those of the labels that lie beside the scan."""
+    for name, source in (
+        ("t2.nii.gz", "t2_lumbar_sim.nii.gz"),
+        ("t2_labeled_discs.nii.gz", "t2_lumbar_sim_labels.nii.gz"),
+    ):
+        (tmp_path / name).write_bytes((ROOT / "data_test" / source).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    found, read = re.findall(r"^```python\n(.*?)^```$", (DOCS / "api.md").read_text(), flags=re.M | re.S)
+    known = list(read_labels("t2_labeled_discs.nii.gz"))
+    for block in (found, read):
+        exec(compile(block, "api.md", "exec"), {})
+        assert [int(line.split()[0]) for line in capsys.readouterr().out.splitlines()] == known
