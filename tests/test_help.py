@@ -86,4 +86,4 @@ def test_help_is_plain_ascii_of_at_most_100_columns():
 def test_the_default_threshold_in_the_help_is_that_of_the_program():
     """It is written out there, as the help loads none of the steps."""
     _, out, _, _ = probe("sct_deepspine_label", "-h")
-    assert f"possible disc. Default: {DEFAULTS.threshold:g}." in " ".join(out.split())
+    assert f"that are none. Default: {DEFAULTS.threshold:g}." in " ".join(out.split())

@@ -47,7 +47,7 @@ def get_parser() -> SctArgumentParser:
         help="Prepared set with the truth. Networks label its scans with every step of "
         "sct_deepspine_label. Of a scan that is gone or was straightened, they label the slabs.",
     )
-    truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with the truth.")
+    truth.add_argument("-path-data", type=Path, metavar="<folder>", help="BIDS data set with it, in place of -set.")
     add = parser.mandatory.add_argument
     add("-ofolder", type=Path, required=True, metavar="<folder>", help="Folder to write the report into.")
     _add_tool_arguments(parser)
@@ -77,7 +77,8 @@ def _add_tool_arguments(parser: SctArgumentParser) -> None:
         default=[],
         metavar="<name>=<file>",
         help="A name, and a checkpoint to label the images with or the word installed, which stands for the "
-        "checkpoint that comes with the package. May be given several times.",
+        "checkpoint that comes with the package. May be given several times. At least one -pred or -model is "
+        "needed.",
     )
     add(
         "-attention",

@@ -150,8 +150,8 @@ def _add_start_arguments(parser: SctArgumentParser) -> None:
         metavar="<slice>,<disc>",
         type=slice_and_disc,
         help="Slice and disc, by value or by name, e.g. 68,4 or 68,C3/C4 for C3/C4 in slice 68. Slices are "
-        "counted upwards from the lowest one, which is 0, as in SCT. The voxels in the table "
-        "follow the axes of the file.",
+        "counted upwards from the lowest one, which is 0, as in SCT. The table counts voxels along the axes of "
+        "the file: where that axis runs downwards and has n voxels, the slice is n - 1 - voxel.",
     )
     start.add_argument(
         "-with",
@@ -178,7 +178,7 @@ def _add_model_arguments(parser: SctArgumentParser) -> None:
         metavar="<number>",
         type=fraction,
         help="Lowest probability of any disc, between 0 and 1, at which a peak of the heatmaps counts as a "
-        "possible disc. Default: 0.15.",
+        "possible disc. With a lower value fainter discs are found, and perhaps some that are none. Default: 0.15.",
     )
     parser.optional.add_argument(
         "-device",
