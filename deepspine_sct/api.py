@@ -98,7 +98,7 @@ def label(
     inputs = read_inputs(request, None if path else as_volume(image))
     if path is None:
         inputs = replace(inputs, cautions=(*inputs.cautions, *geometry_warnings_of(image)))
-    if pins:
+    if pins is not None:
         inputs = replace(inputs, pins=_checked_pins(pins, request, inputs.volume.grid))
     return label_scan(request, predictor or Predictor.load(), inputs)
 

@@ -157,6 +157,21 @@ def test_what_is_no_image_is_refused(make, message):
         label(make(), "t2")
 
 
+@pytest.mark.parametrize(("name", "harm"), [("t2.nii", "cut"), ("t2.nii.gz", "cut"), ("t2.nii.gz", "gone")])
+def test_an_image_whose_file_is_cut_or_gone_by_now_is_refused(image, tmp_path, name, harm):
+    """Nibabel reads the voxels when they are wanted: the refusal names the file, as that of a path does."""
+    path = tmp_path / name
+    nib.save(image, path)
+    held = nib.load(path)
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(DeepspineError, match=f"{name}: the voxels cannot be read .*; check the file") as refusal:
+        label(held, "t2")
+    assert "\n" not in str(refusal.value)
+
+
 def test_wrong_requests_are_refused(image):
     """A disc that is none, outside of the image, or left out by the values; a threshold that is none."""
     predictor = FakePredictor(known_discs())
@@ -174,6 +189,8 @@ def test_wrong_requests_are_refused(image):
         ([[3, 4]], None, "is no list of disc values"),
         ((value for value in ()), None, "there is no disc among them"),
         (None, [4], "give each disc value with its position"),
+        (None, [], "give each disc value with its position"),
+        (None, np.zeros((2, 3)), "give each disc value with its position"),
         (None, {4: "here"}, "a position is three numbers"),
     ):
         with pytest.raises(DeepspineError, match=message):

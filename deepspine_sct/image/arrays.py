@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def as_volume(image: Any) -> Volume:
     Raises
     ------
     DeepspineError
-        When it is no image, not three-dimensional, without a usable geometry, or shows nothing.
+        When it is no image, not three-dimensional, without a usable geometry, or shows nothing, or when its
+        voxels are still in a file that cannot be read.
     """
     data, affine = _voxels_and_affine(image)
     data = np.ma.filled(data, 0)  # what a masked array hides was not measured, as NaN was not
@@ -83,4 +85,10 @@ def _voxels_and_affine(image: Any) -> tuple[np.ndarray, np.ndarray]:
     except AttributeError as error:
         raise DeepspineError(
             f"cannot label a {type(image).__name__}; give a path, a nibabel or SCT image, or a Volume with its Grid"
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:  # nibabel reads the voxels only now
+        name = getattr(error, "filename", None) or getattr(image, "get_filename", str)() or "the image"
+        fault = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise DeepspineError(
+            f"{name}: the voxels cannot be read ({fault}); check the file, or copy it again"
         ) from error
