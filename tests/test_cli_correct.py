@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -416,6 +417,22 @@ def test_the_image_itself_is_never_replaced(tmp_path, points, capsys):
     assert run(save(tmp_path, saved_scan(image, points)), "-overwrite", "1") == 1
     assert "is an input and would be overwritten" in capsys.readouterr().err
     assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize("left", ["all", "none"])
+@pytest.mark.parametrize("kind", ["folder", "device", "pipe"])
+def test_no_label_file_changes_whose_json_file_cannot_be_written(tmp_path, points, capsys, kind, left):
+    """Labels without their maker would count as an expert's; a device or a pipe is not waited for, either."""
+    scan = saved_scan(write_scan(tmp_path / "t2.nii.gz"), points)
+    assert run(save(tmp_path, scan)) == 0
+    labels, told = (tmp_path / "out" / f"t2_labeled_discs.{ending}" for ending in ("nii.gz", "json"))
+    before = labels.read_bytes()
+    told.unlink()
+    {"folder": told.mkdir, "device": lambda: told.symlink_to("/dev/null"), "pipe": lambda: os.mkfifo(told)}[kind]()
+    fewer = scan | {"discs": scan["discs"][1:] if left == "all" else []}
+    assert run(save(tmp_path, fewer), "-overwrite", "1") == 1
+    assert f"failed: {told}: cannot be written because it is a" in capsys.readouterr().err
+    assert labels.read_bytes() == before
 
 
 def test_corrections_of_another_image_of_the_same_name_are_not_replaced(tmp_path, points, capsys):

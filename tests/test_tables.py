@@ -44,3 +44,11 @@ def test_json_is_read_with_the_mark_of_an_editor_and_refused_as_a_value_error(tm
         path.write_text(text)
         with pytest.raises(ValueError):
             read_json(path)
+
+
+def test_a_device_is_no_json(tmp_path):
+    """Some never end: they would be read until the memory is full."""
+    path = tmp_path / "t.json"
+    path.symlink_to("/dev/null")
+    with pytest.raises(ValueError, match="it is a device"):
+        read_json(path)

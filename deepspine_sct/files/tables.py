@@ -37,8 +37,11 @@ def read_json(path: Path) -> Any:
     OSError
         When the file cannot be read.
     ValueError
-        When it is no JSON, or its brackets are nested so deeply that no program wrote it.
+        When it is no JSON, or its brackets are nested so deeply that no program wrote it, or it is a device, such as
+        /dev/zero, that may never end.
     """
+    if path.is_char_device():
+        raise ValueError("it is a device")
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError as error:

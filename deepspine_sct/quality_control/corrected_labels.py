@@ -16,7 +16,7 @@ from ..anatomy import disc_name
 from ..errors import DeepspineError
 from ..files.edited import about_to_write, as_written, edited_since
 from ..files.names import DISC_LABELS, beside_discs, sidecar_of, stem_of
-from ..files.outputs import make_folders, refuse_overwriting, refuse_twin
+from ..files.outputs import check_files, make_folders, refuse_twin
 from ..files.provenance import (
     NO_DISC_LEFT,
     corrected_by,
@@ -80,9 +80,9 @@ def write_corrected(
     grid = read_grid(image)
     _check_grid(image, grid, correction.grid)
     target = label_file(correction.image, ofolder)
+    check_files([target, sidecar_of(target)], [image])  # before either is read, or written without the other
     refuse_twin(target)
     _refuse_labels_of_others(target, image, overwrite)
-    refuse_overwriting([target, sidecar_of(target)], [image])
     placed = place_discs(target, grid, correction.points)
     lost = [disc_name(value) for value in correction.points if value not in placed]
     if lost:
@@ -125,6 +125,7 @@ def remove_emptied(
     image = _image_in(path_data, correction.image)
     target = label_file(correction.image, ofolder)
     told = sidecar_of(target)
+    check_files([target, told])
     refuse_twin(target)
     _refuse_labels_of_others(target, image, overwrite)
     if target.exists():
