@@ -75,7 +75,9 @@ def test_a_missing_file_is_a_case_without_discs_and_is_said(data, tmp_path, caps
     assert main([*arguments, "-pred", pattern]) == 0
     assert overall(tmp_path / "out")["tool"]["identification_rate"] == pytest.approx(25 / 30)
     assert "sub-aa01_T1w_discs.nii.gz: no such file" in capsys.readouterr().err
+    arguments[3] = str(tmp_path / "none")
     assert main([*arguments, "-pred", "tool=nowhere/{stem}.nii.gz"]) == 1
+    assert not (tmp_path / "none").exists()
     message = capsys.readouterr().err
     assert "there is no answer to any image" in message and "counted" not in message
     assert main([*arguments, "-pred", "tool={name}.nii.gz"]) == 1
@@ -95,6 +97,9 @@ def spoil(path, how: str) -> None:
         data[tuple(slice(max(0, n - 8), n + 8) for n in top)] = data.max()
     elif how == "huddled":
         data = phantom.labels({value: [2.0, -10.0, 30.0 - 2 * value] for value in phantom.discs()})
+    elif how == "upwards":
+        values = sorted(phantom.discs())
+        data = phantom.labels(dict(zip(values[::-1], phantom.discs().values(), strict=True)))
     affine = image.affine.copy()
     affine[2, 3] += 400 if how == "moved" else 0
     nib.save(nib.Nifti1Image(data, affine), path)
@@ -129,6 +134,7 @@ def test_a_file_that_is_no_label_file_is_left_out_for_all_tools(data, tmp_path, 
     [
         ("moved", "disc 3 (C2/C3) lies outside of the image"),
         ("huddled", "discs 3 (C2/C3) and 4 (C3/C4) lie 2 mm apart"),
+        ("upwards", "the values grow from foot to head"),
     ],
 )
 def test_a_prediction_that_lies_as_no_spine_in_the_image_is_scored_and_named(data, tmp_path, capsys, how, message):

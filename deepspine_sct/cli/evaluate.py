@@ -63,7 +63,6 @@ def evaluate(args: argparse.Namespace) -> None:
     cases = read_cases(args)
     for tool, pattern in args.pred:
         check_pattern(tool, pattern, cases)
-    args.ofolder.mkdir(parents=True, exist_ok=True)
     n_slabs = sum(case.has_slabs for case in cases)
     if n_slabs and args.model:
         print(f"Warning: networks label the slabs of {n_slabs} of {counted(len(cases), 'scan')}, as the scan itself is "
@@ -80,6 +79,7 @@ def evaluate(args: argparse.Namespace) -> None:
     study = Study(cases, predictions, args.tolerance, bool(args.span))
     source = f"part {args.part} of {args.set}" if args.set else f"{args.path_data}"
     on_numbers = notes_on_numbers(study, otherwise)
+    args.ofolder.mkdir(parents=True, exist_ok=True)
     rows = write_report(study, [*notes_on_scores(study, source, args.c), *on_numbers], args.ofolder, args.worst)
     for note in on_numbers:
         print(f"Note: {note}", file=sys.stderr)
@@ -88,7 +88,7 @@ def evaluate(args: argparse.Namespace) -> None:
             if row["by"] == "all":
                 say(_result_line(row))
         if len(cases) < n_asked:
-            say(f"Left out: {n_asked - len(cases)} of {n_asked} images, whose label files cannot be read")
+            say(f"Left out: {n_asked - len(cases)} of {n_asked} images; the warnings say why")
         say(f"Wrote {args.ofolder / 'index.html'}")
 
 

@@ -161,12 +161,13 @@ def read_prediction(pattern: str, case: "LabelledImage") -> "Points":
 def _warn_of_another_place(path: str, points: "Points", case: "LabelledImage") -> None:
     """Say that a tool's discs cannot be those of the image as they stand: that may be the fault of the file alone."""
     from deepspine_sct.data.pointer import why_not_here
-    from deepspine_sct.image.labels import check_distances, check_inside
+    from deepspine_sct.image.labels import check_distances, check_inside, check_order
     from deepspine_sct.image.nifti import read_grid
 
     try:
         if case.image is not None and not why_not_here(case.image):
             check_inside(path, points, read_grid(case.image))
+        check_order(path, points)
         check_distances(path, points)
     except DeepspineError as error:
         print(f"Warning: {one_line(error)}; it is scored as it stands", file=sys.stderr)
