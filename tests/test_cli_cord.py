@@ -51,8 +51,8 @@ def test_s_writes_the_labeled_cord_beside_the_label_file(in_folder, predictor, c
     ("arguments", "message"),
     [
         (("-s", "none.nii.gz"), "none.nii.gz"),
-        (("-s", "t2.nii.gz", "-o", "d.nii"), "which is too large for a spinal cord"),
-        (("-s", "t2.nii.gz"), "two outputs"),
+        (("-s", "t2.nii.gz", "-o", "d.nii"), "t2.nii.gz: is the image itself"),
+        (("-s", "t2.nii.gz"), "t2.nii.gz: is the image itself"),
         (("-s", "t2_seg.nii", "-o", "t2_seg_labeled.nii"), "two outputs"),
         (("-straighten", "1"), "sct_deepseg: not found; install the Spinal Cord Toolbox"),
         (("-straighten", "1", "-s", "t2_seg.nii"), "sct_version: not found; install"),

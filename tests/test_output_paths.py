@@ -37,6 +37,23 @@ OUTPUTS = {"-o": "a/b/discs.nii.gz", "-json": "c/d/r.json", "-overlay": "e/o.png
            "-heatmaps": "h/i.nii.gz", "-qc": "j/k", "-ofolder": "l/m"}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("cord", "fault"),
+    [
+        ("link.nii.gz", "link.nii.gz: is the image itself; give the segmentation of its spinal cord with -s"),
+        ("masks/t2.nii.gz", "masks/t2.nii.gz: has the name of the image, so that both would get t2_labeled_discs.nii."),
+    ],
+)
+def test_a_cord_whose_label_file_would_be_that_of_the_image_is_named(in_folder, predictor, capsys, cord, fault):
+    """Both names are made by the command: to be told that two outputs are one file would help nobody."""
+    (in_folder / "masks").mkdir()
+    write_scan(in_folder / "masks" / "t2.nii.gz")
+    (in_folder / "link.nii.gz").symlink_to("t2.nii.gz")
+    assert run("-s", cord) == 1
+    assert f"error: {fault}" in capsys.readouterr().err
+    assert predictor.calls == []
+
+
 @pytest.mark.parametrize("option", OUTPUTS)
 def test_folders_are_made_for_every_output(in_folder, option):
     """For -o and the others as for -ofolder."""

@@ -145,6 +145,8 @@ def plan_outputs(
         cord_discs=discs.parent / cord_name(cord, "_labeled_discs") if cord else None,
         has_sidecars=True,
     )
+    if cord:
+        _refuse_cord_named_as_image(Path(cord), Path(image), outputs)
     for path in (discs, *outputs.explanations.values()):
         check_suffix(path)
     for picture in filter(None, (outputs.overlay, outputs.session)):
@@ -162,6 +164,17 @@ def plan_outputs(
         refuse_twin(labels)
         _keep_corrected(labels)
     return outputs
+
+
+def _refuse_cord_named_as_image(cord: Path, image: Path, outputs: OutputPaths) -> None:
+    """Refuse a segmentation whose label file, of a name that nobody gave, would be that of the image."""
+    if same_file(cord, image):
+        raise DeepspineError(f"{cord}: is the image itself; give the segmentation of its spinal cord with -s")
+    if outputs.cord_discs == outputs.discs:
+        raise DeepspineError(
+            f"{cord}: has the name of the image, so that both would get {outputs.discs}; give the label file of the "
+            "image another name with -o"
+        )
 
 
 def _keep_corrected(labels: Path) -> None:
