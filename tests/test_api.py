@@ -218,6 +218,14 @@ def test_values_are_taken_from_any_collection(image):
         assert found.request.values == (4, 5)
 
 
+def test_a_large_image_that_shows_little_is_not_called_small(shipped):
+    """Such as a label file that is given as the image: its empty margins are no part of it, and that is said."""
+    data = np.zeros((20, 200, 200), dtype=np.float32)
+    data[10, 100, 100] = 4
+    with pytest.raises(DeepspineError, match="apart from empty margins, is only 1 mm high and 1 mm deep"):
+        label(nib.Nifti1Image(data, np.eye(4)), "t2", predictor=shipped)
+
+
 def test_an_image_without_discs_is_said_to_have_none(image):
     """As its own kind of error, which a program can tell from a fault."""
     with pytest.raises(NoDiscFound, match="no disc was found"):

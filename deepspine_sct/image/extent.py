@@ -26,7 +26,7 @@ def check_extent(grid: Grid) -> None:
     across_mm, down_mm, back_mm = grid.shape * grid.zooms_mm
     if min(down_mm, back_mm) < MIN_EXTENT_MM:
         raise DeepspineError(
-            f"the image is only {down_mm:.3g} mm high and {back_mm:.3g} mm deep; at least"
+            f"the image, apart from empty margins, is only {down_mm:.3g} mm high and {back_mm:.3g} mm deep; at least"
             f" {MIN_EXTENT_MM:.0f} mm are needed in both directions; give an image of a larger part of the spine"
         )
     if down_mm > MAX_HEIGHT_MM or max(across_mm, back_mm) > MAX_WIDTH_MM:
