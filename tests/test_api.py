@@ -43,6 +43,15 @@ def image():
     return nib.Nifti1Image(data, oblique_affine())
 
 
+def test_a_result_is_shown_in_one_line(image):
+    """A notebook that ends in the result shows what was found, and not its arrays; nor those of its parts."""
+    labelled = label(DATA / "t2_sim.nii.gz", "t2")
+    (line,) = repr(labelled).splitlines()
+    assert "t2_sim.nii.gz: 12 discs, top of C1 to T4/T5; confidence of the levels 0.97; 0 warnings" in line
+    assert "data=" not in repr(as_volume(image))
+    assert "heatmaps=" not in repr(labelled.result)
+
+
 def test_every_name_can_be_imported_and_no_other():
     """What __all__ promises is there, and a wrong name is an AttributeError as in any module."""
     for name in deepspine_sct.__all__:

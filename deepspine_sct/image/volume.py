@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +31,7 @@ class Volume:
         When the two shapes differ.
     """
 
-    data: np.ndarray
+    data: np.ndarray = field(repr=False)
     grid: Grid
 
     def __post_init__(self) -> None:

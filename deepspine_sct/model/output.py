@@ -1,6 +1,6 @@
 """What the network says about one image, in plain numpy: the only thing that leaves the model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -44,9 +44,9 @@ class Prediction:
         Where the pixels lie. Axes run left, inferior and posterior: h from superior to inferior.
     """
 
-    heatmaps: np.ndarray
-    level_mm: np.ndarray
-    attention: np.ndarray
+    heatmaps: np.ndarray = field(repr=False)
+    level_mm: np.ndarray = field(repr=False)
+    attention: np.ndarray = field(repr=False)
     grid: Grid
 
     @property

@@ -13,8 +13,10 @@ from ..errors import DeepspineError, NoDiscFound
 from ..image.disc_voxels import place_discs
 from ..image.sform_qform import geometry_warnings
 from ..image.volume import Volume
+from ..labeling.confidence import in_two_digits
 from ..labeling.discs import Disc
 from ..stopwatch import Stopwatch
+from ..wording import counted
 from .inputs import ScanInputs, no_cord_levels, read_inputs
 from .report import Report, build_report, result_cautions
 from .request import ScanRequest, Straightening
@@ -58,6 +60,14 @@ class Labelled:
     voxels: Mapping[int, tuple[int, ...]]
     cord_labels: CordLabels | None
     report: Report
+
+    def __repr__(self) -> str:
+        """Say in one line what was found, as notebooks show it, in place of all arrays."""
+        names = [disc.name for disc in self.discs]
+        found = f"{counted(len(names), 'disc')}, {names[0]} to {names[-1]}" if names else "no disc"
+        sure = in_two_digits(self.level_confidence)
+        told = counted(len(self.cautions), "warning")
+        return f"<Labelled {self.request.name}: {found}; confidence of the levels {sure}; {told}>"
 
     @property
     def discs(self) -> list[Disc]:
