@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .grid import CANONICAL, Grid
+from .grid import CANONICAL, Grid, round_index
 from .volume import Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _ROUNDING = 1e-4  # pixels; keeps 320 * 0.8 mm at 2 mm from becoming 129: a zoom is a float32
 _ROWS_AT_A_TIME = 8
@@ -158,6 +162,11 @@ class SlabStack:
         affine[:3, 0] *= indices.step
         data = low @ self._columns.T
         return Volume(data, Grid(data.shape, affine))
+
+
+def slabs_of(stack: Grid, points_xyz_mm: ArrayLike) -> np.ndarray:
+    """(n,) slab of a stack that holds each of some points (n, 3) [mm]; the first or the last one where none does."""
+    return np.clip(round_index(stack.to_index(points_xyz_mm))[:, 0], 0, stack.shape[0] - 1)
 
 
 def pad_to_multiple(volume: Volume, multiple: int = 32, value: float | np.ndarray = 0) -> Volume:

@@ -92,3 +92,28 @@ def crop(volume: Volume, low_ijk: ArrayLike, high_ijk: ArrayLike) -> Volume:
     affine[:3, 3] = volume.grid.to_world(low)
     data = volume.data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     return Volume(data, Grid(data.shape, affine))
+
+
+def crop_around(volume: Volume, points_xyz_mm: ArrayLike, margin_mm: float = 0.0) -> Volume:
+    """Cut the rows and columns around some points out of a volume in (L, I, P), as a view with all of its slices.
+
+    Parameters
+    ----------
+    volume : Volume
+        In (L, I, P).
+    points_xyz_mm : (n, 3) array
+        World positions [mm]; of those outside the nearest place in the volume counts.
+    margin_mm : float
+        What is kept beyond the points.
+
+    Returns
+    -------
+    Volume
+        As of `crop`.
+    """
+    at_ijk = np.clip(volume.grid.to_index(points_xyz_mm), 0, np.array(volume.grid.shape) - 1)
+    margin = margin_mm / volume.grid.zooms_mm
+    low = np.floor(at_ijk.min(axis=0) - margin).astype(int)
+    high = np.ceil(at_ijk.max(axis=0) + margin).astype(int) + 1
+    low[0], high[0] = 0, volume.grid.shape[0]
+    return crop(volume, low, high)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..image.grid import Grid, round_index
 from ..image.preprocessing import normalise
-from ..image.slab import SlabStack, pad_to_multiple
-from ..image.volume import Volume, crop
+from ..image.slab import SlabStack, pad_to_multiple, slabs_of
+from ..image.volume import Volume, crop, crop_around
 from ..model.output import Maps, Prediction
 from ..model.runtime import Runtime
 from ..stopwatch import Stopwatch
@@ -140,12 +140,9 @@ class Observer:
         It looks as far to the front and to the back as ``seen`` does.
         """
         shown = seen.slabs.grid
-        ends_ijk = body.grid.to_index(shown.to_world([(0, 0, 0), np.subtract(shown.shape, 1)]))
-        low = np.maximum(np.floor(ends_ijk[0]).astype(int), 0)
-        high = np.minimum(np.ceil(ends_ijk[1]).astype(int) + 1, body.grid.shape)
-        low[0], high[0] = 0, body.grid.shape[0]
-        stack = self.stack(crop(body, low, high), self.settings.afar * self.spacing_mm)
-        slabs = np.clip(round_index(stack.grid.to_index(discs_xyz_mm))[:, 0], 0, stack.grid.shape[0] - 1)
+        part = crop_around(body, shown.to_world([(0, 0, 0), np.subtract(shown.shape, 1)]))
+        stack = self.stack(part, self.settings.afar * self.spacing_mm)
+        slabs = slabs_of(stack.grid, discs_xyz_mm)
         return self.show(stack.extract(range(slabs.min(), slabs.max() + 1)), Stopwatch()).prediction
 
     def turned(self, seen: Seen, axes: tuple[int, ...]) -> Prediction:

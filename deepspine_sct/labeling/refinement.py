@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..image.grid import Grid, round_index
-from ..image.volume import Volume, crop
+from ..image.grid import Grid
+from ..image.slab import slabs_of
+from ..image.volume import Volume, crop_around
 from ..parallel import in_threads
 from .confidence import seen_elsewhere
 from .discs import Disc, Labeling
@@ -60,13 +61,8 @@ def look_again(
 
 def surroundings(image: Volume, labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> Volume:
     """Cut the rows and columns around the discs out of an image in (L, I, P), as a view."""
-    discs_ijk = image.grid.to_index([disc.xyz_mm for disc in labeling.discs])
-    discs_ijk = np.clip(discs_ijk, 0, np.array(image.grid.shape) - 1)  # a disc that the user gave may lie in the air
-    margin = settings.surroundings_mm / image.grid.zooms_mm
-    low = np.floor(discs_ijk.min(axis=0) - margin).astype(int)
-    high = np.ceil(discs_ijk.max(axis=0) + margin).astype(int) + 1
-    low[0], high[0] = 0, image.grid.shape[0]
-    return crop(image, low, high)
+    # A disc that the user gave may lie in the air, which is no part of the image any more.
+    return crop_around(image, [disc.xyz_mm for disc in labeling.discs], settings.surroundings_mm)
 
 
 def fine_pixel_mm(labeling: Labeling, settings: PredictorSettings = DEFAULTS) -> float:
@@ -82,8 +78,7 @@ def fine_pixel_mm(labeling: Labeling, settings: PredictorSettings = DEFAULTS) ->
 
 def discs_of_slabs(stack: Grid, labeling: Labeling) -> dict[int, Labeling]:
     """Deal the discs out to the slabs of a stack that they lie in, in the order of the slabs."""
-    slabs = round_index(stack.to_index([disc.xyz_mm for disc in labeling.discs]))[:, 0]
-    slabs = np.clip(slabs, 0, stack.shape[0] - 1)
+    slabs = slabs_of(stack, [disc.xyz_mm for disc in labeling.discs])
     return {
         int(slab): replace(labeling, discs=[disc for disc, at in zip(labeling.discs, slabs, strict=True) if at == slab])
         for slab in np.unique(slabs)
