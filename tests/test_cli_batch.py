@@ -117,7 +117,7 @@ def test_a_label_file_that_was_corrected_by_hand_stays_and_is_not_done_for_ever(
     edited = edit_by_hand(label)
     assert run(data, "participant", "--suffix", "T1w", "--force") == 0
     assert "What was corrected by hand stays for 1 scan; " in capsys.readouterr().err
-    assert f"{label.name} was corrected by hand" in (data.parent / "out" / "deepspine_images.tsv").read_text()
+    assert f"{label.name} was made or corrected by hand" in (data.parent / "out" / "deepspine_images.tsv").read_text()
     assert run(data, "participant", "--suffix", "T1w") == 0
     assert "1 of 1 scan is done already" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in edited} == edited

@@ -183,7 +183,7 @@ def test_discs_that_a_person_has_corrected_stay_and_the_outcome_says_so(tmp_path
     _, outcome = label(tmp_path, scan, cords=tmp_path / "cords")
     assert {path: path.read_bytes() for path in edited} == edited
     assert outcome.kind == LABELLED and outcome.codes[-1] == "corrected_by_hand"
-    assert outcome.warnings[-1].startswith(f"{files.labels.name} was corrected by hand and is not replaced")
+    assert outcome.warnings[-1].startswith(f"{files.labels.name} was made or corrected by hand and is not replaced")
     assert set(load(files.report)["outputs"]) == {"json", "levels"} and files.measures.exists()
     (scan_uri, cord_uri) = load(files.levels_sidecar)["Sources"]
     assert scan_uri == f"bids:raw:{NAME}" and cord_uri.startswith("bids:segmentations:")
@@ -209,7 +209,7 @@ def test_labels_that_a_person_has_corrected_and_unpacked_stay_theirs(tmp_path, s
     told = files.sidecar.read_bytes()
     unpacked = files.labels.rename(files.labels.with_suffix(""))
     _, outcome = label(tmp_path, scan)
-    assert outcome.warnings[-1].startswith(f"{unpacked.name} was corrected by hand and is not replaced")
+    assert outcome.warnings[-1].startswith(f"{unpacked.name} was made or corrected by hand and is not replaced")
     assert unpacked.exists() and not files.labels.exists() and files.sidecar.read_bytes() == told
 
 

@@ -172,7 +172,9 @@ def test_the_page_and_the_tables_say_what_a_person_has_corrected_since(cohort):
     files.labels.write_bytes(b"corrected")
     write_json(files.sidecar, {"GeneratedBy": [{"Name": "deepspine_sct"}, {"Name": "Manual", "Author": "A. B."}]})
     entries = [scan.entry for scan in read_scans(job, findings)]
-    warned = [n for n, entry in enumerate(entries) if any("was corrected by hand" in str(w) for w in entry.warnings)]
+    warned = [
+        n for n, entry in enumerate(entries) if any("was made or corrected by hand" in str(w) for w in entry.warnings)
+    ]
     assert warned == [3]
 
 

@@ -123,13 +123,21 @@ def test_a_segmentation_that_turns_up_makes_it_stale(job, scan, tmp_path):
     assert state.settled(replace(job, cords=tmp_path / "cords"), scan) is None
 
 
-@pytest.mark.parametrize("which", ["labels", "sidecar", "report", "measures", "entry"])
+@pytest.mark.parametrize("which", ["labels", "report", "measures", "entry"])
 def test_a_missing_file_makes_it_stale(job, scan, which):
     """Whichever it is; what the page shows is missed only where pictures are wanted."""
     getattr(files_of(job, scan), which).unlink()
     assert state.settled(job, scan) is None
     if which == "entry":
         assert state.settled(replace(job, pictures=False), scan) == DONE
+
+
+def test_a_missing_sidecar_is_that_of_an_expert(job, scan):
+    """Their labels mostly have none, and stay; without labels there is nothing to keep."""
+    files_of(job, scan).sidecar.unlink()
+    assert state.settled(job, scan) == DONE
+    files_of(job, scan).labels.unlink()
+    assert state.settled(job, scan) is None
 
 
 @pytest.mark.parametrize("which", ["labels", "sidecar", "report", "measures", "entry"])

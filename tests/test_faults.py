@@ -47,7 +47,7 @@ def test_a_quota_keeps_the_old_result(in_folder, capsys):
         line = refusal(capsys)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert line.startswith("t2_labeled_discs.nii.gz: cannot be written (File too large)")
+    assert line.startswith("t2_labeled_discs.json: cannot be written (File too large)")
     assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == b"old"
     assert {path.name for path in in_folder.iterdir()} == {"t2.nii.gz", "t2_labeled_discs.nii.gz"}
 
@@ -114,7 +114,7 @@ def test_a_disk_that_cannot_be_read_is_one_line(in_folder, capsys, monkeypatch):
     whole = source.gzip.open
 
     class Failing:
-        def __init__(self, path, mode):
+        def __init__(self, path, mode="rb"):
             self.stream = whole(path, mode)
 
         def __enter__(self):

@@ -1,5 +1,6 @@
 """What made a label file stands beside it, as BIDS, SCT and its correction scripts read it."""
 
+import gzip
 import json
 
 import nibabel as nib
@@ -9,7 +10,7 @@ from fake_predictor import SHAPE, oblique_affine, write_scan
 
 from deepspine_sct import __version__
 from deepspine_sct.cli import label
-from deepspine_sct.files.provenance import corrected_by, without_folders
+from deepspine_sct.files.provenance import being_written, corrected_by, without_folders
 
 KEYS = {"Name", "Version", "Description", "ModelChecksum", "Date", "Command"}
 
@@ -99,8 +100,39 @@ def test_the_last_maker_says_whose_a_label_file_is(tmp_path, case):
     for text, whose in (("{", "somebody"), ("{}", "somebody"), ("", "")):
         told.write_text(text)
         assert corrected_by(label) == whose
-    told.unlink()
+
+
+@pytest.mark.parametrize("name", ["x.nii.gz", "x.nii"])
+def test_labels_without_a_json_file_may_be_an_experts(tmp_path, name):
+    """Not where they hold nothing, nor where a program is known to write files of this name without one."""
+    label = tmp_path / "x.nii.gz"
+    (tmp_path / name).write_bytes(gzip.compress(b"labels") if name.endswith(".gz") else b"labels")
+    assert corrected_by(label) == "somebody"
+    assert corrected_by(label, untold="") == ""
+    (tmp_path / name).write_bytes(b"")
     assert corrected_by(label) == ""
+
+
+def test_labels_are_known_as_automatic_from_the_moment_they_are_there(tmp_path):
+    """Also those of a run that is killed before it can write the JSON file; another's file is not claimed."""
+    label = tmp_path / "sub-01" / "x.nii.gz"
+    with being_written(label):
+        label.write_bytes(gzip.compress(b"labels"))
+        assert corrected_by(label) == ""
+    (tmp_path / "sub-01" / "x.json").write_text('{"GeneratedBy": [{"Name": "Manual"}]}')
+    with being_written(label):
+        assert corrected_by(label) == "Manual"
+
+
+def test_labels_that_cannot_be_written_leave_no_json_file(tmp_path):
+    """One that was there before stays."""
+    label, told = tmp_path / "x.nii.gz", tmp_path / "x.json"
+    for before in (None, '{"GeneratedBy": [{"Name": "deepspine_sct"}]}'):
+        if before:
+            told.write_text(before)
+        with pytest.raises(OSError, match="full"), being_written(label):
+            raise OSError("the disk is full")
+        assert (told.read_text() if told.exists() else None) == before
 
 
 def test_a_label_file_that_a_person_has_emptied_is_theirs_although_it_is_gone(tmp_path):
@@ -124,6 +156,19 @@ def test_both_commands_keep_the_same_label_files(in_folder, predictor, capsys, m
     assert run("-s", "anat/t2_seg.nii.gz") == 1
     assert f"{name}.nii.gz: holds labels that" in capsys.readouterr().err
     assert (in_folder / f"{name}.nii.gz").read_bytes() == b"by hand" and predictor.calls == []
+
+
+def test_labels_of_an_expert_without_a_json_file_are_not_replaced(in_folder, predictor, capsys):
+    """The line says what to do. The files of the cord that SCT's commands have written are replaced."""
+    cord = np.zeros(SHAPE, np.uint8)
+    cord[2:28, 20:23, 4:6] = 1
+    for name in ("anat/t2_seg.nii.gz", "t2_labeled_discs.nii.gz", "t2_seg_labeled.nii.gz"):
+        nib.save(nib.Nifti1Image(cord, oblique_affine()), name)
+    theirs = (in_folder / "t2_labeled_discs.nii.gz").read_bytes()
+    assert run("-s", "anat/t2_seg.nii.gz") == 1 and predictor.calls == []
+    assert "t2_labeled_discs.json is not there, which this program would have written" in capsys.readouterr().err
+    assert (in_folder / "t2_labeled_discs.nii.gz").read_bytes() == theirs
+    assert run("-s", "anat/t2_seg.nii.gz", "-o", "mine.nii.gz") == 0
 
 
 @pytest.mark.parametrize("report", [(), ("-json", "t2_labeled_discs.json")])

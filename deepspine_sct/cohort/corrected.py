@@ -13,8 +13,8 @@ from deepspine_sct.files.provenance import corrected_by, is_emptied
 
 def corrected_files(files: ScanFiles) -> frozenset[Path]:
     """List the label files of a scan that a person may have made, each with the JSON file that says so."""
-    pairs = ((files.labels, files.sidecar), (files.levels, files.levels_sidecar))
-    return frozenset(path for pair in pairs if corrected_by(pair[0]) for path in pair)
+    pairs = ((files.labels, files.sidecar, "somebody"), (files.levels, files.levels_sidecar, ""))
+    return frozenset(path for label, told, untold in pairs if corrected_by(label, untold) for path in (label, told))
 
 
 def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Caution, ...]:
@@ -26,7 +26,7 @@ def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Cautio
 def _about(path: Path) -> str:
     """Say what a person has made of a label file, and how to have it made again."""
     there = path if path.exists() else twin_of(path)
-    done, it = f"{there.name} was corrected by hand and is not replaced", "it"
+    done, it = f"{there.name} was made or corrected by hand and is not replaced", "it"
     if is_emptied(path):
         it = sidecar_of(path).name
         done = f"all discs were removed by hand, as {it} says, and no label file is written"

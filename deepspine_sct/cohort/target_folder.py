@@ -52,7 +52,7 @@ it needs neither a server nor a network.
 A scan that has failed has no labels, even if an earlier run had found some. A scan whose image file is missing keeps
 the labels of an earlier run. A label file that a person has corrected stays: the JSON file beside it names
 that person, or a program, as its last maker in `GeneratedBy`, or has the checksum of another file (`LabelChecksum`),
-as when a viewer has saved the file. Where a person has removed all discs of a scan, there is
+as when a viewer has saved the file, or is missing. Where a person has removed all discs of a scan, there is
 no label file, and that JSON file says so (`NoDiscLeft`).
 
 Files that BIDS has no name for are listed in `.bidsignore`. The disc labels are called what spine-generic calls them.

@@ -39,7 +39,7 @@ def edited_since(label: Path) -> bool:
     """
     written = read_entries(sidecar_of(label)).get(CHECKSUM)
     try:
-        return bool(written) and label.is_file() and _checksum(label) != written and _has_content(label)
+        return bool(written) and label.is_file() and _checksum(label) != written and has_content(label)
     except OSError:  # it is there, and who has saved it cannot be known
         return True
 
@@ -60,8 +60,8 @@ def _checksum(label: Path) -> str:
     return sha256(label.read_bytes()).hexdigest()[:16]
 
 
-def _has_content(label: Path) -> bool:
-    """Tell a file that holds something from an empty one, and from a compressed one that was cut off."""
+def has_content(label: Path) -> bool:
+    """Tell a label file that holds something from an empty one, and from a compressed one that was cut off."""
     is_compressed = label.name.lower().endswith(".gz")
     try:
         with gzip.open(label) if is_compressed else open(label, "rb") as stream:

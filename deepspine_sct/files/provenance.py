@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from deepspine_sct import __version__
-from deepspine_sct.files.edited import edited_since
+from deepspine_sct.files.edited import about_to_write, edited_since, has_content
 from deepspine_sct.files.names import sidecar_of, twin_of
-from deepspine_sct.files.tables import read_entries, read_json
+from deepspine_sct.files.tables import read_entries, read_json, write_json
 
 NAME = "deepspine_sct"
 
@@ -67,6 +67,31 @@ def generated_by(checksum: str, date: str, command: str = "") -> dict[str, str]:
     return maker | ({"Command": command} if command else {})
 
 
+@contextmanager
+def being_written(label: Path) -> Iterator[None]:
+    """Do as `about_to_write`, and say in the JSON file beside a label file that this program writes it.
+
+    Who is killed before that file is complete leaves labels that are known as automatic. Where the labels cannot be
+    written, no new JSON file stays either.
+
+    Parameters
+    ----------
+    label : Path
+        The label file, which is written inside of the ``with`` block.
+    """
+    about_to_write(label)
+    told = sidecar_of(label)
+    is_new = not told.exists()
+    if is_new:
+        write_json(told, sidecar([{"Name": NAME, "Version": __version__}]))
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            told.unlink(missing_ok=True)
+        raise
+
+
 def makers_of(sidecar: Path) -> list[dict[str, Any]]:
     """Read what made a file, the first maker first, from the JSON file that says it; [] where it says nothing."""
     try:
@@ -76,32 +101,34 @@ def makers_of(sidecar: Path) -> list[dict[str, Any]]:
         return []
 
 
-def corrected_by(label: Path) -> str:
+def corrected_by(label: Path, untold: str = "somebody") -> str:
     """Name who may have made a label file, other than this program: no run replaces or removes such a file unasked.
 
     The JSON file beside it says so: its last maker is another program, as SCT's manual-correction and
     `sct_deepspine_correct` note it, or has an author. A JSON file that cannot be read, or that names no maker, is
-    perhaps a person's work. A label file that is not there because a person has removed all discs is theirs, too, and
-    so is one that they have packed or unpacked: x.nii in the place of x.nii.gz. Who saves an edited file in the place
-    of ours is known by `edited_since`.
+    perhaps a person's work, and so is a label file without a JSON file, as experts' mostly are. A label file that is
+    not there because a person has removed all discs is theirs, too, and so is one that they have packed or unpacked:
+    x.nii in the place of x.nii.gz. Who saves an edited file in the place of ours is known by `edited_since`.
 
     Parameters
     ----------
     label : Path
         The label file.
+    untold : str, optional
+        Who has made a label file without a JSON file: "" for the files that SCT names as this program does.
 
     Returns
     -------
     str
-        "" where it is just not there or nobody but this program has made it; also where its JSON file is missing or
-        empty, as a run that was killed leaves it.
+        "" where it is just not there, holds nothing, or nobody but this program has made it; also where its JSON file
+        is empty.
     """
     told = sidecar_of(label)
     try:
-        if told.stat().st_size == 0 or not (_is_there(label) or is_emptied(label)):
+        if not (_is_there(label) or is_emptied(label)) or told.stat().st_size == 0:
             return ""
     except FileNotFoundError:
-        return ""
+        return untold if _holds_something(label) else ""
     except OSError:  # it is there, and who has made it cannot be read
         return "somebody"
     last = (makers_of(told) or [{"Name": ""}])[-1]
@@ -120,6 +147,13 @@ def is_emptied(label: Path) -> bool:
 
 def _is_there(label: Path) -> bool:
     return label.exists() or twin_of(label).exists()
+
+
+def _holds_something(label: Path) -> bool:
+    try:
+        return has_content(label if label.exists() else twin_of(label))
+    except OSError:  # it may not be read, which the attempt to write it will tell
+        return True
 
 
 def sources(label: Path, image: Path, *others: Path) -> dict[str, object]:

@@ -162,7 +162,8 @@ def plan_outputs(
         _keep_sidecars(outputs.sidecars.values(), read)
     for labels in outputs.label_files:
         refuse_twin(labels)
-        _keep_corrected(labels)
+        # SCT's commands name the files of the cord as this one does, and write no JSON file.
+        _keep_corrected(labels, untold="somebody" if labels == outputs.discs else "")
     return outputs
 
 
@@ -177,9 +178,9 @@ def _refuse_cord_named_as_image(cord: Path, image: Path, outputs: OutputPaths) -
         )
 
 
-def _keep_corrected(labels: Path) -> None:
-    """Refuse to replace labels that a person may have made."""
-    who, told = corrected_by(labels), sidecar_of(labels)
+def _keep_corrected(labels: Path, untold: str) -> None:
+    """Refuse to replace labels that a person may have made; see `corrected_by`."""
+    who, told = corrected_by(labels, untold), sidecar_of(labels)
     if not who:
         return
     if is_emptied(labels):
@@ -192,8 +193,9 @@ def _keep_corrected(labels: Path) -> None:
             f"{labels}: was changed after this program had written it, perhaps by hand; write to another file or "
             "folder, or remove it first"
         )
+    source = f"see {told}" if told.exists() else f"{told.name} is not there, which this program would have written"
     raise DeepspineError(
-        f"{labels}: holds labels that {who} has made or corrected (see {told}); write to another file or folder, "
+        f"{labels}: holds labels that {who} has made or corrected ({source}); write to another file or folder, "
         "or remove them first"
     )
 

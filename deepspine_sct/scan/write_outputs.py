@@ -13,10 +13,10 @@ import numpy as np
 from ..caution import Caution
 from ..errors import DeepspineError
 from ..files.atomic import atomic_path
-from ..files.edited import about_to_write, as_written
+from ..files.edited import as_written
 from ..files.names import sidecar_of
 from ..files.outputs import make_folders, same_file
-from ..files.provenance import generated_by, now, sidecar, sources, without_folders
+from ..files.provenance import being_written, generated_by, now, sidecar, sources, without_folders
 from ..files.tables import write_json
 from ..image.nifti import write_discs, write_volume
 from ..stopwatch import Stopwatch
@@ -73,8 +73,8 @@ def write_outputs(labelled: Labelled, watch: Stopwatch | None = None) -> Report:
     missing: dict[str, str] = {}
     with watch.stage("write"):
         if outputs.discs:
-            about_to_write(outputs.discs)
-            write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
+            with being_written(outputs.discs):
+                write_discs(outputs.discs, labelled.volume.grid, labelled.result.labeling.points, like=request.image)
         with _noting(missing, "levels", "cord_discs"):
             _write_cord(labelled)
     for kind, path in outputs.explanations.items():
@@ -151,8 +151,8 @@ def _write_cord(labelled: Labelled) -> None:
         return
     for path, volume in ((outputs.levels, labels.levels), (outputs.cord_discs, labels.discs)):
         if path:
-            about_to_write(path)
-            write_volume(path, volume, like=request.cord)
+            with being_written(path):
+                write_volume(path, volume, like=request.cord)
 
 
 def _write_map(labelled: Labelled, kind: str, path: Path) -> None:
