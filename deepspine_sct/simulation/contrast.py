@@ -45,7 +45,7 @@ FAMILIES = {
 FAMILIES_OF = {"t1": ("t1", "t1_tse"), "t2": ("t2", "stir", "t2s")}
 """Families that stand for a contrast of the commands (see `bids.CONTRASTS`)."""
 
-SHARES = {"t1": 0.20, "t1_tse": 0.17, "t2": 0.28, "stir": 0.18, "t2s": 0.07, "random": 0.10}
+SHARES = {"t1": 0.26, "t1_tse": 0.10, "t2": 0.38, "stir": 0.07, "t2s": 0.07, "random": 0.12}
 
 
 def random_contrast(rng: np.random.Generator, family: str | None = None) -> tuple[str, dict[str, float]]:

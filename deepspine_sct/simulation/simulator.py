@@ -13,8 +13,6 @@ from deepspine_sct.simulation.implant import add_implant
 from deepspine_sct.simulation.lower_spine import LowerSpine
 from deepspine_sct.simulation.scanner import scan
 from deepspine_sct.simulation.shape import BodyShape, random_shape
-from deepspine_sct.simulation.slip import RATE as SLIP_RATE
-from deepspine_sct.simulation.slip import Slip
 from deepspine_sct.simulation.tissue import Lower, paint
 from deepspine_sct.simulation.variants import COMMON, Variant, random_variant
 
@@ -78,20 +76,14 @@ def simulate(
     family, means = random_contrast(rng, family)
     if variant is None:
         variant = random_variant(rng, bool(s_mm.max() > LEVEL_MM[2])) if partial else COMMON
-    tip_u_mm = below.tip_u_mm(atlas.tip_u_mm) if below else atlas.tip_u_mm
-    slip = Slip.random(rng) if partial and rng.random() < SLIP_RATE else None
-    if slip is not None:
-        u_mm = slip.before(variant.to_template(s_mm), u_mm, tip_u_mm)
     image = paint(rng, atlas, s_mm, u_mm, x_mm, family, means, variant, below)
     unhidden = np.ones(shape, bool)
     if partial and rng.random() < IMPLANT_RATE:
         unhidden = add_implant(rng, image, s_mm, u_mm)
     image, visible = scan(rng, image, spacing_mm, partial)
     visible &= unhidden
-    levels_mm = variant.to_template(LEVEL_MM)
-    tips_u_mm = np.interp(levels_mm, LEVEL_MM[::-1], tip_u_mm[::-1])
-    if slip is not None:
-        tips_u_mm += slip.of_bodies_mm(levels_mm)
+    tip_u_mm = below.tip_u_mm(atlas.tip_u_mm) if below else atlas.tip_u_mm
+    tips_u_mm = np.interp(variant.to_template(LEVEL_MM), LEVEL_MM[::-1], tip_u_mm[::-1])
     tips_rc = (body.to_plane(LEVEL_MM, tips_u_mm) - origin_mm) / spacing_mm
     seen = drop_outside(tips_rc, visible, spacing_mm) & variant.seen
     tips_rc[~variant.seen] = np.nan
