@@ -81,14 +81,14 @@ def being_written(label: Path) -> Iterator[None]:
     """
     about_to_write(label)
     told = sidecar_of(label)
-    is_new = not told.exists()
-    if is_new:
-        write_json(told, sidecar([{"Name": NAME, "Version": __version__}]))
+    claim = None if told.exists() else sidecar([{"Name": NAME, "Version": __version__}])
+    if claim:
+        write_json(told, claim)
     try:
         yield
     except BaseException:
-        if is_new:
-            told.unlink(missing_ok=True)
+        if claim and read_entries(told) == claim:  # not that of another run, which has written the same labels
+            told.unlink()
         raise
 
 
