@@ -12,6 +12,7 @@ import pytest
 from at_once import run_at_once
 from browser import CHROMIUM, PNG, Browser
 
+from deepspine_sct.files.atomic import atomic_path
 from deepspine_sct.files.lock import locked
 from deepspine_sct.quality_control.sct_report import add_entry, default_identity, lock_file, picture_folder
 
@@ -179,6 +180,20 @@ def test_scts_own_page_shows_our_entry_beside_its_own(tmp_path):
 def test_the_folders_of_the_image_name_the_entry(image, names):
     """Data set, subject and contrast are the last three folders, as SCT's own commands have it."""
     assert tuple(default_identity(image).values()) == names
+
+
+def test_a_picture_that_a_killed_run_has_begun_is_removed_by_the_next_run(tmp_path):
+    """Each entry has a folder of its own, in which no later run writes; whole pictures and locked files stay."""
+    names = {"dataset": "a", "subject": "b", "contrast": "c"}
+    killed = picture_folder(tmp_path, names, "sct_x", datetime(2026, 1, 1))
+    begin = "import os, signal; from pathlib import Path; from deepspine_sct.files.atomic import atomic_path\n"
+    begin += f"with atomic_path(Path({str(killed / 'x.png')!r})): os.kill(os.getpid(), signal.SIGKILL)"
+    (killed / "y.png").write_bytes(PNG)
+    with atomic_path(killed / "z.png") as being_written:
+        subprocess.run([sys.executable, "-c", begin], check=False)
+        assert len(list(killed.iterdir())) == 3
+        picture_folder(tmp_path, names, "sct_x", datetime(2026, 1, 2))
+        assert sorted(killed.iterdir()) == sorted([being_written, killed / "y.png"])
 
 
 def test_the_pictures_of_an_entry_lie_in_the_folder_whatever_the_names(tmp_path):

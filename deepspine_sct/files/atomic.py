@@ -53,7 +53,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     target = follow(path)
-    _remove_abandoned(target.parent)
+    remove_abandoned(target.parent)
     try:
         temporary, descriptor = _create_locked(target)
     except OSError as error:
@@ -96,8 +96,8 @@ def _create_locked(path: Path) -> tuple[Path, int]:
         os.close(descriptor)  # another run came before the lock and removed it
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files in a folder that nobody writes any more."""
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files in a folder that nobody writes any more, as `atomic_path` does where it writes."""
     with suppress(OSError):  # a folder may be writable and not readable
         for name in os.listdir(folder):
             if name.startswith(PREFIX):

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from .. import __version__
-from ..files.atomic import atomic_path
+from ..files.atomic import atomic_path, remove_abandoned
 from ..files.gathering import rebuild
 from ..files.lock import locked
 from ..files.tables import read_json
@@ -132,6 +132,8 @@ def picture_folder(report: Path, identity: Mapping[str, str], command: str, when
     """
     names = (*(identity[key] for key in ("dataset", "subject", "contrast")), command.split()[0])
     parts = [re.sub(r"[^0-9A-Za-z_+-]", "-", name)[:_LONGEST_NAME] or "unknown" for name in names]
+    for earlier in report.joinpath(*parts).glob("*"):  # a run that was killed in one of these writes there no more
+        remove_abandoned(earlier)
     while (place := report.joinpath(*parts, f"{when:%Y_%m_%d_%H%M%S.%f}")).exists():
         when += timedelta(microseconds=1)
     place.mkdir(parents=True)
