@@ -201,6 +201,21 @@ def test_discs_that_were_edited_in_a_viewer_stay(tmp_path, scan):
     assert "corrected_by_hand" not in label(tmp_path, scan)[1].codes and files.labels.read_bytes() == made
 
 
+def test_discs_of_an_expert_without_a_json_file_stay(tmp_path, scan):
+    """Also where the scan fails, for which they were made by hand; levels without one are SCT's, and are replaced."""
+    write_cord(tmp_path / "cords", oblique_affine())
+    job, _ = label(tmp_path, scan, cords=tmp_path / "cords")
+    files = files_of(job, scan)
+    theirs = files.labels.read_bytes()
+    for path in (files.sidecar, files.levels_sidecar):
+        path.unlink()
+    _, outcome = label(tmp_path, scan, cords=tmp_path / "cords")
+    assert outcome.codes[-1] == "corrected_by_hand" and not files.sidecar.exists() and files.levels_sidecar.exists()
+    take_up(job, [scan], again=True)
+    write_record(job, scan, Outcome(scan.path, FAILED, "took longer than 3 s"))
+    assert files.labels.read_bytes() == theirs and not files.levels.exists()
+
+
 def test_labels_that_a_person_has_corrected_and_unpacked_stay_theirs(tmp_path, scan):
     """As x.nii in the place of x.nii.gz, with the same JSON file: no other labels come beside them."""
     job, _ = label(tmp_path, scan)
