@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import nibabel as nib
@@ -27,7 +28,7 @@ SIZES = {
 }
 """Simulated shape and voxel size [mm], and by how much each axis is then divided."""
 
-_FIRST_SEED = 6000  # neither training nor the demonstration scans draw from these
+_FIRST_SEED, _REDRAWN = 6000, 20_000  # neither training nor the demonstration scans draw from these
 _NOISE_SD = 8.0  # of at most 2000: voxels that compress as those of a scanner do
 _KINDS = (
     ("{s}/anat/{s}_T1w.nii.gz", "{s}/anat/{s}_T2w.nii.gz"),
@@ -82,12 +83,16 @@ def _write_scan(atlas: Atlas, root: Path, name: str, seed: int, size: str) -> No
     family = next(family for family, suffix in CONTRASTS.items() if f"_{suffix}." in name)
     centre_mm = 300.0 + seed * 37.0 % 130.0
     spec = VolumeSpec(family, shape, zooms_mm, centre_mm, tilt=0.02 * (-1) ** seed)
-    coarse, points = simulate_volume(seed, atlas, spec)
+    seen: dict[int, np.ndarray] = {}
+    for draw in count(seed, _REDRAWN):  # sometimes the black margin of a scan leaves no disc
+        coarse, points = simulate_volume(draw, atlas, spec)
+        seen = {value: xyz_mm for value, xyz_mm in points.items() if is_visible(coarse, xyz_mm)}
+        if seen:
+            break
     volume = reorient(_divided(coarse, parts, seed), ("R", "A", "S"))
     write_volume(root / name, volume)
     labels = root / LABEL_FOLDER / f"{name.partition('.')[0]}{LABEL_SUFFIXES[0]}.nii.gz"
     labels.parent.mkdir(parents=True, exist_ok=True)
-    seen = {value: xyz_mm for value, xyz_mm in points.items() if is_visible(coarse, xyz_mm)}
     write_discs(labels, volume.grid, seen)
 
 
