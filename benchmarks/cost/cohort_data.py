@@ -29,6 +29,7 @@ SIZES = {
 """Simulated shape and voxel size [mm], and by how much each axis is then divided."""
 
 _FIRST_SEED, _REDRAWN = 6000, 20_000  # neither training nor the demonstration scans draw from these
+_LEAST_DISCS = 3
 _NOISE_SD = 8.0  # of at most 2000: voxels that compress as those of a scanner do
 _KINDS = (
     ("{s}/anat/{s}_T1w.nii.gz", "{s}/anat/{s}_T2w.nii.gz"),
@@ -84,10 +85,10 @@ def _write_scan(atlas: Atlas, root: Path, name: str, seed: int, size: str) -> No
     centre_mm = 300.0 + seed * 37.0 % 130.0
     spec = VolumeSpec(family, shape, zooms_mm, centre_mm, tilt=0.02 * (-1) ** seed)
     seen: dict[int, np.ndarray] = {}
-    for draw in count(seed, _REDRAWN):  # sometimes the black margin of a scan leaves no disc
+    for draw in count(seed, _REDRAWN):  # the black margin of some leaves hardly a disc
         coarse, points = simulate_volume(draw, atlas, spec)
         seen = {value: xyz_mm for value, xyz_mm in points.items() if is_visible(coarse, xyz_mm)}
-        if seen:
+        if len(seen) >= _LEAST_DISCS:
             break
     volume = reorient(_divided(coarse, parts, seed), ("R", "A", "S"))
     write_volume(root / name, volume)
