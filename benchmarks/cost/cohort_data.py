@@ -29,7 +29,7 @@ SIZES = {
 """Simulated shape and voxel size [mm], and by how much each axis is then divided."""
 
 _FIRST_SEED, _REDRAWN = 6000, 20_000  # neither training nor the demonstration scans draw from these
-_LEAST_DISCS = 3
+_LEAST_DISCS = 8  # of fewer, none may be found
 _NOISE_SD = 8.0  # of at most 2000: voxels that compress as those of a scanner do
 _KINDS = (
     ("{s}/anat/{s}_T1w.nii.gz", "{s}/anat/{s}_T2w.nii.gz"),
