@@ -84,7 +84,6 @@ def _write_scan(atlas: Atlas, root: Path, name: str, seed: int, size: str) -> No
     family = next(family for family, suffix in CONTRASTS.items() if f"_{suffix}." in name)
     centre_mm = 300.0 + seed * 37.0 % 130.0
     spec = VolumeSpec(family, shape, zooms_mm, centre_mm, tilt=0.02 * (-1) ** seed)
-    seen: dict[int, np.ndarray] = {}
     for draw in count(seed, _REDRAWN):  # the black margin of some leaves hardly a disc
         coarse, points = simulate_volume(draw, atlas, spec)
         seen = {value: xyz_mm for value, xyz_mm in points.items() if is_visible(coarse, xyz_mm)}

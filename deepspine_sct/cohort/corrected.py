@@ -13,8 +13,12 @@ from deepspine_sct.files.provenance import corrected_by, is_emptied
 
 def corrected_files(files: ScanFiles) -> frozenset[Path]:
     """List the label files of a scan that a person may have made, each with the JSON file that says so."""
-    pairs = ((files.labels, files.sidecar, "somebody"), (files.levels, files.levels_sidecar, ""))
-    return frozenset(path for label, told, untold in pairs if corrected_by(label, untold) for path in (label, told))
+    found = set()
+    if corrected_by(files.labels):
+        found |= {files.labels, files.sidecar}
+    if corrected_by(files.levels, untold=""):
+        found |= {files.levels, files.levels_sidecar}
+    return frozenset(found)
 
 
 def kept_cautions(files: ScanFiles, corrected: Collection[Path]) -> tuple[Caution, ...]:
